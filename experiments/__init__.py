@@ -1,0 +1,1 @@
+"""Commands: each module is run as `python -m experiments.<name>`."""

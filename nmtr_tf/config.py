@@ -1,0 +1,228 @@
+"""Configuration of a run: frozen, validated dataclasses with a JSON round trip.
+
+The dataclasses are the one place where an option's name, default and meaning stand; the commands
+in `experiments/` make their flags from them.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from nmtr_tf.errors import InputError
+
+PROTOCOLS = ("released", "strict")
+UNITS = ("gmf", "mlp", "neumf")
+
+
+def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that carries its own help text and, for an enumeration, its choices."""
+    return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+
+
+def _check(config: Any) -> None:
+    """Checks every enumeration of a config dataclass."""
+    for field in dataclasses.fields(config):
+        choices, value = field.metadata["choices"], getattr(config, field.name)
+        if choices and value not in choices:
+            allowed = ", ".join(repr(choice) for choice in choices)
+            raise InputError(f"--{field.name} should be one of {allowed}. Received: {value!r}.")
+
+
+def _require(config: Any, condition: bool, name: str, expected: str) -> None:
+    if not condition:
+        raise InputError(f"--{name} should be {expected}. Received: {getattr(config, name)!r}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which data a run sees."""
+
+    dataset_dir: str = option("", "Data set directory written by experiments.prepare.")
+    behaviors: tuple[str, ...] = option(
+        (), "Behaviors to use, weakest first, target last; empty: all of the data set."
+    )
+    protocol: str = option(
+        "",
+        "'strict' takes held-out pairs out of every behavior, 'released' out of the target only; "
+        "empty: as recorded in the data set.",
+        ("", *PROTOCOLS),
+    )
+    validation: str = option(
+        "random",
+        "'random' holds one training purchase per user out for validation, 'none' trains on them: "
+        "then there is no early stopping and the last weights are evaluated.",
+        ("random", "none"),
+    )
+
+    def __post_init__(self):
+        _check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The model: Eq. 4 to 9."""
+
+    method: str = option("nmtr_neumf", "Name of a method in nmtr_tf/models/methods.py.")
+    units: tuple[str, ...] = option(
+        (),
+        "Interaction unit of each behavior, weakest first (gmf, mlp or neumf); empty: the method's own.",
+    )
+    embedding_dim: int = option(64, "E, the size of user and item embeddings.")
+    num_layers: int = option(3, "Layers of the MLP tower, 1 to 5, each half as wide as the one before.")
+    tower_width: int = option(
+        0, "Width of the tower's first layer; 0: embedding_dim. Eq. 8's z_L in R^E needs 4 E at 3 layers."
+    )
+    dropout: float = option(0.0, "Dropout rate on the hidden layers of the tower, in [0, 1).")
+    share_embeddings: bool = option(
+        True, "One embedding table for all behaviors (Eq. 4); false: one per behavior (Section IV-C)."
+    )
+    embedding_stddev: float = option(
+        0.01, "Standard deviation of the initial embeddings, a truncated normal."
+    )
+
+    def __post_init__(self):
+        _check(self)
+        _require(self, self.embedding_dim >= 1, "embedding_dim", "at least 1")
+        _require(self, 1 <= self.num_layers <= 5, "num_layers", "from 1 to 5")
+        _require(self, self.tower_width >= 0, "tower_width", "at least 0")
+        _require(self, 0 <= self.dropout < 1, "dropout", "in [0, 1)")
+        _require(self, self.embedding_stddev > 0, "embedding_stddev", "positive")
+        known = all(unit in UNITS for unit in self.units)
+        _require(self, known, "units", f"names among {', '.join(UNITS)}")
+        if self.tower_widths[-1] < 1:
+            raise InputError(
+                f"--num_layers={self.num_layers} with a first layer of width {self.tower_widths[0]} "
+                f"reaches a layer of width 0; expected a width of at least {2 ** (self.num_layers - 1)}."
+            )
+
+    @property
+    def tower_widths(self) -> tuple[int, ...]:
+        """Width of every tower layer, first to last."""
+        first = self.tower_width or self.embedding_dim
+        return tuple(first >> layer for layer in range(self.num_layers))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How the model is trained: Eq. 12."""
+
+    num_epochs: int = option(50, "Epochs at most; an epoch visits every observed (user, item) pair once.")
+    batch_size: int = option(2048, "Observed (user, item) pairs per step.")
+    num_negatives: int = option(4, "Sampled negatives for every observed behavior of a pair.")
+    optimizer: str = option("adagrad", "Optimizer.", ("adagrad", "adam"))
+    learning_rate: float = option(0.01, "Learning rate.")
+    initial_accumulator: float = option(1e-8, "Adagrad's accumulator before the first step.")
+    loss_weights: tuple[float, ...] = option(
+        (), "lambda of Eq. 12, one per behavior, weakest first, each >= 0, sum 1; empty: 1/R each."
+    )
+    loss_reduction: str = option(
+        "sum",
+        "'sum' over the instances of a batch (Eq. 12), or 'mean': divided by their number.",
+        ("sum", "mean"),
+    )
+    l2_user: float = option(0.0, "L2 coefficient of the distinct user embeddings of a batch.")
+    l2_item: float = option(0.0, "L2 coefficient of the distinct item embeddings of a batch.")
+    l2_unit: float = option(0.0, "L2 coefficient of the units' weights.")
+    monitor: str = option("NDCG@100", "Validation metric that selects the best epoch.")
+    patience: int = option(10, "Evaluations without improvement before training stops; 0: never stop early.")
+    eval_every: int = option(1, "Epochs between two evaluations.")
+    eval_users: int = option(
+        2000,
+        "Users of the per-epoch evaluations, a seeded sample, wherever ranking everyone would need more "
+        "arithmetic than the epoch itself; 0: always everyone.",
+    )
+    curve_split: str = option(
+        "validation",
+        "'test' evaluates on test as well after each epoch, for curves only: it never selects.",
+        ("validation", "test"),
+    )
+    steps_per_call: int = option(32, "Training steps inside one graph call.")
+    seed: int = option(0, "Seed of initial values, sampling and dropout.")
+    device: str = option("auto", "Where to run; 'auto': a GPU where there is one.", ("auto", "cpu", "gpu"))
+
+    def __post_init__(self):
+        _check(self)
+        for name in ("num_epochs", "batch_size", "num_negatives", "eval_every", "steps_per_call"):
+            _require(self, getattr(self, name) >= 1, name, "at least 1")
+        for name in ("l2_user", "l2_item", "l2_unit", "patience", "eval_users", "seed"):
+            _require(self, getattr(self, name) >= 0, name, "at least 0")
+        _require(self, self.seed < 2**31, "seed", "below 2^31")
+        _require(self, self.learning_rate > 0, "learning_rate", "positive")
+        _require(self, self.initial_accumulator > 0, "initial_accumulator", "positive")
+        if self.loss_weights:
+            _require(self, min(self.loss_weights) >= 0, "loss_weights", "at least 0 each")
+            _require(self, abs(sum(self.loss_weights) - 1) < 1e-3, "loss_weights", "numbers that sum to 1")
+
+    def behavior_weights(self, behaviors: tuple[str, ...]) -> tuple[float, ...]:
+        """Lambda of Eq. 12 for these behaviors: as given, or 1/R each.
+
+        Raises:
+            InputError: If the number of weights is not the number of behaviors.
+        """
+        weights = self.loss_weights or (1 / len(behaviors),) * len(behaviors)
+        if len(weights) != len(behaviors):
+            raise InputError(
+                f"--loss_weights should hold one weight for each of the {len(behaviors)} behaviors "
+                f"({', '.join(behaviors)}). Received: {len(weights)}."
+            )
+        return weights
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """How the held-out items are ranked."""
+
+    ks: tuple[int, ...] = option((50, 80, 100, 200), "Cut-offs K of HR@K and NDCG@K.")
+    mask: str = option(
+        "target",
+        "Training items left out of the ranking: those of the target behavior, of all behaviors, or none.",
+        ("none", "target", "all"),
+    )
+    eval_memory_mb: int = option(256, "Memory for the scores of one chunk of users, in MiB.")
+
+    def __post_init__(self):
+        _check(self)
+        _require(self, bool(self.ks) and min(self.ks) >= 1, "ks", "positive numbers")
+        _require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything that, with the data set, determines a run."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def __post_init__(self):
+        metrics = [f"{metric}@{k}" for metric in ("HR", "NDCG") for k in self.evaluation.ks]
+        if self.training.monitor not in metrics:
+            raise InputError(
+                f"--monitor should be a metric that is computed, one of {', '.join(metrics)}. "
+                f"Received: {self.training.monitor!r}."
+            )
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """Plain dictionaries, ready for `json.dump`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, sections: Mapping[str, Mapping[str, Any]]) -> "RunConfig":
+        """The inverse of `to_json`.
+
+        Raises:
+            InputError: On an unknown section or key.
+        """
+        return cls(**{name: _section(cls, name, values) for name, values in sections.items()})
+
+
+def _section(config_class: type, name: str, values: Mapping[str, Any]) -> Any:
+    section_class = typing.get_type_hints(config_class).get(name)
+    if section_class is None:
+        raise InputError(f"Unknown section {name!r} in the config.")
+    known = {field.name for field in dataclasses.fields(section_class)}
+    if unknown := set(values) - known:
+        raise InputError(f"Unknown keys {sorted(unknown)} in section {name!r} of the config.")
+    return section_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -1,0 +1,42 @@
+"""The canonical event table that every reader produces and preparation consumes."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Events:
+    """A multi-behavior log: one row per event, ids as rows of two sorted vocabularies.
+
+    Attributes:
+        users: Raw user ids, int64 [num_users] in numeric order or str (object) [num_users] in
+            code-point order. Every id occurs in at least one row.
+        items: Raw item ids, int64 or str (object) [num_items], likewise.
+        behaviors: Names of the behaviors, weakest first; the last is the target.
+        user: int32 [num_events], rows of `users`.
+        item: int32 [num_events], rows of `items`.
+        behavior: int8 [num_events], positions in `behaviors`.
+        timestamp: int64 [num_events], milliseconds since 1970-01-01 UTC, or None where the source
+            has no times.
+        heldout: bool [num_events], True for the target rows that a source which comes split holds
+            out for testing; None where this project does the splitting.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    behaviors: tuple[str, ...]
+    user: np.ndarray
+    item: np.ndarray
+    behavior: np.ndarray
+    timestamp: np.ndarray | None = None
+    heldout: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Number of events."""
+        return len(self.user)
+
+    @property
+    def target_behavior(self) -> str:
+        """The behavior to recommend for: the last one."""
+        return self.behaviors[-1]

@@ -1,0 +1,49 @@
+"""What of the held-out pairs is still in the training data, and how to take it out."""
+
+import numpy as np
+from scipy import sparse
+
+
+def pair_keys(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
+    """One int64 per (user, item) pair, in row-major order of the user-item matrix."""
+    return users.astype(np.int64) * num_items + items
+
+
+def matrix_keys(matrix: sparse.csr_array) -> np.ndarray:
+    """`pair_keys` of the nonzero entries of a matrix: int64 [nnz], sorted where its indices are."""
+    users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return pair_keys(users, matrix.indices, matrix.shape[1])
+
+
+def contained(pairs: np.ndarray, matrix: sparse.csr_array) -> np.ndarray:
+    """Which pairs are nonzero in the matrix.
+
+    Args:
+        pairs: int32 [num_pairs, 2] of (user, item) rows.
+        matrix: [num_users, num_items] with sorted indices.
+
+    Returns:
+        bool [num_pairs].
+    """
+    keys = matrix_keys(matrix)
+    wanted = pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1])
+    positions = np.searchsorted(keys, wanted)
+    found = np.zeros(len(wanted), bool)
+    inside = positions < len(keys)
+    found[inside] = keys[positions[inside]] == wanted[inside]
+    return found
+
+
+def without(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:
+    """The matrix with the pairs (int32 [num_pairs, 2]) taken out."""
+    keys = matrix_keys(matrix)
+    return matrix_of(keys[~np.isin(keys, pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1]))], matrix.shape)
+
+
+def matrix_of(keys: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
+    """Binary matrix with a one at every distinct pair key; its indices are int32 and sorted."""
+    keys = np.unique(keys)
+    users, items = np.divmod(keys, shape[1])
+    indptr = np.zeros(shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(users, minlength=shape[0]), out=indptr[1:])
+    return sparse.csr_array((np.ones(len(keys), bool), items.astype(np.int32), indptr), shape=shape)

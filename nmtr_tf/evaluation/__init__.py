@@ -1,0 +1,1 @@
+"""Ranking the whole catalogue, and metrics of the ranks."""

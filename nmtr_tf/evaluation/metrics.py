@@ -1,0 +1,43 @@
+"""HR@K and NDCG@K of leave-one-out ranks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def hit_ratio(ranks: np.ndarray, k: int) -> np.ndarray:
+    """HR@K: 1.0 where the held-out item is among the first k.
+
+    Args:
+        ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
+        k: Cut-off.
+
+    Returns:
+        float64 [n].
+    """
+    return (np.asarray(ranks) < k).astype(np.float64)
+
+
+def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
+    """NDCG@K with one relevant item: 1 / log2(rank + 2) where rank < k, else 0.
+
+    Args:
+        ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
+        k: Cut-off.
+
+    Returns:
+        float64 [n].
+    """
+    return hit_ratio(ranks, k) / np.log2(np.asarray(ranks, np.float64) + 2)
+
+
+def mean_metrics(ranks: np.ndarray, ks: Sequence[int]) -> dict[str, float]:
+    """Means over the held-out pairs: {"HR@50": ..., "NDCG@50": ..., ...} in the order of `ks`.
+
+    Raises:
+        ValueError: If there are no ranks.
+    """
+    if not len(ranks):
+        raise ValueError("`ranks` should hold at least one rank. Received: none.")
+    pairs = (("HR", hit_ratio), ("NDCG", ndcg))
+    return {f"{name}@{k}": float(metric(ranks, k).mean()) for k in ks for name, metric in pairs}

@@ -1,0 +1,199 @@
+"""Ranking of every held-out item among the whole catalogue, in chunks of users."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import sparse
+
+from nmtr_tf.config import EvaluationConfig
+from nmtr_tf.data import leakage
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.nmtr import network
+
+
+class Scorer:
+    """Base of whatever scores all items for some users.
+
+    What the users share (item vectors, say) is computed once per ranking, by `item_side`.
+    """
+
+    pair_floats = 1
+    """Floats held per (user, item) pair while scoring: what the chunk size follows from."""
+
+    def item_side(self) -> Any:
+        """Tensors, in any nesting, that `scores` needs and that are the same for all users."""
+        raise NotImplementedError
+
+    def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
+        """Scores float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def ranks_of_chunk(self) -> Callable:
+        """Graph that scores a chunk of users and ranks one item for each, traced once per scorer."""
+
+        def ranks_of_chunk(item_side, user_ids, items, masked_rows, masked_items):
+            return _ranks(self.scores(user_ids, item_side), items, masked_rows, masked_items)
+
+        item_side = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.item_side())
+        signature = [item_side, *[tf.TensorSpec([None], tf.int32)] * 4]
+        return tf.function(ranks_of_chunk, input_signature=signature)
+
+
+class ModelScorer(Scorer):
+    """Target logits of a model, with its weights as they are at each ranking.
+
+    Args:
+        model: A model made by `nmtr_tf.models.nmtr.build_model`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.network = network(model)
+        # The largest unit's intermediate values, and the logits before and after adding.
+        self.pair_floats = max(unit.pair_floats for unit in self.network.cascade.units) + 2
+
+    def item_side(self) -> Any:
+        """Item parts and biases of every unit."""
+        net = self.network
+        item_parts = net.cascade.item_parts([table.value for table in net.item_tables])
+        return item_parts, [bias.value[:, 0] for bias in net.item_biases]
+
+    def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
+        """Target logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
+        net, (item_parts, biases) = self.network, item_side
+        user_parts = net.cascade.user_parts([tf.gather(table.value, user_ids) for table in net.user_tables])
+        if net.is_inner_product and net.item_tables[0] is net.item_tables[-1]:
+            # One shared Q: sum_r <p * h^r, q> + b^r is one matrix product.
+            return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
+        return net.cascade.combine(user_parts, item_parts, biases)[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranks:
+    """Ranks of held-out items.
+
+    Attributes:
+        users: int32 [n], user rows.
+        items: int32 [n], held-out item rows.
+        ranks: float64 [n], 0-based; the mean over its tie where scores are equal.
+        num_candidates: int32 [n], items ranked for the user, the held-out one included.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    ranks: np.ndarray
+    num_candidates: np.ndarray
+
+
+def masked_items(view: Interactions, split: str, mask: str) -> sparse.csr_array:
+    """Binary matrix [num_users, num_items] of the items left out of a user's ranking.
+
+    Training purchases, or all training items, as the mask says; at test the validation purchases as well.
+
+    Raises:
+        InputError: If mask is "all" while held-out pairs are still in training: they would be left out.
+    """
+    if mask == "none":
+        return sparse.csr_array(view.target.shape, dtype=bool)
+    if mask == "all":
+        _refuse_leak(view, split)
+    masked = list(view.matrices.values()) if mask == "all" else [view.target]
+    keys = [leakage.matrix_keys(matrix) for matrix in masked]
+    if split == "test":
+        validation = view.held_out["validation"]
+        keys.append(leakage.pair_keys(validation[:, 0], validation[:, 1], view.num_items))
+    return leakage.matrix_of(np.concatenate(keys), view.target.shape)
+
+
+def _refuse_leak(view: Interactions, split: str) -> None:
+    pairs = view.held_out[split]
+    for name, matrix in view.matrices.items():
+        if leaked := int(leakage.contained(pairs, matrix).sum()):
+            raise InputError(
+                f"--mask=all would hide {leaked} of the {len(pairs)} {split} items, which are still in the "
+                f"training rows of {name!r}; use --protocol=strict or --mask=target."
+            )
+
+
+def rank_held_out(
+    scorer: Scorer,
+    view: Interactions,
+    split: str,
+    config: EvaluationConfig,
+    sample: np.ndarray | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Ranks:
+    """Ranks held-out items among all items that the mask leaves.
+
+    Args:
+        scorer: Scores of all items for given users.
+        view: The training view: its training rows are masked, its held-out pairs ranked.
+        split: "validation" or "test".
+        config: Mask and memory.
+        sample: Positions among the held-out pairs to rank; None: all.
+        progress: Called with the number of users done since the last call.
+
+    Raises:
+        InputError: If the split is empty or a score is NaN or infinite.
+    """
+    pairs = view.held_out[split] if sample is None else view.held_out[split][sample]
+    if not len(pairs):
+        raise InputError(f"There are no {split} pairs to rank.")
+    mask = masked_items(view, split, config.mask)
+    floats = config.eval_memory_mb * 2**20 // 4
+    chunk = int(np.clip(floats // (view.num_items * scorer.pair_floats), 1, 1024))
+    item_side = scorer.item_side()
+    ranks = []
+    for first in range(0, len(pairs), chunk):
+        users, items = pairs[first : first + chunk].T
+        masked = mask[users]
+        rows = np.repeat(np.arange(len(users), dtype=np.int32), np.diff(masked.indptr))
+        ids = [tf.constant(part, tf.int32) for part in (users, items, rows, masked.indices)]
+        chunk_ranks, finite = scorer.ranks_of_chunk(item_side, *ids)
+        if not finite:
+            raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")
+        ranks.append(chunk_ranks.numpy())
+        if progress:
+            progress(len(users))
+    users, items = pairs.T
+    hidden = leakage.contained(pairs, mask)  # a held-out item is always a candidate
+    num_candidates = view.num_items - np.diff(mask.indptr)[users] + hidden
+    return Ranks(users, items, np.concatenate(ranks), num_candidates.astype(np.int32))
+
+
+def _ranks(
+    scores: tf.Tensor, items: tf.Tensor, masked_rows: tf.Tensor, masked_items: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean 0-based rank of one item a row: those above it, and half of those level with it.
+
+    Counting needs no sort, and what is masked is counted apart and subtracted, so scores are never copied.
+
+    Args:
+        scores: float32 [n, num_items].
+        items: int32 [n], the item to rank in each row.
+        masked_rows: int32 [m], row of each masked entry.
+        masked_items: int32 [m], column of each masked entry.
+
+    Returns:
+        Ranks float64 [n] and whether all scores are finite (bool scalar).
+    """
+    own = tf.gather(scores, items, batch_dims=1)
+    above = tf.math.count_nonzero(scores > own[:, None], axis=1, dtype=tf.int32)
+    level = tf.math.count_nonzero(scores == own[:, None], axis=1, dtype=tf.int32) - 1
+    masked = tf.gather_nd(scores, tf.stack([masked_rows, masked_items], axis=1))
+    own_of_masked = tf.gather(own, masked_rows)
+    itself = masked_items == tf.gather(items, masked_rows)
+
+    def masked_count(which: tf.Tensor) -> tf.Tensor:
+        return tf.math.unsorted_segment_sum(tf.cast(which, tf.int32), masked_rows, tf.size(items))
+
+    above -= masked_count(masked > own_of_masked)
+    level -= masked_count((masked == own_of_masked) & ~itself)
+    ranks = tf.cast(above, tf.float64) + tf.cast(level, tf.float64) / 2
+    return ranks, tf.reduce_all(tf.math.is_finite(scores))

@@ -1,0 +1,1 @@
+"""Interaction units, the cascade and the table of methods."""

@@ -1,0 +1,30 @@
+"""Tables for the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+
+def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A titled plain-text table; whole numbers get thousands separators, floats four decimals."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    alignment = ["right" if _is_number_column(rows, i) else "left" for i in range(len(columns))]
+    return f"{title}\n" + tabulate(cells, columns, "simple", colalign=alignment, disable_numparse=True)
+
+
+def metrics_table(title: str, metrics: Mapping[str, Mapping[str, float]]) -> str:
+    """Rows of HR@K and NDCG@K: {"name": {"HR@50": ..., "NDCG@50": ..., ...}}."""
+    columns = list(dict.fromkeys(name for row in metrics.values() for name in row))
+    rows = [[name, *[row[column] for column in columns]] for name, row in metrics.items()]
+    return format_table(title, ["", *columns], rows)
+
+
+def _is_number_column(rows: Sequence[Sequence[Any]], index: int) -> bool:
+    return all(isinstance(row[index], int | float) for row in rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,1 @@
+"""Sampling, losses, optimizers and the training loop."""

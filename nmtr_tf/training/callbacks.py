@@ -1,0 +1,47 @@
+"""Keras callbacks of the training loop."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Keeps the weights of the epoch with the best monitored value and stops when it no longer improves.
+
+    Epochs without the value in their logs (not evaluated) are passed over. At the end of training the
+    model has the best weights; without any value it keeps the last.
+
+    Args:
+        monitor: Key of the logs; higher is better.
+        patience: Evaluations without improvement before training stops; 0: never.
+        path: Where to save the model at each improvement (`.keras`); None: nowhere.
+    """
+
+    def __init__(self, monitor: str, patience: int, path: Path | None = None):
+        super().__init__()
+        self.monitor, self.patience, self.path = monitor, patience, path
+        self.epoch: int | None = None
+        self.value = -np.inf
+        self._weights: list[np.ndarray] | None = None
+        self._waited = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compares."""
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            return
+        if value > self.value:
+            self.epoch, self.value, self._waited = epoch, value, 0
+            self._weights = self.model.get_weights()
+            if self.path:
+                self.model.save(self.path)
+            return
+        self._waited += 1
+        if self.patience and self._waited >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Restores."""
+        if self._weights is not None:
+            self.model.set_weights(self._weights)

@@ -1,0 +1,77 @@
+"""Optimizers that treat repeated rows of a sparse gradient as TensorFlow 1 and the paper did.
+
+Keras 3 squares the gradient of every occurrence of a repeated row and adds the squares up; the
+gradient of the row is the sum, and it is the square of the sum that belongs into the accumulators.
+"""
+
+import keras
+import tensorflow as tf
+
+from nmtr_tf.config import TrainingConfig
+
+
+def sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
+    """The same gradient with every row at most once; dense gradients pass through."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, positions = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, positions, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+@keras.saving.register_keras_serializable("nmtr_tf")
+class Adagrad(keras.optimizers.Optimizer):
+    """Adagrad [Duchi et al. 2011]: accumulator += g^2; variable -= learning_rate * g / sqrt(accumulator).
+
+    Equal to TensorFlow 1's AdagradOptimizer. Unlike Keras' own it adds nothing under the root, and it
+    updates only the rows that a sparse gradient names.
+
+    Args:
+        learning_rate: A float or a keras LearningRateSchedule.
+        initial_accumulator: Value of every accumulator before the first step, positive.
+    """
+
+    def __init__(self, learning_rate=0.01, initial_accumulator: float = 1e-8, name="adagrad", **kwargs):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.initial_accumulator = initial_accumulator
+
+    def build(self, variables):
+        """Creates one accumulator per variable."""
+        if self.built:
+            return
+        super().build(variables)
+        initializer = keras.initializers.Constant(self.initial_accumulator)
+        self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """One step for one variable."""
+        learning_rate = tf.cast(learning_rate, variable.dtype)
+        accumulator = self._accumulators[self._get_variable_index(variable)].value
+        handles = {"var": variable.handle, "accum": accumulator.handle, "lr": learning_rate}
+        gradient = sum_repeated_rows(gradient)
+        if isinstance(gradient, tf.IndexedSlices):
+            tf.raw_ops.ResourceSparseApplyAdagrad(
+                **handles, grad=gradient.values, indices=gradient.indices, use_locking=True
+            )
+        else:
+            tf.raw_ops.ResourceApplyAdagrad(**handles, grad=gradient, use_locking=True)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "initial_accumulator": self.initial_accumulator}
+
+
+@keras.saving.register_keras_serializable("nmtr_tf")
+class Adam(keras.optimizers.Adam):
+    """Keras' Adam with the gradients of repeated rows summed first."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """One step for one variable."""
+        super().update_step(sum_repeated_rows(gradient), variable, learning_rate)
+
+
+def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """The optimizer that a config names."""
+    if config.optimizer == "adam":
+        return Adam(config.learning_rate)
+    return Adagrad(config.learning_rate, config.initial_accumulator)

@@ -1,0 +1,131 @@
+"""The one training loop."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nmtr_tf.config import RunConfig
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.metrics import mean_metrics
+from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.training.optimizers import make_optimizer
+from nmtr_tf.training.sampling import PairSampler
+from nmtr_tf.training.steps import make_train_steps
+
+# Rough cost of one training instance's memory traffic (gather, scatter, update), in multiply-adds of a
+# ranking per embedding dimension. It only decides whether an epoch's evaluation takes a sample of users.
+_ROW_COST = 80
+
+
+def train(
+    model: keras.Model,
+    view: Interactions,
+    config: RunConfig,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> list[dict[str, float]]:
+    """Trains a model on the interactions; it ends with its best weights, or its last without validation.
+
+    Args:
+        model: Made by `build_model` for the behaviors of `view`.
+        view: What `Interactions.training_view` gave.
+        config: `training` and `evaluation` are read.
+        callbacks: Keras callbacks. The logs of an epoch hold "train/loss" (the objective of Eq. 12 with its
+            L2 terms, per instance), "train/loss_<behavior>" (log loss per instance, unweighted) and, where
+            the epoch was evaluated, "validation/HR@K", "validation/NDCG@K" and the same for test.
+
+    Returns:
+        The logs of every epoch, each with its number under "epoch" (from 1).
+
+    Raises:
+        InputError: If the loss weights do not fit the behaviors, or the loss is no longer finite.
+    """
+    training = config.training
+    sampler = PairSampler(view, training.batch_size, training.num_negatives, training.seed)
+    model.compile(optimizer=make_optimizer(training))
+    model.optimizer.build(model.trainable_variables)
+    model.stop_training = False
+    train_steps = make_train_steps(model, training, training.behavior_weights(view.behaviors))
+    evaluate = make_evaluation(model, view, config, sampler)
+    params = {"epochs": training.num_epochs, "steps": sampler.steps_per_epoch}
+    hooks = keras.callbacks.CallbackList(list(callbacks), model=model, **params)
+    batches = iter(sampler.batches())
+    history: list[dict[str, float]] = []
+    hooks.on_train_begin()
+    for epoch in range(training.num_epochs):
+        hooks.on_epoch_begin(epoch)
+        totals = _run_epoch(train_steps, batches, sampler.steps_per_epoch, training.steps_per_call, hooks)
+        logs = _epoch_logs(totals, view.behaviors)
+        if not np.isfinite(logs["train/loss"]):
+            raise InputError(
+                f"The loss is {logs['train/loss']} in epoch {epoch + 1}; try a smaller --learning_rate."
+            )
+        if (epoch + 1) % training.eval_every == 0 or epoch + 1 == training.num_epochs:
+            logs |= evaluate()
+        history.append({"epoch": epoch + 1, **logs})
+        hooks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    hooks.on_train_end(logs)
+    return history
+
+
+def _run_epoch(train_steps, batches, num_steps: int, steps_per_call: int, hooks) -> np.ndarray:
+    totals = []
+    for first in range(0, num_steps, steps_per_call):
+        count = min(steps_per_call, num_steps - first)
+        hooks.on_train_batch_begin(first)
+        totals.append(train_steps(batches, tf.constant(count)))
+        hooks.on_train_batch_end(first + count - 1)
+    return np.sum([part.numpy().astype(np.float64) for part in totals], axis=0)
+
+
+def _epoch_logs(totals: np.ndarray, behaviors: Sequence[str]) -> dict[str, float]:
+    """Sums over an epoch -> losses per instance."""
+    losses, counts = np.split(totals[1:], 2)
+    logs = {"train/loss": totals[0] / counts.sum()}
+    logs |= {f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(behaviors)}
+    return {name: float(value) for name, value in logs.items()}
+
+
+def make_evaluation(
+    model: keras.Model, view: Interactions, config: RunConfig, sampler: PairSampler
+) -> Callable[[], dict[str, float]]:
+    """The evaluation after an epoch, on validation and, for curves only, on test."""
+    scorer = ModelScorer(model)
+    splits = ["validation"] if len(view.held_out["validation"]) else []
+    if config.training.curve_split == "test":
+        splits.append("test")
+    samples = {
+        split: evaluation_sample(view, split, config, scorer, sampler.num_instances) for split in splits
+    }
+
+    def evaluate() -> dict[str, float]:
+        logs = {}
+        for split, sample in samples.items():
+            ranks = rank_held_out(scorer, view, split, config.evaluation, sample).ranks
+            metrics = mean_metrics(ranks, config.evaluation.ks)
+            logs |= {f"{split}/{name}": value for name, value in metrics.items()}
+        return logs
+
+    return evaluate
+
+
+def evaluation_sample(
+    view: Interactions, split: str, config: RunConfig, scorer: ModelScorer, num_instances: int
+) -> np.ndarray | None:
+    """Positions of the held-out pairs that are ranked after each epoch; None: all.
+
+    All where ranking everyone needs no more arithmetic than an epoch, by a fixed estimate so that equal
+    seeds make equal runs; else `eval_users` of them, drawn with the run's seed.
+    """
+    num_pairs, wanted = len(view.held_out[split]), config.training.eval_users
+    pair_cost = sum(unit.pair_cost for unit in scorer.network.cascade.units)
+    ranking_cost = num_pairs * view.num_items * pair_cost
+    epoch_cost = num_instances * (3 * pair_cost + _ROW_COST * config.model.embedding_dim)
+    if not wanted or wanted >= num_pairs or ranking_cost <= epoch_cost:
+        return None
+    generator = np.random.default_rng(config.training.seed)
+    return np.sort(generator.choice(num_pairs, wanted, replace=False))
