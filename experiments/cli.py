@@ -36,7 +36,8 @@ def new_flags(*sections: type, only: Sequence[str] = ()) -> flags.FlagValues:
 
 
 def _define(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -> None:
-    default, text = field.default, field.metadata["help"]
+    default: Any = field.default
+    text = field.metadata["help"]
     if typing.get_origin(kind) is tuple:
         flags.DEFINE_list(field.name, [str(x) for x in default], text, flag_values=values)
     elif field.metadata["choices"]:

@@ -18,6 +18,8 @@ from experiments import cli
 from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.formats import FORMATS, TIME_UNITS
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.leakage import contained
 from nmtr_tf.data.preparation import Prepared, PrepareOptions, prepare
 from nmtr_tf.data.readers import ReadOptions, ReadReport, parse_inputs, read_events
 from nmtr_tf.data.storage import save
@@ -178,6 +180,23 @@ def _show(
     held_out = {name: int((prepared.split == code).sum()) for code, name in ((2, "test"), (1, "validation"))}
     parts = ", ".join(f"{count:,} for {name}" for name, count in held_out.items())
     cli.say(values, f"Held out: {parts}. Protocol: {protocol}. Written to {directory}/")
+    if protocol == "released":
+        _show_leaks(values, Interactions.from_events(prepared.events, prepared.split, protocol))
+
+
+def _show_leaks(values: flags.FlagValues, interactions: Interactions) -> None:
+    """One line on the held-out pairs that weaker behaviors still give away."""
+    leaks = []
+    for split, pairs in interactions.held_out.items():
+        for name, matrix in interactions.matrices.items():
+            if count := int(contained(pairs, matrix).sum()):
+                share = 100 * count / len(pairs)
+                leaks.append(f"{count:,} of {len(pairs):,} {split} pairs ({share:.1f} %) in {name!r}")
+    if leaks:
+        cli.say(
+            values,
+            f"Leak: training rows still hold {'; '.join(leaks)}. To train without them: --protocol=strict.",
+        )
 
 
 if __name__ == "__main__":

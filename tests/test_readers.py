@@ -300,9 +300,18 @@ def test_bad_first_row_is_skipped(read):
     assert (len(events), report.bad_rows) == (3, {"expected UTF-8 text": 1})
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_quoted_and_unused_text(read, mark):
+    # Only the columns that are needed have to be UTF-8.
+    content = mark + b'"1","2",\xff,pv,1511600000\n1,3,"\xc3\xa9,",buy,1511600001\n1,4,,cart,1511600002\n'
+    events, report = read({"u.csv": content}, source="userbehavior")
+    assert [row[:3] for row in rows(events)] == [(1, 2, "view"), (1, 3, "buy"), (1, 4, "cart")]
+    assert not report.bad_rows
+
+
 @pytest.mark.parametrize("first", ["user", "fields"])
 def test_bad_rows_in_many_blocks(read, monkeypatch, first):
-    monkeypatch.setattr("nmtr_tf.data.readers._BLOCK_BYTES", 500)
+    monkeypatch.setattr("nmtr_tf.data.tables.BLOCK_BYTES", 500)
     good, wrong = ["1,2,9,pv,1511600000", "1,2,9,buy,1511600000", "1,2,9,cart,1511600000"], ["", "1,2"]
     bad = ["x,2,9,pv,1511600000"]
     parts = [bad, wrong] if first == "user" else [wrong, bad]
@@ -328,6 +337,8 @@ BAD_ROWS = [  # userbehavior row, place, expected, got
     ("1,2,9,pv,99999999999999", ", column 'timestamp'", "a time in s since 1970", "'99999999999999'"),
     ("1,2,9", "", "5 fields", "3"),
     (b"\xff1,2,9,pv,1511600000", ", column 'user_id'", "UTF-8 text", r"b'\xff1'"),
+    (b"1,2,\xff", "", "5 fields", "3"),
+    ("1,2,é", "", "5 fields", "3"),
 ]
 
 
@@ -406,11 +417,25 @@ def test_bad_row_of_parquet(read):
     assert report.bad_rows == {"expected an id": 1, "expected an id without line breaks": 1}
 
 
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [(pa.array([1.0, 2.0]), "double"), (pa.array([True, False]), "bool")],
+)
+@pytest.mark.parametrize("name", ["user", "item"])
+@pytest.mark.parametrize("distinct", [False, True])
+def test_ids_of_parquet_are_text_or_integers(read, ids, kind, name, distinct):
+    table = {"user": [1, 2], "item": [3, 4], "behavior": ["view", "buy"]}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(table | {name: ids.dictionary_encode() if distinct else ids}), sink)
+    message = error(read, {"a.parquet": sink.getvalue().to_pybytes()}, **TWO)
+    assert message == f"a.parquet, column '{name}': expected ids as text or integers, got {kind}"
+
+
 LINES = {"v.txt": "1 2\n", "b.txt": "1 2\n", "t.txt": "1 3\n"}
 SPLIT = {"source": "adjacency", "inputs": "v:v.txt,b:b.txt", "heldout": "t.txt"}
 TWO = {"source": "log", "behaviors": ("view", "buy")}
 NO_PARQUET = pa.BufferOutputStream()
-pq.write_table(pa.table({"user": [1.5], "item": [[1]], "behavior": ["v"]}), NO_PARQUET)
+pq.write_table(pa.table({"user": [1], "item": [[1]], "behavior": ["v"]}), NO_PARQUET)
 
 
 @pytest.mark.parametrize(
@@ -426,6 +451,8 @@ pq.write_table(pa.table({"user": [1.5], "item": [[1]], "behavior": ["v"]}), NO_P
         (LINES | {"b.txt": ""}, SPLIT, ["b.txt: no rows"]),
         (LINES | {"t.txt": "1\n"}, SPLIT, ["heldout: no rows left"]),
         (LINES | {"b.txt": "1\n"}, SPLIT, ["behavior 'b': no rows left"]),
+        (LINES | {"b.txt": " \n"}, SPLIT, ["behavior 'b': no rows left"]),
+        (LINES | {"b.txt": b"\xff\n"}, SPLIT | {"on_bad_rows": "skip"}, ["behavior 'b': no rows left"]),
         (
             {"a.csv": "\nuser,x,behavior\n1,2,v\n"},
             TWO,

@@ -44,6 +44,7 @@ def matrix_of(keys: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
     """Binary matrix with a one at every distinct pair key; its indices are int32 and sorted."""
     keys = np.unique(keys)
     users, items = np.divmod(keys, shape[1])
-    indptr = np.zeros(shape[0] + 1, np.int64)
+    # SciPy gives the indices the type of indptr.
+    indptr = np.zeros(shape[0] + 1, np.int32 if len(keys) < 2**31 else np.int64)
     np.cumsum(np.bincount(users, minlength=shape[0]), out=indptr[1:])
     return sparse.csr_array((np.ones(len(keys), bool), items.astype(np.int32), indptr), shape=shape)

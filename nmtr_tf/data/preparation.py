@@ -154,12 +154,12 @@ def _check_held_out(rows: _Rows, on_bad_rows: str) -> None:
     trained = np.zeros(len(rows.events.users), bool)
     trained[user[~held_out]] = True
     first = np.zeros(len(user), bool)
-    position = np.flatnonzero(held_out)
+    position = np.flatnonzero(held_out & ~same)
     first[position[np.unique(user[position], return_index=True)[1]]] = True
     problems = {
         "held-out pairs that are training purchases": same,
         "held-out users without training rows": held_out & ~trained[user],
-        "second held-out rows of a user": held_out & ~first,
+        "second held-out rows of a user": held_out & ~same & ~first,
     }
     for name, bad in problems.items():
         if bad.any() and on_bad_rows == "error":

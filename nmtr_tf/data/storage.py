@@ -72,14 +72,15 @@ def load(dataset_dir: str | Path) -> Interactions:
     directory = Path(dataset_dir)
     events, split = load_events(directory)
     header = read_json(directory / "dataset.json")
-    interactions = Interactions.from_events(events, split, header["protocol"])
-    if interactions.fingerprint != header["fingerprint"]:
-        raise InputError(f"{directory}: tables and dataset.json disagree; run experiments.prepare again.")
-    return interactions
+    return Interactions.from_events(events, split, header["protocol"])
 
 
 def load_events(dataset_dir: str | Path) -> tuple[Events, np.ndarray]:
-    """The prepared events (with times, where there are any) and their splits (int8 [num_events])."""
+    """The prepared events (with times, where there are any) and their splits (int8 [num_events]).
+
+    Raises:
+        InputError: As `load` does.
+    """
     directory = Path(dataset_dir)
     if not (directory / "dataset.json").is_file():
         raise InputError(
@@ -92,19 +93,26 @@ def load_events(dataset_dir: str | Path) -> tuple[Events, np.ndarray]:
             f"{directory}/dataset.json: expected schema_version {SCHEMA_VERSION}, got "
             f"{header.get('schema_version')!r}; run experiments.prepare again."
         )
-    behaviors = tuple(header["behaviors"])
     table = read_table(directory / "interactions.parquet")
-    times = table["timestamp"].cast(pa.int64()).to_numpy() if "timestamp" in table.column_names else None
-    events = Events(
-        users=_ids(directory, "user"),
-        items=_ids(directory, "item"),
-        behaviors=behaviors,
-        user=table["user"].to_numpy(),
-        item=table["item"].to_numpy(),
-        behavior=_codes(table["behavior"], behaviors),
-        timestamp=times,
-    )
-    return events, _codes(table["split"], SPLITS)
+    try:
+        behaviors = tuple(header["behaviors"])
+        timed = "timestamp" in table.column_names
+        events = Events(
+            users=_ids(directory, "user"),
+            items=_ids(directory, "item"),
+            behaviors=behaviors,
+            user=table["user"].to_numpy(),
+            item=table["item"].to_numpy(),
+            behavior=_codes(table["behavior"], behaviors),
+            timestamp=table["timestamp"].cast(pa.int64()).to_numpy() if timed else None,
+        )
+        split = _codes(table["split"], SPLITS)
+        intact = fingerprint(events, split) == header["fingerprint"]
+    except KeyError as error:
+        raise InputError(f"{directory}: damaged, {error.args[0]}; run experiments.prepare again.") from None
+    if not intact:
+        raise InputError(f"{directory}: tables and dataset.json disagree; run experiments.prepare again.")
+    return events, split
 
 
 def read_table(path: str | Path) -> pa.Table:
@@ -124,4 +132,5 @@ def _ids(directory: Path, kind: str) -> np.ndarray:
 
 
 def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
-    return pc.index_in(column.cast(pa.string()), pa.array(list(names))).to_numpy().astype(np.int8)
+    codes = pc.index_in(column.cast(pa.string()), pa.array(list(names)))
+    return pc.fill_null(codes, -1).to_numpy().astype(np.int8)

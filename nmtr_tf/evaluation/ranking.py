@@ -61,7 +61,7 @@ class ModelScorer(Scorer):
     def item_side(self) -> Any:
         """Item parts and biases of every unit."""
         net = self.network
-        item_parts = net.cascade.item_parts([table.value for table in net.item_tables])
+        item_parts = net.cascade.item_parts([tf.convert_to_tensor(t.value) for t in net.item_tables])
         return item_parts, [bias.value[:, 0] for bias in net.item_biases]
 
     def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
@@ -127,7 +127,7 @@ def rank_held_out(
     split: str,
     config: EvaluationConfig,
     sample: np.ndarray | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Ranks:
     """Ranks held-out items among all items that the mask leaves.
 

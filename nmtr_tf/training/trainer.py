@@ -103,7 +103,7 @@ def make_evaluation(
     }
 
     def evaluate() -> dict[str, float]:
-        logs = {}
+        logs: dict[str, float] = {}
         for split, sample in samples.items():
             ranks = rank_held_out(scorer, view, split, config.evaluation, sample).ranks
             metrics = mean_metrics(ranks, config.evaluation.ks)

@@ -1,0 +1,36 @@
+# `make demo` and `make test` need Python 3.10 or newer and make; each sets up its own environment.
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+SOURCES := nmtr_tf experiments tests setup.py
+
+.PHONY: demo test lint format clean
+
+$(VENV)/installed: setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "nmtr_tf needs Python 3.10 or newer; name one with PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(RUN) -m experiments.prepare --source=synthetic --dataset_dir=out/shop --overwrite
+	$(RUN) -m experiments.train --flagfile=flags/quickstart.flags --overwrite
+	$(RUN) -m experiments.evaluate --workdir=out/demo
+	$(RUN) -m experiments.recommend --workdir=out/demo --k=5
+
+test: $(VENV)/installed
+	$(RUN) -m pytest
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/mypy
+
+format: $(VENV)/installed
+	$(VENV)/bin/ruff check --fix $(SOURCES)
+	$(VENV)/bin/ruff format $(SOURCES)
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find nmtr_tf experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +

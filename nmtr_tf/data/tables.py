@@ -1,0 +1,240 @@
+"""Text and Parquet files as batches of raw columns, and where in the file a row of them is."""
+
+import contextlib
+import csv as text_csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from nmtr_tf.data.sources import quoted
+from nmtr_tf.errors import InputError
+
+BLOCK_BYTES = 1 << 23
+_PARQUET_ROWS = 1 << 18
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class TextTable:
+    """A delimited text file.
+
+    Attributes:
+        path: The file.
+        header: Where the names are, for messages.
+        names: Names of the columns; none where the file has no line.
+        invalid_rows: Rows with another number of fields that the batches up to now left out.
+    """
+
+    def __init__(self, path: Path, delimiter: str, names: Sequence[str] | None):
+        """Reads the header, or takes `names` for a file without.
+
+        Raises:
+            InputError: The file cannot be read, or its header is not UTF-8.
+        """
+        self.path = path
+        self.invalid_rows = 0
+        self._delimiter, self._quote = delimiter, '"' if delimiter == "," else False
+        self._first_invalid: csv.InvalidRow | None = None
+        with _reading(path):
+            number, line = next(_lines(path), (0, b""))
+        self._header_line = number if names is None else 0
+        self.header = f"{path}, line {self._header_line}"
+        names = self._split_header(line) if names is None else names
+        # Without any line, so that Arrow is not asked to read a file of 0 bytes: it refuses.
+        self.names = list(names) if line else []
+
+    def _split_header(self, line: bytes) -> list[str]:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.header}: expected UTF-8 text, got {line[:20]!r}") from error
+        if self._quote and '"' in text:
+            return next(text_csv.reader([text]))
+        return text.split(self._delimiter)
+
+    def batches(self, places: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
+        """Reads columns.
+
+        Args:
+            places: Name in the batches -> position in the file.
+
+        Yields:
+            Batches of binary columns, without the rows that have another number of fields.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        if not self.names:
+            return
+        # Columns go by position, as names may occur twice. They are read as Latin-1, which any bytes
+        # are, so that what is not UTF-8 becomes a bad cell, or a bad row, rather than a failure.
+        positions = [str(position) for position in range(len(self.names))]
+        columns = [str(position) for position in places.values()]
+        options = {
+            "read_options": csv.ReadOptions(
+                column_names=positions,
+                skip_rows=self._header_line,
+                block_size=BLOCK_BYTES,
+                encoding="latin-1",
+            ),
+            "parse_options": csv.ParseOptions(
+                delimiter=self._delimiter, quote_char=self._quote, invalid_row_handler=self._skip
+            ),
+            "convert_options": csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), include_columns=list(dict.fromkeys(columns))
+            ),
+        }
+        with _reading(self.path), _open(self.path) as stream:
+            for batch in csv.open_csv(stream, **options):
+                cells = [_encode_latin1(batch.column(column)) for column in columns]
+                yield pa.RecordBatch.from_arrays(cells, names=list(places))
+
+    def _skip(self, row: csv.InvalidRow) -> str:
+        self._first_invalid = self._first_invalid or row
+        self.invalid_rows += 1
+        return "skip"
+
+    def locate(self, row: int | None) -> tuple[str, str]:
+        """Finds the line of a row, or of the first row with another number of fields if that comes before.
+
+        Args:
+            row: Position among the rows of the batches, or None for none of them.
+
+        Returns:
+            Where it is, and what is wrong with its number of fields, or "".
+        """
+        invalid = self._first_invalid
+        lines = ((number, line) for number, line in _lines(self.path) if number > self._header_line)
+        for position, (number, line) in enumerate(lines):
+            if invalid and line == invalid.text.encode("latin-1"):
+                fields = f"expected {invalid.expected_columns} fields, got {invalid.actual_columns}"
+                return f"{self.path}, line {number}", fields
+            if position == row:
+                return f"{self.path}, line {number}", ""
+        return f"{self.path}", "expected the same number of fields in every row"
+
+
+class ParquetTable:
+    """A Parquet file; the interface of `TextTable`."""
+
+    def __init__(self, path: Path):
+        """Reads the schema.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        self.path = path
+        self.header = str(path)
+        self.invalid_rows = 0
+        with _reading(path):
+            self._schema = pq.read_schema(path)
+        self.names: list[str] = list(self._schema.names)
+
+    def batches(self, places: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
+        """Reads columns as text, nulls as empty; see `TextTable.batches`.
+
+        Raises:
+            InputError: The file cannot be read, or a column holds something else than text, numbers
+                or times, or ids that are not whole numbers.
+        """
+        for role in ("user", "item"):
+            if role in places:
+                self._check_ids(places[role])
+        names = [self.names[position] for position in places.values()]
+        with _reading(self.path), pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(_PARQUET_ROWS, columns=names):
+                cells = [self._text(name, batch.column(name)) for name in names]
+                yield pa.RecordBatch.from_arrays(cells, names=list(places))
+
+    def _check_ids(self, position: int) -> None:
+        kind = self._schema.field(position).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            where = f"{self.path}, column {self.names[position]!r}"
+            raise InputError(f"{where}: expected ids as text or integers, got {kind}")
+
+    def _text(self, name: str, array: pa.Array) -> pa.Array:
+        try:
+            if pa.types.is_dictionary(array.type):
+                array = array.dictionary_decode()
+            if pa.types.is_temporal(array.type):
+                array = array.cast(pa.timestamp("ms"), safe=False)  # Its text is ISO-8601, in UTC.
+            if not pa.types.is_binary(array.type):
+                array = array.cast(pa.string())
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise InputError(
+                f"{self.path}, column {name!r}: expected text or numbers, got {array.type}"
+            ) from error
+        return array.cast(pa.binary()).fill_null(b"")
+
+    def locate(self, row: int | None) -> tuple[str, str]:
+        """Finds a row; see `TextTable.locate`."""
+        return f"{self.path}, row {(row or 0) + 1}", ""
+
+
+Table = TextTable | ParquetTable
+
+
+def open_table(path: Path, delimiter: str | None, names: Sequence[str] | None) -> Table:
+    """Opens a file.
+
+    Args:
+        path: The file.
+        delimiter: Between fields of text; None: told by the suffix, which may be that of Parquet.
+        names: Of the columns of text without a header, else None.
+
+    Raises:
+        InputError: The suffix is unknown, or the start of the file cannot be read.
+    """
+    if delimiter is not None:
+        return TextTable(path, delimiter, names)
+    if path.suffix.lower() == ".parquet":
+        return ParquetTable(path)
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix not in _DELIMITERS:
+        known = quoted([*_DELIMITERS, ".parquet"])
+        raise InputError(f"{path}: expected a file name that ends with one of {known}")
+    return TextTable(path, _DELIMITERS[suffix], names)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns failures to read `path` into `InputError`."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _open(path: Path) -> pa.NativeFile:
+    """Opens the bytes of a file, unpacked, after the byte order mark if there is one."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        marked = stream.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK
+    stream = pa.input_stream(str(path), compression="detect")
+    if marked:
+        stream.read(len(_BYTE_ORDER_MARK))
+    return stream
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields the lines that are not empty, without their ends, and their numbers from 1."""
+    # Latin-1 maps every byte to one character, and splitting text knows all line ends.
+    with io.TextIOWrapper(_open(path), encoding="latin-1") as text:
+        for number, line in enumerate(text, 1):
+            if content := line.rstrip("\n").encode("latin-1"):
+                yield number, content
+
+
+def _encode_latin1(text: pa.Array) -> pa.Array:
+    """Encodes strings as Latin-1, to binary; ASCII is that already."""
+    if pc.all(pc.string_is_ascii(text)).as_py():
+        return text.cast(pa.binary())
+    encoded = text.dictionary_encode()
+    distinct = [value.encode("latin-1") for value in encoded.dictionary.to_pylist()]
+    return pa.array(distinct, pa.binary()).take(encoded.indices)

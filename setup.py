@@ -1,0 +1,38 @@
+"""Package description of nmtr_tf; settings of the tools are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "nmtr_tf/__init__.py").read_text())[1]
+
+setup(
+    name="nmtr_tf",
+    version=VERSION,
+    description="Recommend from several kinds of user behavior: NMTR in TensorFlow 2 / Keras 3",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["nmtr_tf", "nmtr_tf.*"]),
+    package_data={"nmtr_tf": ["py.typed"]},
+    install_requires=[
+        "tensorflow>=2.18",
+        "keras>=3.6",
+        "numpy>=1.26.4",
+        "pandas>=2.2.2",
+        "absl-py>=2.1",
+        "matplotlib>=3.8",
+        "pyarrow>=16.1",
+        "scipy>=1.12",
+        "tabulate>=0.9",
+        "tensorboard>=2.18",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "dev": ["pytest>=8", "ruff>=0.6", "mypy>=1.11"],
+    },
+)

@@ -1,0 +1,262 @@
+"""The commands end to end, in this process: what a user types, sees and gets."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import evaluate, prepare, recommend, train
+from nmtr_tf.data import storage
+from nmtr_tf.training.run import Run
+
+ROOT = Path(__file__).parent.parent
+TINY = ["--embedding_dim=8", "--num_layers=1", "--num_epochs=2", "--ks=5,10", "--monitor=NDCG@10"]
+
+
+def call(command, *flags) -> int:
+    return command.main([command.__name__, *map(str, flags)])
+
+
+def refused(capsys, command, *flags) -> str:
+    """The one line that a command prints about bad input."""
+    capsys.readouterr()
+    assert call(command, *flags) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+@pytest.fixture(scope="module")
+def shop_dir(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("data") / "shop"
+    shop = ["--source=synthetic", "--synthetic_users=60", "--synthetic_items=40"]
+    assert call(prepare, *shop, f"--dataset_dir={directory}", "--quiet") == 0
+    return directory
+
+
+@pytest.fixture(scope="module")
+def workdir(shop_dir, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={directory}", "--quiet", *TINY) == 0
+    assert call(evaluate, f"--workdir={directory}", "--quiet") == 0
+    return directory
+
+
+def test_prepare_shows_what_it_removed_and_table_one(tmp_path, capsys):
+    assert call(prepare, "--source=synthetic", "--synthetic_users=60", f"--dataset_dir={tmp_path}/x") == 0
+    out = capsys.readouterr().out
+    header = json.loads((tmp_path / "x" / "dataset.json").read_text())
+    row = header["table_one"]
+    assert "duplicates merged" in out
+    assert "users with fewer than 2 kinds of behavior" in out
+    assert f"{row['users']:,}  {row['items']:>8,}  {row['buy']:>6,}" in out
+    assert list(row) == ["users", "items", "buy", "cart", "view"]
+    assert sum(sum(counts.values()) for counts in header["rows"].values()) == sum(list(row.values())[2:])
+    assert header["protocol"] == "strict"
+    assert "Protocol: strict" in out
+
+
+def test_prepare_of_a_ten_line_log(tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "who,what,did,when\nann,tea,view,1\nann,tea,buy,2\nann,pot,view,3\nann,pot,buy,4\nann,cup,buy,5\n"
+        "bob,tea,view,1\nbob,cup,view,2\nbob,cup,buy,9\nbob,tea,buy,3\n"
+    )
+    flags = ["--source=log", f"--input={tmp_path}/log.csv", "--behaviors=view,buy"]
+    columns = "--columns=user:who,item:what,behavior:did,timestamp:when"
+    assert call(prepare, *flags, columns, f"--dataset_dir={tmp_path}/data", "--quiet") == 0
+    interactions = storage.load(tmp_path / "data")
+    assert interactions.user_ids.tolist() == ["ann", "bob"]
+    assert interactions.item_ids.tolist() == ["cup", "pot", "tea"]
+    assert interactions.held_out["test"].tolist() == [[0, 0], [1, 0]]  # the latest purchases: cup and cup
+
+
+def test_prepare_says_what_leaks_in_a_data_set_that_came_split(tmp_path, capsys):
+    (tmp_path / "cart.txt").write_text("0 1 2 3\n1 0 2\n")
+    (tmp_path / "train.txt").write_text("0 1 2\n1 0 2\n")
+    (tmp_path / "test.txt").write_text("0 3\n1 3\n")
+    files = [f"--input=cart:{tmp_path}/cart.txt,buy:{tmp_path}/train.txt", f"--heldout={tmp_path}/test.txt"]
+    assert call(prepare, "--source=adjacency", *files, f"--dataset_dir={tmp_path}/data") == 0
+    out = capsys.readouterr().out
+    assert "Leak: training rows still hold 2 of 2 validation pairs (100.0 %) in 'cart'" in out
+    assert "; 1 of 2 test pairs (50.0 %) in 'cart'. To train without them: --protocol=strict." in out
+    assert storage.load(tmp_path / "data").protocol == "released"
+
+
+def test_prepare_writes_nothing_on_bad_input(tmp_path, capsys):
+    (tmp_path / "log.csv").write_text("user,item,behavior\n1,2,view\n1,2,wish\n")
+    line = refused(
+        capsys,
+        prepare,
+        "--source=log",
+        f"--input={tmp_path}/log.csv",
+        "--behaviors=view,buy",
+        f"--dataset_dir={tmp_path}/d",
+    )
+    assert "log.csv, line 3" in line
+    assert "'wish'" in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--dataset_dir=x"], "--source is needed"),
+        (["--source=synthetic"], "--dataset_dir is needed"),
+        (["--source=log", "--dataset_dir=x"], "--input is needed"),
+        (["--source=oracle", "--dataset_dir=x"], "oracle"),
+        (["--source=synthetic", "--dataset_dir=x", "--synthetic_users=0"], "synthetic_users"),
+        (["--source=synthetic", "--dataset_dir=x", "--behaviors=view,buy"], "view,cart,buy"),
+        (["--source=log", "--input=a.csv", "--dataset_dir=x", "--columns=who"], "role:column"),
+        (["--source=synthetic", "--dataset_dir=x", "extra"], "Unexpected argument 'extra'"),
+        (["--source=synthetic", "--dataset_dir=x", "--colums=x"], "colums"),
+    ],
+)
+def test_prepare_refuses(tmp_path, monkeypatch, capsys, flags, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, prepare, *flags)
+    assert not list(tmp_path.iterdir())
+
+
+def test_prepare_replaces_a_data_set_only_when_told_and_other_directories_never(shop_dir, tmp_path, capsys):
+    before = (shop_dir / "dataset.json").read_text()
+    assert "--overwrite" in refused(capsys, prepare, "--source=synthetic", f"--dataset_dir={shop_dir}")
+    assert (shop_dir / "dataset.json").read_text() == before
+    (tmp_path / "mine.txt").write_text("precious")
+    line = refused(capsys, prepare, "--source=synthetic", f"--dataset_dir={tmp_path}", "--overwrite")
+    assert "is no data set" in line
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_train_shows_every_epoch_and_where_the_curves_are(shop_dir, tmp_path, capsys):
+    workdir = tmp_path / "run"
+    assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={workdir}", *TINY) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].split() == ["epoch", "train/loss", "validation/HR@10", "validation/NDCG@10", "seconds"]
+    history = Run(workdir).metrics()
+    assert len(history) == 2
+    assert out[2].split()[:2] == ["1", f"{history[0]['train/loss']:.4f}"]
+    assert any(line.startswith("Curves:") and line.endswith("run/curves.png") for line in out)
+    assert any("tensorboard --logdir=" in line for line in out)
+    assert Run(workdir).is_finished
+
+
+def test_evaluate_writes_metrics_and_ranks_with_raw_ids(shop_dir, workdir):
+    metrics = json.loads((workdir / "metrics_test.json").read_text())
+    ranks = pd.read_parquet(workdir / "ranks_test.parquet")
+    interactions = storage.load(shop_dir)
+    users, items = interactions.held_out["test"].T
+    assert ranks["user"].tolist() == interactions.user_ids[users].tolist()
+    assert ranks["item"].tolist() == interactions.item_ids[items].tolist()
+    assert metrics["HR@5"] == pytest.approx((ranks["rank"] < 5).mean())
+    expected = np.where(ranks["rank"] < 10, 1 / np.log2(ranks["rank"] + 2), 0).mean()
+    assert metrics["NDCG@10"] == pytest.approx(expected)
+    assert (metrics["split"], metrics["protocol"], metrics["mask"]) == ("test", "strict", "target")
+    assert metrics["num_pairs"] == len(ranks)
+
+
+def test_evaluate_with_other_choices(workdir, capsys):
+    flags = ["--split=validation", "--mask=none", "--ks=1,40", "--protocol=released"]
+    assert call(evaluate, f"--workdir={workdir}", *flags) == 0
+    assert "validation, protocol released, mask none" in capsys.readouterr().out
+    metrics = json.loads((workdir / "metrics_validation.json").read_text())
+    assert metrics["HR@40"] == 1.0
+    assert (metrics["protocol"], metrics["mask"]) == ("released", "none")
+    assert set(pd.read_parquet(workdir / "ranks_validation.parquet")["num_candidates"]) == {40}
+
+
+def test_validation_of_the_best_epoch_is_what_training_saw(workdir):
+    assert call(evaluate, f"--workdir={workdir}", "--split=validation", "--quiet") == 0
+    metrics = json.loads((workdir / "metrics_validation.json").read_text())
+    best = Run(workdir).metrics()[metrics["best_epoch"] - 1]
+    assert metrics["NDCG@10"] == best["validation/NDCG@10"]
+
+
+def test_recommend_lists_unbought_items_with_what_was_shown(shop_dir, workdir, capsys):
+    assert call(recommend, f"--workdir={workdir}", "--user_ids=user-0001,user-0002", "--k=5") == 0
+    out = capsys.readouterr().out
+    assert out.count("For user-") == 2
+    view = storage.load(shop_dir).training_view()
+    row = view.user_ids.tolist().index("user-0001")
+    bought = set(view.item_ids[view.target[[row]].indices])
+    listed = [line.split()[1] for line in out.split("For user-0002")[0].splitlines() if " item-" in line]
+    assert len(listed) == 5
+    assert not bought & set(listed)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "message"),
+    [
+        (train, ["--workdir=w"], "--dataset_dir is needed"),
+        (train, ["--dataset_dir=nowhere", "--workdir=w"], "no data set here"),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--method=svd"],
+            "--method should be one of nmtr_gmf",
+        ),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--behaviors=buy,view"],
+            "--behaviors should be a subset",
+        ),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--units=gmf"], "--units should name one unit"),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--loss_weights=1/2,1/2"],
+            "one weight for each of the 3",
+        ),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--loss_weights=a,b,c"], "fractions such as 1/3"),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--ks=5"], "--monitor should be a metric"),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--learning_rate=0"],
+            "--learning_rate should be positive",
+        ),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--num_epochs=x"], "num_epochs"),
+        (train, ["--dataset_dir={shop}", "--workdir={run}"], "holds a finished run"),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--device=gpu"], "TensorFlow sees no GPU"),
+        (train, ["--flagfile=nowhere.flags"], "nowhere.flags"),
+        (evaluate, ["--workdir=nowhere"], "expected the directory of a trained run"),
+        (evaluate, [], "--workdir is needed"),
+        (evaluate, ["--workdir={run}", "--mask=some"], "mask"),
+        (recommend, ["--workdir={run}", "--user_ids=nobody"], "'nobody' is no user"),
+        (recommend, ["--workdir={run}", "--k=1000"], "more than the 40 items"),
+    ],
+)
+def test_commands_refuse_in_one_line(
+    shop_dir, workdir, tmp_path, monkeypatch, capsys, command, flags, message
+):
+    import tensorflow as tf
+
+    if "--device=gpu" in flags and tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, command, *(flag.format(shop=shop_dir, run=workdir) for flag in flags))
+    assert message in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [prepare, train, evaluate, recommend])
+def test_help_describes_every_flag(command, capsys):
+    assert call(command, "--help") == 0
+    out = capsys.readouterr().out
+    assert out.startswith(command.__doc__.strip().splitlines()[0])
+    assert all(f"{name}" in out for name in command.FLAGS)
+    assert "None" not in out
+
+
+def test_flags_of_one_call_do_not_stick(shop_dir, tmp_path):
+    flags = [f"--dataset_dir={shop_dir}", "--quiet", *TINY]
+    assert call(train, *flags, f"--workdir={tmp_path}/a", "--seed=7", "--loss_reduction=mean") == 0
+    assert call(train, *flags, f"--workdir={tmp_path}/b") == 0
+    configs = [Run(tmp_path / name).config().training for name in "ab"]
+    assert [(config.seed, config.loss_reduction) for config in configs] == [(7, "mean"), (0, "sum")]
+
+
+def test_quiet_prints_nothing(shop_dir, tmp_path, capsys):
+    capsys.readouterr()
+    assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run", "--quiet", *TINY) == 0
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,129 @@
+"""Config dataclasses, and that every field and every flagfile is used."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
+
+
+def test_json_round_trip():
+    config = RunConfig(
+        DataConfig("out/shop", ("view", "buy"), "strict", "none"),
+        ModelConfig("nmtr_gmf", ("gmf", "mlp"), 32, 2, 64, 0.1, False, 0.02),
+        TrainingConfig(loss_weights=(0.25, 0.75), monitor="HR@7"),
+        EvaluationConfig((7,), "none", 1),
+    )
+    assert RunConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "expected"),
+    [
+        (DataConfig, "protocol", "lax", "one of '', 'released', 'strict'"),
+        (DataConfig, "validation", "some", "one of 'random', 'none'"),
+        (ModelConfig, "embedding_dim", 0, "at least 1"),
+        (ModelConfig, "num_layers", 6, "from 1 to 5"),
+        (ModelConfig, "num_layers", 0, "from 1 to 5"),
+        (ModelConfig, "tower_width", -1, "at least 0"),
+        (ModelConfig, "dropout", 1.0, r"in \[0, 1\)"),
+        (ModelConfig, "embedding_stddev", 0.0, "positive"),
+        (ModelConfig, "units", ("gmf", "lstm"), "names among gmf, mlp, neumf"),
+        (TrainingConfig, "num_epochs", 0, "at least 1"),
+        (TrainingConfig, "batch_size", 0, "at least 1"),
+        (TrainingConfig, "num_negatives", 0, "at least 1"),
+        (TrainingConfig, "l2_user", -1e-5, "at least 0"),
+        (TrainingConfig, "learning_rate", 0.0, "positive"),
+        (TrainingConfig, "initial_accumulator", 0.0, "positive"),
+        (TrainingConfig, "seed", 2**31, "below"),
+        (TrainingConfig, "loss_weights", (0.5, 0.6), "sum to 1"),
+        (TrainingConfig, "loss_weights", (-0.5, 1.5), "at least 0 each"),
+        (TrainingConfig, "loss_reduction", "max", "one of 'sum', 'mean'"),
+        (EvaluationConfig, "ks", (), "positive numbers"),
+        (EvaluationConfig, "ks", (0,), "positive numbers"),
+        (EvaluationConfig, "mask", "some", "one of 'none', 'target', 'all'"),
+        (EvaluationConfig, "eval_memory_mb", 0, "at least 1"),
+    ],
+)
+def test_bad_values_are_named(section, field, value, expected):
+    with pytest.raises(InputError, match=f"--{field} should be .*{expected}.* Received: "):
+        section(**{field: value})
+
+
+def test_tower_widths_halve():
+    assert ModelConfig(embedding_dim=64, num_layers=3).tower_widths == (64, 32, 16)
+    assert ModelConfig(embedding_dim=64, num_layers=3, tower_width=256).tower_widths[-1] == 64  # Eq. 8
+
+
+def test_a_tower_that_reaches_width_zero():
+    with pytest.raises(InputError, match=r"--num_layers=5 with a first layer of width 8 .* at least 16"):
+        ModelConfig(embedding_dim=8, num_layers=5)
+
+
+def test_loss_weights_default_to_equal_ones():
+    assert TrainingConfig().behavior_weights(("a", "b", "c", "d")) == (0.25,) * 4
+
+
+def test_monitor_has_to_be_computed():
+    with pytest.raises(InputError, match=r"--monitor .*HR@5, NDCG@5.* Received: 'NDCG@100'"):
+        RunConfig(evaluation=EvaluationConfig(ks=(5,)))
+
+
+@pytest.mark.parametrize("stored", [{"modle": {}}, {"model": {"embeding_dim": 3}}])
+def test_unknown_entries_of_a_stored_config(stored):
+    with pytest.raises(InputError, match="Unknown"):
+        RunConfig.from_json(stored)
+
+
+def test_every_field_is_read_somewhere():
+    sources = [*(ROOT / "nmtr_tf").rglob("*.py"), *(ROOT / "experiments").glob("*.py")]
+    text = "\n".join(path.read_text() for path in sources if path.name != "config.py")
+    text += (ROOT / "nmtr_tf" / "config.py").read_text().split("def tower_widths")[1]
+    text += (ROOT / "nmtr_tf" / "config.py").read_text().split("def behavior_weights")[1]
+    unread = [
+        field.name
+        for section in SECTIONS
+        for field in dataclasses.fields(section)
+        if not re.search(rf"\.{field.name}\b", text)
+    ]
+    assert unread == []
+
+
+def flagfiles():
+    return sorted((ROOT / "flags").rglob("*.flags"))
+
+
+def test_there_are_flagfiles():
+    names = {str(path.relative_to(ROOT / "flags")) for path in flagfiles()}
+    expected = {
+        f"{data}/nmtr_{u}.flags" for data in ("beibei", "tmall", "taobao") for u in ("gmf", "mlp", "neumf")
+    }
+    assert expected | {"quickstart.flags"} <= names
+
+
+@pytest.mark.parametrize("path", flagfiles(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_flagfiles_hold_config_fields_with_valid_values(path):
+    from experiments import cli, train
+
+    train.FLAGS.unparse_flags()
+    for name in train.FLAGS:
+        train.FLAGS[name].unparse()
+    train.FLAGS(["train", f"--flagfile={path}"])
+    sections = {field.name for section in SECTIONS for field in dataclasses.fields(section)}
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    matches = [re.fullmatch(r"--(\w+)=\S+", line) for line in lines]
+    assert all(matches)
+    keys = [match[1] for match in matches if match]
+    assert set(keys) - {"workdir"} <= sections
+    assert len(set(keys)) == len(keys)
+    values = {section: cli.section_from_flags(section, train.FLAGS) for section in SECTIONS}
+    config = RunConfig(*values.values())
+    behaviors = config.data.behaviors or ("view", "cart", "buy")
+    assert len(config.training.behavior_weights(behaviors)) == len(behaviors)
+    assert path.parent.name == "flags" or config.model.method == path.stem

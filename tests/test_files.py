@@ -1,0 +1,132 @@
+"""Files and directories are written whole or not at all."""
+
+import json
+import stat
+
+import numpy as np
+import pytest
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.files import new_directory, new_file, read_json, write_json
+
+
+def tree(root) -> dict[str, str]:
+    """Text of every file below a directory, and "/" for directories, hidden ones too."""
+    return {
+        str(path.relative_to(root)): "/" if path.is_dir() else path.read_text() for path in root.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_new_file_appears_at_the_end_of_the_block(tmp_path, before):
+    path = tmp_path / "x.txt"
+    if before:
+        path.write_text(before)
+    with new_file(path) as temporary:
+        temporary.write_text("new")
+        assert (temporary.parent, temporary.suffix) == (tmp_path, ".txt")
+        assert (path.read_text() if path.exists() else None) == before
+    assert tree(tmp_path) == {"x.txt": "new"}
+
+
+def test_new_file_makes_parents(tmp_path):
+    with new_file(str(tmp_path / "a" / "b" / "x")) as temporary:
+        temporary.write_text("new")
+    assert tree(tmp_path) == {"a": "/", "a/b": "/", "a/b/x": "new"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("before", [None, "old"])
+def test_failed_new_file_changes_nothing(tmp_path, before, error):
+    path = tmp_path / "x.txt"
+    if before:
+        path.write_text(before)
+
+    def write():
+        with new_file(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert tree(tmp_path) == ({"x.txt": "old"} if before else {})
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_new_directory_replaces_at_the_end_of_the_block(tmp_path, before):
+    path = tmp_path / "a" / "d"
+    if before:
+        path.mkdir(parents=True)
+        (path / "only_before").write_text(before)
+    with new_directory(str(path)) as temporary:
+        (temporary / "x").write_text("new")
+        (temporary / "sub").mkdir()
+        assert temporary.parent == path.parent
+        assert (tree(path) if path.exists() else None) == ({"only_before": "old"} if before else None)
+    assert tree(tmp_path) == {"a": "/", "a/d": "/", "a/d/x": "new", "a/d/sub": "/"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("before", [None, "old"])
+def test_failed_new_directory_changes_nothing(tmp_path, before, error):
+    path = tmp_path / "d"
+    if before:
+        path.mkdir()
+        (path / "x").write_text(before)
+
+    def write():
+        with new_directory(path) as temporary:
+            (temporary / "x").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert tree(tmp_path) == ({"d": "/", "d/x": "old"} if before else {})
+
+
+def test_json_round_trip(tmp_path):
+    path = tmp_path / "x.json"
+    content = {"b": [1, 2.5, None, True], "a": {"é\n": "ü"}}
+    write_json(path, content)
+    assert read_json(path) == content
+    assert list(read_json(path)) == ["b", "a"]
+    text = path.read_text(encoding="utf-8")
+    assert text == json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    assert "é" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (float("nan"), ValueError),
+        ({"a": [float("inf")]}, ValueError),
+        ([-np.inf], ValueError),
+        ({"a": object()}, TypeError),
+    ],
+)
+def test_write_json_refuses_what_json_lacks(tmp_path, content, error):
+    path = tmp_path / "x.json"
+    path.write_text("{}")
+    with pytest.raises(error):
+        write_json(path, content)
+    assert tree(tmp_path) == {"x.json": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"", "expected JSON"),
+        (b'{"a": 1', "expected JSON"),
+        (b'"\xff"', "expected JSON"),
+    ],
+    ids=["missing", "empty", "truncated", "not UTF-8"],
+)
+def test_read_json_errors(tmp_path, content, message):
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_json(path)
+    assert str(caught.value).startswith(f"{path}: {message}")

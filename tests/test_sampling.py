@@ -1,0 +1,155 @@
+"""Properties of the training stream (Section III-D)."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import BEHAVIORS, make_interactions
+from scipy import stats
+
+from nmtr_tf.training.sampling import PairSampler
+
+
+def epoch(sampler, number=0):
+    """The batches of one epoch as NumPy: behavior -> list of (users, positives, negatives, weights)."""
+    first = number * sampler.steps_per_epoch
+    steps = sampler.batches(first).take(sampler.steps_per_epoch)
+    return [[tuple(x.numpy() for x in batch) for batch in step] for step in steps]
+
+
+def concatenated(steps, r):
+    return [np.concatenate([step[r][i] for step in steps]) for i in range(4)]
+
+
+@pytest.fixture(scope="module")
+def view(shop):
+    return shop.training_view()
+
+
+@pytest.fixture(scope="module")
+def sampler(view):
+    return PairSampler(view, batch_size=64, num_negatives=4, seed=5)
+
+
+def test_every_observed_pair_exactly_once_an_epoch_for_each_of_its_behaviors(view, sampler):
+    for number in (0, 1):
+        steps = epoch(sampler, number)
+        for r, name in enumerate(BEHAVIORS):
+            users, positives, *_ = concatenated(steps, r)
+            seen = sorted(zip(users.tolist(), positives.tolist(), strict=True))
+            assert seen == sorted(zip(*(x.tolist() for x in view.matrices[name].nonzero()), strict=True))
+
+
+def test_a_step_holds_batch_size_pairs(view, sampler):
+    sizes = []
+    for step in epoch(sampler):
+        pairs = {pair for users, positives, *_ in step for pair in zip(users, positives, strict=True)}
+        sizes.append(len(pairs))
+    assert sizes[:-1] == [64] * (sampler.steps_per_epoch - 1)
+    assert sum(sizes) == sampler.num_pairs == len({*zip(*sum(view.matrices.values()).nonzero(), strict=True)})
+
+
+def test_shapes_and_dtypes(sampler):
+    for batch in next(iter(sampler.batches())):
+        n = batch.user_ids.shape[0]
+        assert (batch.user_ids.dtype, batch.positives.dtype, batch.negatives.dtype) == (tf.int32,) * 3
+        assert batch.negative_weights.dtype == tf.float32
+        assert batch.positives.shape == batch.negative_weights.shape == (n,)
+        assert batch.negatives.shape == (n, 4)
+
+
+def test_negatives_are_unobserved_for_their_behavior_and_may_be_observed_for_a_weaker_one(view, sampler):
+    weaker_seen = 0
+    for number, (r, name) in itertools.product(range(3), enumerate(BEHAVIORS)):
+        users, _, negatives, weights = concatenated(epoch(sampler, number), r)
+        matrix = view.matrices[name].toarray()
+        assert not matrix[users[:, None], negatives].any()
+        assert np.all(weights == 1)
+        if r:
+            weaker_seen += view.matrices["view"].toarray()[users[:, None], negatives].sum()
+    assert weaker_seen > 0
+
+
+def test_number_of_instances(view, sampler):
+    rows = sum(matrix.nnz for matrix in view.matrices.values())
+    assert sampler.num_instances == 5 * rows
+    assert sum(len(batch[0]) for step in epoch(sampler) for batch in step) == rows
+
+
+def observe(num_items, observed):
+    row = np.zeros((1, num_items), int)
+    row[0, list(observed)] = 1
+    return make_interactions({"buy": row})
+
+
+@pytest.mark.parametrize(
+    ("num_items", "observed"),
+    [
+        (30, {0, 1, 2, 7, 29}),
+        (30, {15}),
+        (1000, set(range(1000)) - {0, 3, 4, 500, 501, 502, 777, 990, 998, 999}),  # has seen 99 %
+        (5, {0, 1, 3, 4}),  # one item left
+    ],
+)
+def test_negatives_are_uniform(num_items, observed):
+    sampler = PairSampler(observe(num_items, observed), batch_size=len(observed), num_negatives=4, seed=1)
+    steps = -(-8000 // (4 * len(observed)))
+    drawn = [batch.negatives.numpy() for (batch,) in sampler.batches().take(steps)]
+    counts = np.bincount(np.concatenate(drawn).ravel(), minlength=num_items)
+    assert not counts[list(observed)].any()
+    left = sorted(set(range(num_items)) - observed)
+    if len(left) > 1:
+        assert stats.chisquare(counts[left]).pvalue > 1e-3
+    assert counts[left].sum() == counts.sum() >= 8000
+
+
+def test_a_user_who_has_seen_everything_gets_no_negatives_and_one_warning():
+    view = make_interactions({"view": [[1, 1, 1], [1, 0, 0]], "buy": [[1, 0, 0], [1, 0, 0]]})
+    with pytest.warns(UserWarning, match="no negatives: 1 for view") as caught:
+        sampler = PairSampler(view, batch_size=8, num_negatives=2, seed=0)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        views, buys = next(iter(sampler.batches()))
+    full = views.user_ids.numpy() == 0
+    assert full.sum() == 3
+    assert np.array_equal(views.negative_weights.numpy(), np.where(full, 0, 1))
+    assert np.all((views.negatives.numpy() >= 0) & (views.negatives.numpy() < 3))
+    assert np.all(buys.negative_weights.numpy() == 1)
+
+
+def equal(one, two):
+    pairs = zip(tf.nest.flatten(one), tf.nest.flatten(two), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_same_seed_same_stream_and_other_seed_another(view, sampler):
+    again, other = (PairSampler(view, 64, 4, seed) for seed in (5, 6))
+    assert equal(epoch(sampler), epoch(again))
+    assert not np.array_equal(epoch(sampler)[0][0][1], epoch(other)[0][0][1])
+
+
+def test_another_epoch_another_stream(sampler):
+    first, second = epoch(sampler, 0), epoch(sampler, 1)
+    assert not np.array_equal(first[0][0][1], second[0][0][1])
+    by_pair = [
+        dict(zip(zip(u.tolist(), i.tolist(), strict=True), map(tuple, n.tolist()), strict=True))
+        for u, i, n, _ in (concatenated(first, 0), concatenated(second, 0))
+    ]
+    assert any(by_pair[0][pair] != by_pair[1][pair] for pair in by_pair[0])
+
+
+def test_an_epoch_can_start_at_any_step(sampler):
+    whole = list(sampler.batches().take(sampler.steps_per_epoch + 2))
+    resumed = list(sampler.batches(first_step=3).take(sampler.steps_per_epoch - 1))
+    assert equal(whole[3:], resumed)
+
+
+def test_negatives_differ_between_behaviors(view, sampler):
+    views, carts, _ = epoch(sampler)[0]
+    where = {(u, i): n for u, i, n in zip(views[0], views[1], views[2].tolist(), strict=True)}
+    shared = [(where[u, i], n) for u, i, n in zip(carts[0], carts[1], carts[2].tolist(), strict=True)]
+    assert shared
+    assert any(a != b for a, b in shared)
