@@ -33,6 +33,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "peers": ["implicit>=0.7"],
         "dev": ["pytest>=8", "ruff>=0.6", "mypy>=1.11"],
     },
 )

@@ -70,6 +70,21 @@ def section_from_flags(section: type, values: flags.FlagValues) -> Any:
     return section(**arguments)
 
 
+def whole_numbers(values: flags.FlagValues, name: str) -> list[int]:
+    """The distinct whole numbers of a list flag, in order.
+
+    Raises:
+        InputError: If one is no whole number, is negative or stands twice.
+    """
+    numbers = [_parse(name, text, int) for text in values[name].value]
+    if len(set(numbers)) < len(numbers) or min(numbers, default=0) < 0:
+        raise InputError(
+            f"--{name} should be different whole numbers, at least 0. "
+            f"Received: {','.join(values[name].value)}."
+        )
+    return numbers
+
+
 def _parse(name: str, text: str, kind: type) -> Any:
     try:
         return float(fractions.Fraction(text.strip())) if kind is float else kind(text.strip())
@@ -78,7 +93,13 @@ def _parse(name: str, text: str, kind: type) -> Any:
         raise InputError(f"--{name} should be {expected}, separated by commas. Received: {text!r}.") from None
 
 
-def run(command: Callable[[flags.FlagValues], None], values: flags.FlagValues, about: str, argv=None) -> int:
+def run(
+    command: Callable[..., None],
+    values: flags.FlagValues,
+    about: str,
+    argv=None,
+    takes_arguments: bool = False,
+) -> int:
     """Parses the flags and runs a command.
 
     Args:
@@ -86,6 +107,8 @@ def run(command: Callable[[flags.FlagValues], None], values: flags.FlagValues, a
         values: The command's flags.
         about: What the command is for, shown by --help.
         argv: Arguments, the program's name first; None: the process's.
+        takes_arguments: Whether arguments that are no flags go to `command`, a list of str after the
+            flags; they are refused otherwise.
 
     Returns:
         Exit status: 0, or 2 after printing one line about bad input.
@@ -95,13 +118,13 @@ def run(command: Callable[[flags.FlagValues], None], values: flags.FlagValues, a
     for name in values:
         values[name].unparse()
     try:
-        rest = values(argv)
+        rest = values(argv)[1:]
         if values.help:
             print(_help(values, about))
             return 0
-        if rest[1:]:
-            raise InputError(f"Unexpected argument {rest[1]!r}; flags are written --name=value, see --help.")
-        command(values)
+        if rest and not takes_arguments:
+            raise InputError(f"Unexpected argument {rest[0]!r}; flags are written --name=value, see --help.")
+        command(values, *([rest] if takes_arguments else []))
     except (flags.Error, InputError, OSError) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2

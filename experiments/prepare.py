@@ -19,7 +19,7 @@ from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.formats import FORMATS, TIME_UNITS
 from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.leakage import contained
+from nmtr_tf.data.leakage import leaks
 from nmtr_tf.data.preparation import Prepared, PrepareOptions, prepare
 from nmtr_tf.data.readers import ReadOptions, ReadReport, parse_inputs, read_events
 from nmtr_tf.data.storage import save
@@ -186,16 +186,16 @@ def _show(
 
 def _show_leaks(values: flags.FlagValues, interactions: Interactions) -> None:
     """One line on the held-out pairs that weaker behaviors still give away."""
-    leaks = []
-    for split, pairs in interactions.held_out.items():
-        for name, matrix in interactions.matrices.items():
-            if count := int(contained(pairs, matrix).sum()):
-                share = 100 * count / len(pairs)
-                leaks.append(f"{count:,} of {len(pairs):,} {split} pairs ({share:.1f} %) in {name!r}")
-    if leaks:
+    parts = []
+    for split, by_behavior in leaks(interactions.held_out, interactions.matrices).items():
+        for name, leaked in by_behavior.items():
+            if count := int(leaked.sum()):
+                share = f"{100 * leaked.mean():.1f} %"
+                parts.append(f"{count:,} of {len(leaked):,} {split} pairs ({share}) in {name!r}")
+    if parts:
         cli.say(
             values,
-            f"Leak: training rows still hold {'; '.join(leaks)}. To train without them: --protocol=strict.",
+            f"Leak: training rows still hold {'; '.join(parts)}. To train without them: --protocol=strict.",
         )
 
 

@@ -36,7 +36,7 @@ def _recommend(values: flags.FlagValues) -> None:
     from nmtr_tf.training.run import Run
 
     run = Run(values.workdir)
-    view = run.view(values.dataset_dir)
+    view = run.view(run.interactions(values.dataset_dir))
     users = _rows(view, values.user_ids)
     if values.k > view.num_items:
         raise InputError(f"--k={values.k} is more than the {view.num_items} items of the data set.")

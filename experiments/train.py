@@ -8,20 +8,32 @@ Examples:
     tensorboard --logdir=out
 """
 
+import dataclasses
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from experiments import cli
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.storage import load
 from nmtr_tf.errors import InputError
+from nmtr_tf.files import new_file
 from nmtr_tf.models.methods import get_method, unit_names
+from nmtr_tf.reporting.tables import format_table
 
 FLAGS = cli.new_flags(DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
 flags.DEFINE_string("workdir", None, "Run directory to write.", flag_values=FLAGS)
 flags.DEFINE_bool("overwrite", False, "Replace a finished run in --workdir.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "seeds",
+    [],
+    "Train once for each of these seeds, into <workdir>/seed_<n>, not once with --seed.",
+    flag_values=FLAGS,
+)
 
 
 def main(argv=None) -> int:
@@ -37,40 +49,79 @@ def _train(values: flags.FlagValues) -> None:
         training=cli.section_from_flags(TrainingConfig, values),
         evaluation=cli.section_from_flags(EvaluationConfig, values),
     )
-    label = get_method(config.model.method).label
+    seeds = cli.whole_numbers(values, "seeds")
+    view = _view(config)
+    cli.import_tensorflow()
+    from nmtr_tf.training.device import set_device
+    from nmtr_tf.training.run import Run
+
+    device = set_device(config.training.device)
+    configs = {
+        Path(values.workdir) / f"seed_{seed}" if seeds else Path(values.workdir): dataclasses.replace(
+            config, training=dataclasses.replace(config.training, seed=seed)
+        )
+        for seed in seeds or [config.training.seed]
+    }
+    for workdir in configs:
+        Run(workdir).check_free(values.overwrite)
+    best = {path: _train_one(values, path, one, view, device) for path, one in configs.items()}
+    if seeds:
+        _show_seeds(values, config, best)
+    cli.say(values, f"Next:        python -m experiments.evaluate --workdir={values.workdir}")
+
+
+def _view(config: RunConfig) -> Interactions:
+    """The training view; whatever does not fit the data set fails here, before TensorFlow is imported."""
+    get_method(config.model.method)
     interactions = load(config.data.dataset_dir)
     view = interactions.training_view(config.data.behaviors, config.data.protocol, config.data.validation)
-    unit_names(config.model, view.behaviors)  # fails early
+    unit_names(config.model, view.behaviors)
     config.training.behavior_weights(view.behaviors)
     if config.data.validation == "random" and not len(view.held_out["validation"]):
         raise InputError("The data set has no validation pairs; use --validation=none.")
-    cli.import_tensorflow()
+    return view
+
+
+def _train_one(
+    values: flags.FlagValues, workdir: Path, config: RunConfig, view: Interactions, device: str
+) -> dict[str, float]:
+    """Trains one run and gives the logs of the epoch that it kept."""
     from experiments.progress import EpochProgress
     from nmtr_tf.models.nmtr import build_model
-    from nmtr_tf.training.callbacks import BestEpoch
-    from nmtr_tf.training.device import set_device
+    from nmtr_tf.reporting.plots import plot_curves
     from nmtr_tf.training.run import Run, RunRecorder
     from nmtr_tf.training.trainer import train
 
-    device = set_device(config.training.device)
-    run = Run.create(values.workdir, config, view, values.overwrite)
+    run = Run.create(workdir, config, view, values.overwrite)
     seed = config.training.seed
     model = build_model(config.model, view.behaviors, view.num_users, view.num_items, seed)
-    title = f"{label}, {view.protocol}, {config.data.dataset_dir}"
-    cli.say(values, f"{title}: {model.count_params():,} parameters, on {device}")
-    monitor, patience = f"validation/{config.training.monitor}", config.training.patience
-    best = BestEpoch(monitor, patience, run.best_checkpoint)
-    started = time.monotonic()
-    train(model, view, config, [RunRecorder(run, title), best, EpochProgress(values, config)])
-    seconds = time.monotonic() - started
-    best_epoch = None if best.epoch is None else best.epoch + 1
-    run.update(status="finished", best_epoch=best_epoch, seconds=round(seconds, 1), device=device)
-    chosen = f"best epoch {best_epoch} ({monitor} {best.value:.4f})" if best_epoch else "last epoch kept"
-    cli.say(values, f"\n{seconds:.0f} s, {chosen}")
-    cli.say(
-        values, f"Curves:      {run.workdir}/curves.png\nTensorBoard: tensorboard --logdir={run.events_dir}"
+    title = (
+        f"{get_method(config.model.method).label}, {view.protocol}, {config.data.dataset_dir}, seed {seed}"
     )
-    cli.say(values, f"Next:        python -m experiments.evaluate --workdir={run.workdir}")
+    cli.say(values, f"{title}: {model.count_params():,} parameters, on {device}")
+    started = time.monotonic()
+    callbacks = [RunRecorder(run), EpochProgress(values, config)]
+    trained = train(model, view, config, callbacks, run.best_checkpoint)
+    seconds = time.monotonic() - started
+    with new_file(workdir / "curves.png") as path:
+        plot_curves(trained.history, path, title)
+    run.update(status="finished", best_epoch=trained.best_epoch, seconds=round(seconds, 1), device=device)
+    monitored = f"validation {config.training.monitor} {trained.best_value:.4f}"
+    chosen = f"best epoch {trained.best_epoch} ({monitored})" if trained.best_epoch else "last epoch kept"
+    cli.say(values, f"\n{seconds:.0f} s, {chosen}\nCurves:      {workdir}/curves.png")
+    cli.say(values, f"TensorBoard: tensorboard --logdir={run.events_dir}")
+    return trained.history[(trained.best_epoch or 0) - 1]
+
+
+def _show_seeds(values: flags.FlagValues, config: RunConfig, best: dict[Path, dict[str, float]]) -> None:
+    names = [name for name in next(iter(best.values())) if name != "epoch" and "/loss_" not in name]
+    numbers = np.array([[logs[name] for name in names] for logs in best.values()])
+    rows = [[path.name, *row] for path, row in zip(best, numbers.tolist(), strict=True)]
+    rows.append(["mean", *numbers.mean(axis=0).tolist()])
+    if len(best) > 1:
+        rows.append(["standard deviation", *numbers.std(axis=0, ddof=1).tolist()])
+    title = f"\n{get_method(config.model.method).label}: the epoch that each seed kept"
+    cli.say(values, format_table(title, ["", *names], rows) + "\n")
 
 
 if __name__ == "__main__":

@@ -179,11 +179,17 @@ class EvaluationConfig:
         "Training items left out of the ranking: those of the target behavior, of all behaviors, or none.",
         ("none", "target", "all"),
     )
+    groups: tuple[int, ...] = option(
+        (5, 9, 13, 17, 21),
+        "Least number of training purchases of each group of users that is measured apart, ascending.",
+    )
     eval_memory_mb: int = option(256, "Memory for the scores of one chunk of users, in MiB.")
 
     def __post_init__(self):
         _check(self)
         _require(self, bool(self.ks) and min(self.ks) >= 1, "ks", "positive numbers")
+        ascending = all(a < b for a, b in zip((0, *self.groups), self.groups, strict=False))
+        _require(self, ascending, "groups", "positive numbers in ascending order")
         _require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
 
 

@@ -63,7 +63,7 @@ def make_interactions(
 @pytest.fixture(scope="session")
 def datasets() -> Path:
     """The folder of the public data sets, named by NMTR_DATASETS."""
-    folder = Path(os.environ.get("NMTR_DATASETS", "../shared/datasets"))
+    folder = Path(os.environ.get("NMTR_DATASETS", "data"))
     if not (folder / "beibei").is_dir():
         pytest.skip("the public data sets are not here; see data/README.md and set NMTR_DATASETS")
     return folder

@@ -140,8 +140,24 @@ def test_train_shows_every_epoch_and_where_the_curves_are(shop_dir, tmp_path, ca
     assert len(history) == 2
     assert out[2].split()[:2] == ["1", f"{history[0]['train/loss']:.4f}"]
     assert any(line.startswith("Curves:") and line.endswith("run/curves.png") for line in out)
+    assert (workdir / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert any("tensorboard --logdir=" in line for line in out)
     assert Run(workdir).is_finished
+
+
+def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
+    flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/runs", *TINY]
+    assert call(train, *flags, "--seeds=3,4") == 0
+    out = capsys.readouterr().out
+    runs = [Run(tmp_path / "runs" / f"seed_{seed}") for seed in (3, 4)]
+    assert [run.config().training.seed for run in runs] == [3, 4]
+    kept = [run.metrics()[run.about()["best_epoch"] - 1]["validation/NDCG@10"] for run in runs]
+    table = {line.split("  ")[0]: line.split()[-1] for line in out.splitlines() if "  " in line}
+    assert [table["seed_3"], table["seed_4"]] == [f"{value:.4f}" for value in kept]
+    assert table["mean"] == f"{np.mean(kept):.4f}"
+    assert table["standard deviation"] == f"{np.std(kept, ddof=1):.4f}"
+    assert "holds a finished run" in refused(capsys, train, *flags, "--seeds=5,4")
+    assert not (tmp_path / "runs" / "seed_5").exists()
 
 
 def test_evaluate_writes_metrics_and_ranks_with_raw_ids(shop_dir, workdir):
@@ -158,10 +174,22 @@ def test_evaluate_writes_metrics_and_ranks_with_raw_ids(shop_dir, workdir):
     assert metrics["num_pairs"] == len(ranks)
 
 
+def test_evaluate_measures_groups_apart(workdir, capsys):
+    assert call(evaluate, f"--workdir={workdir}", "--groups=2,3") == 0
+    out = capsys.readouterr().out
+    metrics = json.loads((workdir / "metrics_test.json").read_text())
+    groups = metrics["groups"]
+    assert list(groups) == ["touched", "<2 buy", "2 buy", ">=3 buy"]  # a shop where all was viewed before
+    assert sum(groups[name]["num_pairs"] for name in list(groups)[1:]) == metrics["num_pairs"]
+    weighted = sum(groups[name]["num_pairs"] * groups[name]["HR@5"] for name in list(groups)[1:])
+    assert weighted / metrics["num_pairs"] == pytest.approx(metrics["HR@5"])
+    assert all(f"\n{name} " in out for name in ("all", *groups))
+
+
 def test_evaluate_with_other_choices(workdir, capsys):
     flags = ["--split=validation", "--mask=none", "--ks=1,40", "--protocol=released"]
     assert call(evaluate, f"--workdir={workdir}", *flags) == 0
-    assert "validation, protocol released, mask none" in capsys.readouterr().out
+    assert "nmtr_neumf, validation, protocol released, mask none" in capsys.readouterr().out
     metrics = json.loads((workdir / "metrics_validation.json").read_text())
     assert metrics["HR@40"] == 1.0
     assert (metrics["protocol"], metrics["mask"]) == ("released", "none")
@@ -219,6 +247,8 @@ def test_recommend_lists_unbought_items_with_what_was_shown(shop_dir, workdir, c
         (train, ["--dataset_dir={shop}", "--workdir={run}"], "holds a finished run"),
         (train, ["--dataset_dir={shop}", "--workdir=w", "--device=gpu"], "TensorFlow sees no GPU"),
         (train, ["--flagfile=nowhere.flags"], "nowhere.flags"),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--seeds=1,1"], "--seeds should be different whole"),
+        (train, ["--dataset_dir={shop}", "--workdir=w", "--seeds=a"], "--seeds should be whole numbers"),
         (evaluate, ["--workdir=nowhere"], "expected the directory of a trained run"),
         (evaluate, [], "--workdir is needed"),
         (evaluate, ["--workdir={run}", "--mask=some"], "mask"),

@@ -18,7 +18,7 @@ def test_json_round_trip():
         DataConfig("out/shop", ("view", "buy"), "strict", "none"),
         ModelConfig("nmtr_gmf", ("gmf", "mlp"), 32, 2, 64, 0.1, False, 0.02),
         TrainingConfig(loss_weights=(0.25, 0.75), monitor="HR@7"),
-        EvaluationConfig((7,), "none", 1),
+        EvaluationConfig((7,), "none", (3, 5), 1),
     )
     assert RunConfig.from_json(config.to_json()) == config
 
@@ -48,6 +48,8 @@ def test_json_round_trip():
         (EvaluationConfig, "ks", (), "positive numbers"),
         (EvaluationConfig, "ks", (0,), "positive numbers"),
         (EvaluationConfig, "mask", "some", "one of 'none', 'target', 'all'"),
+        (EvaluationConfig, "groups", (5, 5), "ascending"),
+        (EvaluationConfig, "groups", (0, 5), "ascending"),
         (EvaluationConfig, "eval_memory_mb", 0, "at least 1"),
     ],
 )

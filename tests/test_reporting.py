@@ -19,9 +19,10 @@ def test_table_by_hand():
 
 
 def test_metrics_table_has_a_row_each():
-    lines = metrics_table("test", {"a": {"HR@5": 0.5, "NDCG@5": 0.25}}).splitlines()
-    assert lines[1].split() == ["HR@5", "NDCG@5"]
-    assert lines[3].split() == ["a", "0.5000", "0.2500"]
+    metrics = {"mask": "none", "num_pairs": 1234, "HR@5": 0.5, "NDCG@5": 0.25}
+    lines = metrics_table("test", {"a": metrics}).splitlines()
+    assert lines[1].split() == ["users", "HR@5", "NDCG@5"]
+    assert lines[3].split() == ["a", "1,234", "0.5000", "0.2500"]
 
 
 def epochs(*names):

@@ -48,7 +48,7 @@ def reference_loss(model, batches, config):
     return total / instances if config.loss_reduction == "mean" else total
 
 
-def setup(shop, units, share=True):
+def model_and_sampler(shop, units, share=True):
     view = shop.training_view()
     config = ModelConfig(units=units, embedding_dim=4, num_layers=2, share_embeddings=share)
     model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=0)
@@ -64,7 +64,7 @@ def setup(shop, units, share=True):
     [(("gmf",) * 3, True), (("mlp",) * 3, True), (("neumf", "gmf", "mlp"), True), (("neumf",) * 3, False)],
 )
 def test_loss_and_gradients_are_the_functional_models(shop, units, share, reduction):
-    model, sampler = setup(shop, units, share)
+    model, sampler = model_and_sampler(shop, units, share)
     config = TrainingConfig(l2_user=0.01, l2_item=0.02, l2_unit=0.03, loss_reduction=reduction)
     batches = next(iter(sampler.batches()))
     with tf.GradientTape() as tape:
@@ -83,7 +83,7 @@ def test_loss_and_gradients_are_the_functional_models(shop, units, share, reduct
 
 
 def test_totals_are_sums_over_steps_by_behavior(shop):
-    model, sampler = setup(shop, ("gmf",) * 3)
+    model, sampler = model_and_sampler(shop, ("gmf",) * 3)
     model.compile(optimizer=keras.optimizers.SGD(0.0))
     totals = make_train_steps(model, TrainingConfig(), WEIGHTS)(iter(sampler.batches()), tf.constant(3))
     net, steps = network(model), list(sampler.batches().take(3))
@@ -94,7 +94,7 @@ def test_totals_are_sums_over_steps_by_behavior(shop):
 
 
 def test_a_behavior_of_weight_zero_does_not_teach(shop):
-    model, sampler = setup(shop, ("gmf",) * 3)
+    model, sampler = model_and_sampler(shop, ("gmf",) * 3)
     model.compile(optimizer=PlainSGD())
     net = network(model)
     before = [np.array(unit.h) for unit in net.cascade.units]

@@ -1,5 +1,7 @@
 """What of the held-out pairs is still in the training data, and how to take it out."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import sparse
 
@@ -32,6 +34,24 @@ def contained(pairs: np.ndarray, matrix: sparse.csr_array) -> np.ndarray:
     inside = positions < len(keys)
     found[inside] = keys[positions[inside]] == wanted[inside]
     return found
+
+
+def leaks(
+    held_out: Mapping[str, np.ndarray], matrices: Mapping[str, sparse.csr_array]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Which held-out pairs the training rows of each behavior still hold.
+
+    Args:
+        held_out: Split name -> int32 [num_pairs, 2].
+        matrices: Behavior name -> [num_users, num_items] with sorted indices.
+
+    Returns:
+        Split name -> behavior name -> bool [num_pairs].
+    """
+    return {
+        split: {name: contained(pairs, matrix) for name, matrix in matrices.items()}
+        for split, pairs in held_out.items()
+    }
 
 
 def without(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:

@@ -13,11 +13,11 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any
     return f"{title}\n" + tabulate(cells, columns, "simple", colalign=alignment, disable_numparse=True)
 
 
-def metrics_table(title: str, metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """Rows of HR@K and NDCG@K: {"name": {"HR@50": ..., "NDCG@50": ..., ...}}."""
-    columns = list(dict.fromkeys(name for row in metrics.values() for name in row))
-    rows = [[name, *[row[column] for column in columns]] for name, row in metrics.items()]
-    return format_table(title, ["", *columns], rows)
+def metrics_table(title: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row for each name: {"name": {"num_pairs": ..., "HR@50": ..., ...}}; other entries are left out."""
+    names = [name for name in next(iter(metrics.values())) if "@" in name]
+    rows = [[name, row["num_pairs"], *(row[metric] for metric in names)] for name, row in metrics.items()]
+    return format_table(title, ["", "users", *names], rows)
 
 
 def _is_number_column(rows: Sequence[Sequence[Any]], index: int) -> bool:

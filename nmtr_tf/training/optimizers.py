@@ -41,7 +41,9 @@ class Adagrad(keras.optimizers.Optimizer):
             return
         super().build(variables)
         initializer = keras.initializers.Constant(self.initial_accumulator)
-        self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer)
+        self._accumulators = [
+            self.add_variable_from_reference(variable, "accumulator", initializer) for variable in variables
+        ]
 
     def update_step(self, gradient, variable, learning_rate):
         """One step for one variable."""

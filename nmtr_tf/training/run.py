@@ -4,7 +4,7 @@ config.json        the resolved config; rebuilds the run
 run.json           data set fingerprint, behaviors, protocol, versions, device, seed, status, best epoch
 metrics.jsonl      one line an epoch: the scalars of `nmtr_tf.training.trainer.train`
 events/            the same scalars for TensorBoard
-curves.png         the same scalars as a picture
+curves.png         the same scalars as a picture, drawn by experiments.train
 checkpoints/       best.keras (highest monitored validation value), last.keras
 metrics_<split>.json, ranks_<split>.parquet    written by experiments.evaluate
 """
@@ -25,9 +25,8 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.storage import load
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_file, read_json, write_json
+from nmtr_tf.files import read_json, write_json
 from nmtr_tf.models import nmtr  # noqa: F401 (registers the layers that checkpoints name)
-from nmtr_tf.reporting.plots import plot_curves
 from nmtr_tf.training import optimizers  # noqa: F401 (likewise)
 
 _OWN = ("config.json", "run.json", "metrics.jsonl", "curves.png", "events", "checkpoints")
@@ -56,16 +55,30 @@ class Run:
                 run's.
         """
         run = cls(workdir)
-        if run.workdir.exists():
-            run._clear(overwrite)
+        run.check_free(overwrite)
+        for path in run._own_paths():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         run.best_checkpoint.parent.mkdir(parents=True)
         write_json(run.workdir / "config.json", config.to_json())
         run.update(status="running", started=_now(), **_about(config, view))
         return run
 
-    def _clear(self, overwrite: bool) -> None:
+    def _own_paths(self) -> set[Path]:
         own = {self.workdir / name for name in _OWN}
-        own |= {path for pattern in _OWN_GLOBS for path in self.workdir.glob(pattern)}
+        return own | {path for pattern in _OWN_GLOBS for path in self.workdir.glob(pattern)}
+
+    def check_free(self, overwrite: bool) -> None:
+        """Checks that a new run may be written here.
+
+        Raises:
+            InputError: As for `create`.
+        """
+        if not self.workdir.exists():
+            return
+        own = self._own_paths()
         if not self.workdir.is_dir() or (others := set(self.workdir.iterdir()) - own):
             found = self.workdir if not self.workdir.is_dir() else min(others)
             raise InputError(
@@ -76,11 +89,6 @@ class Run:
                 f"--workdir={self.workdir} holds a finished run; name another directory, or replace the run "
                 "with --overwrite."
             )
-        for path in own:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
 
     @property
     def is_finished(self) -> bool:
@@ -116,23 +124,27 @@ class Run:
         lines = (self.workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
-    def view(self, dataset_dir: str = "", protocol: str = "") -> Interactions:
-        """The training view of the run's data set.
+    def interactions(self, dataset_dir: str = "") -> Interactions:
+        """The data set that the run trained on.
 
         Args:
-            dataset_dir: Where the data set is; "": where it was when the run trained.
-            protocol: Another protocol than the run's; "": the run's own.
+            dataset_dir: Where it is; "": where it was when the run trained.
 
         Raises:
-            InputError: If the data set is not the one that the run trained on.
+            InputError: If another data set is there.
         """
-        data, about = self.config().data, self.about()
-        interactions = load(dataset_dir or data.dataset_dir)
-        if interactions.fingerprint != about["dataset_fingerprint"]:
+        dataset_dir = dataset_dir or self.config().data.dataset_dir
+        interactions = load(dataset_dir)
+        if interactions.fingerprint != self.about()["dataset_fingerprint"]:
             raise InputError(
-                f"--workdir={self.workdir} was trained on another data set than the one in "
-                f"{dataset_dir or data.dataset_dir}; name the right one with --dataset_dir."
+                f"--workdir={self.workdir} was trained on another data set than the one in {dataset_dir}; "
+                "name the right one with --dataset_dir."
             )
+        return interactions
+
+    def view(self, interactions: Interactions, protocol: str = "") -> Interactions:
+        """The run's training view of its data set; `protocol` overrides the run's own."""
+        data, about = self.config().data, self.about()
         return interactions.training_view(about["behaviors"], protocol or about["protocol"], data.validation)
 
     def load_model(self) -> keras.Model:
@@ -154,25 +166,20 @@ class Run:
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """Writes the scalars of every epoch to metrics.jsonl and TensorBoard; at the end last weights and curves.
-
-    It goes before `BestEpoch`, which puts the best weights back at the end.
+    """Writes the scalars of every epoch to metrics.jsonl and TensorBoard, and at the end the last weights.
 
     Args:
         run: The run directory to write to.
-        title: Title of the curves.
     """
 
-    def __init__(self, run: Run, title: str):
+    def __init__(self, run: Run):
         super().__init__()
-        self.run, self.title = run, title
+        self.run = run
         self._writer = tf.summary.create_file_writer(str(run.events_dir))
-        self._history: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch, logs=None):
         """Appends one line and one step."""
         record = {"epoch": epoch + 1, **(logs or {})}
-        self._history.append(record)
         with (self.run.workdir / "metrics.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(record) + "\n")
         with self._writer.as_default(step=epoch + 1):
@@ -181,11 +188,9 @@ class RunRecorder(keras.callbacks.Callback):
         self._writer.flush()
 
     def on_train_end(self, logs=None):
-        """Saves the last weights and draws the curves."""
+        """Saves."""
         self.model.save(self.run.last_checkpoint)
         self._writer.close()
-        with new_file(self.run.workdir / "curves.png") as path:
-            plot_curves(self._history, path, self.title)
 
 
 def _about(config: RunConfig, view: Interactions) -> Mapping[str, Any]:

@@ -1,6 +1,8 @@
 """The one training loop."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.training.callbacks import BestEpoch
 from nmtr_tf.training.optimizers import make_optimizer
 from nmtr_tf.training.sampling import PairSampler
 from nmtr_tf.training.steps import make_train_steps
@@ -20,12 +23,28 @@ from nmtr_tf.training.steps import make_train_steps
 _ROW_COST = 80
 
 
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """What `train` did.
+
+    Attributes:
+        history: The logs of every epoch, each with its number under "epoch" (from 1).
+        best_epoch: The epoch (from 1) whose weights the model has; None: the last, for want of validation.
+        best_value: The monitored value of that epoch.
+    """
+
+    history: list[dict[str, float]]
+    best_epoch: int | None
+    best_value: float
+
+
 def train(
     model: keras.Model,
     view: Interactions,
     config: RunConfig,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> list[dict[str, float]]:
+    checkpoint: Path | None = None,
+) -> Training:
     """Trains a model on the interactions; it ends with its best weights, or its last without validation.
 
     Args:
@@ -35,9 +54,7 @@ def train(
         callbacks: Keras callbacks. The logs of an epoch hold "train/loss" (the objective of Eq. 12 with its
             L2 terms, per instance), "train/loss_<behavior>" (log loss per instance, unweighted) and, where
             the epoch was evaluated, "validation/HR@K", "validation/NDCG@K" and the same for test.
-
-    Returns:
-        The logs of every epoch, each with its number under "epoch" (from 1).
+        checkpoint: Where to save the model at each improvement (`.keras`); None: nowhere.
 
     Raises:
         InputError: If the loss weights do not fit the behaviors, or the loss is no longer finite.
@@ -50,7 +67,9 @@ def train(
     train_steps = make_train_steps(model, training, training.behavior_weights(view.behaviors))
     evaluate = make_evaluation(model, view, config, sampler)
     params = {"epochs": training.num_epochs, "steps": sampler.steps_per_epoch}
-    hooks = keras.callbacks.CallbackList(list(callbacks), model=model, **params)
+    best = BestEpoch(f"validation/{training.monitor}", training.patience, checkpoint)
+    # The best weights come back last, after callbacks have seen the last ones.
+    hooks = keras.callbacks.CallbackList([*callbacks, best], model=model, **params)
     batches = iter(sampler.batches())
     history: list[dict[str, float]] = []
     hooks.on_train_begin()
@@ -69,7 +88,7 @@ def train(
         if model.stop_training:
             break
     hooks.on_train_end(logs)
-    return history
+    return Training(history, None if best.epoch is None else best.epoch + 1, best.value)
 
 
 def _run_epoch(train_steps, batches, num_steps: int, steps_per_call: int, hooks) -> np.ndarray:

@@ -1,0 +1,239 @@
+"""The leak audit: what a data set's training rows give away about its held-out pairs."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from nmtr_tf.config import PROTOCOLS, EvaluationConfig
+from nmtr_tf.data import leakage
+from nmtr_tf.data.events import Events
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.metrics import hit_ratio
+from nmtr_tf.evaluation.ranking import rank_held_out
+from nmtr_tf.evaluation.references import available_references, build_reference
+
+_ORDERED = 1.5
+"""How many times popularity's HR@K recency has to reach for the verdict to say that item ids tell time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What an audit found. Training rows are those of the files, validation purchases included.
+
+    Attributes:
+        protocol: The data set's default protocol.
+        behaviors: Behaviors, weakest first.
+        num_users: Number of users.
+        num_items: Number of items.
+        num_pairs: Split -> held-out pairs.
+        leaks: Split -> weaker behavior -> held-out pairs that are in its training rows.
+        leaks_any: Split -> held-out pairs in the training rows of at least one weaker behavior.
+        nesting: Behavior -> weaker behavior -> share of the former's pairs that the latter has too.
+        unseen: Split -> "target" or "any" -> held-out pairs whose item has no training row of the target,
+            of any behavior; held-out pairs that leak do not count as rows.
+        without_negatives: Behavior -> users who showed it on every item: no negative can be sampled.
+        newest: "share" of test pairs whose item id is above those of all the user's training purchases,
+            and the share "by_chance", if ids told nothing.
+        concentration: Behavior -> "gini" of its rows over the items, and the share of rows of the "top_1" and
+            "top_10" percent of the items.
+        k: K of `hit_ratios`.
+        hit_ratios: Reference -> protocol -> HR@K on the test pairs, mask target.
+    """
+
+    protocol: str
+    behaviors: tuple[str, ...]
+    num_users: int
+    num_items: int
+    num_pairs: dict[str, int]
+    leaks: dict[str, dict[str, int]]
+    leaks_any: dict[str, int]
+    nesting: dict[str, dict[str, float]]
+    unseen: dict[str, dict[str, int]]
+    without_negatives: dict[str, int]
+    newest: dict[str, float]
+    concentration: dict[str, dict[str, float]]
+    k: int
+    hit_ratios: dict[str, dict[str, float]]
+
+    @property
+    def verdict(self) -> str:
+        """The finding in one sentence."""
+        return _leak_clause(self) + _order_clause(self) + "."
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries with the verdict first."""
+        return {"verdict": self.verdict, **dataclasses.asdict(self)}
+
+
+def audit(
+    interactions: Interactions,
+    events: Events | None = None,
+    k: int = 100,
+    seed: int = 0,
+    memory_mb: int = 256,
+    progress: Callable[[str], object] | None = None,
+) -> Audit:
+    """Audits a data set.
+
+    Args:
+        interactions: The data set as loaded, not a training view.
+        events: Its events, for the reference that needs times.
+        k: K of HR@K of the references.
+        seed: Seed of the reference `random`.
+        memory_mb: Memory for the scores of one chunk of users, in MiB.
+        progress: Called with the name of each reference before it is ranked.
+
+    Raises:
+        InputError: If there are no test pairs.
+    """
+    if not len(interactions.held_out["test"]):
+        raise InputError("There are no test pairs to audit.")
+    view = interactions.training_view((), "released", "none")
+    weaker = {name: interactions.matrices[name] for name in interactions.behaviors[:-1]}
+    leaked = leakage.leaks(interactions.held_out, weaker)
+    config = EvaluationConfig(ks=(k,), eval_memory_mb=memory_mb)
+    return Audit(
+        protocol=interactions.protocol,
+        behaviors=interactions.behaviors,
+        num_users=interactions.num_users,
+        num_items=interactions.num_items,
+        num_pairs={split: len(pairs) for split, pairs in interactions.held_out.items()},
+        leaks={s: {name: int(found.sum()) for name, found in rows.items()} for s, rows in leaked.items()},
+        leaks_any={split: _count_any(list(rows.values())) for split, rows in leaked.items()},
+        nesting=_nesting(view),
+        unseen=_unseen(interactions),
+        without_negatives={
+            name: int((np.diff(matrix.indptr) == view.num_items).sum())
+            for name, matrix in view.matrices.items()
+        },
+        newest=_newest(view),
+        concentration={
+            name: concentration(np.bincount(matrix.indices, minlength=view.num_items))
+            for name, matrix in view.matrices.items()
+        },
+        k=k,
+        hit_ratios=_hit_ratios(interactions, events, config, seed, progress),
+    )
+
+
+def concentration(counts: np.ndarray) -> dict[str, float]:
+    """How unevenly rows spread over items.
+
+    Args:
+        counts: Rows per item, int [num_items].
+
+    Returns:
+        "gini" (0: evenly), and the share of rows of the "top_1" and "top_10" percent of the items, rounded
+        up to whole items; zeros where there are no rows.
+    """
+    ascending, num_items = np.sort(counts), len(counts)
+    total = max(int(ascending.sum()), 1)
+    places = np.arange(1, num_items + 1)
+    gini = ((2 * places - num_items - 1) * ascending).sum() / (num_items * total)
+    tops = {percent: -(-num_items * percent // 100) for percent in (1, 10)}
+    return {"gini": float(gini)} | {
+        f"top_{percent}": float(ascending[num_items - top :].sum() / total) for percent, top in tops.items()
+    }
+
+
+def _count_any(found: list[np.ndarray]) -> int:
+    return int(np.logical_or.reduce(found).sum()) if found else 0
+
+
+def _nesting(view: Interactions) -> dict[str, dict[str, float]]:
+    keys = {name: leakage.matrix_keys(matrix) for name, matrix in view.matrices.items()}
+    return {
+        name: {
+            weaker: float(np.isin(keys[name], keys[weaker], assume_unique=True).sum() / len(keys[name]))
+            for weaker in view.behaviors[:place]
+            if len(keys[name])
+        }
+        for place, name in enumerate(view.behaviors)
+        if place
+    }
+
+
+def _unseen(interactions: Interactions) -> dict[str, dict[str, int]]:
+    view = interactions.training_view((), "strict", "random")
+
+    def seen_in(matrices: list[sparse.csr_array]) -> np.ndarray:
+        return np.sum([np.bincount(m.indices, minlength=view.num_items) for m in matrices], axis=0) > 0
+
+    seen = {"target": seen_in([view.target]), "any": seen_in(list(view.matrices.values()))}
+    return {
+        split: {which: int((~items[pairs[:, 1]]).sum()) for which, items in seen.items()}
+        for split, pairs in view.held_out.items()
+    }
+
+
+def _newest(view: Interactions) -> dict[str, float]:
+    users, items = view.held_out["test"].T
+    degrees = np.diff(view.target.indptr)
+    newest = np.full(view.num_users, -1)
+    some = degrees > 0
+    newest[some] = view.target.indices[view.target.indptr[1:][some] - 1]  # indices are sorted
+    share, by_chance = (items > newest[users]).mean(), (1 / (degrees[users] + 1)).mean()
+    return {"share": float(share), "by_chance": float(by_chance)}
+
+
+def _hit_ratios(
+    interactions: Interactions,
+    events: Events | None,
+    config: EvaluationConfig,
+    seed: int,
+    progress: Callable[[str], object] | None,
+) -> dict[str, dict[str, float]]:
+    views = {protocol: interactions.training_view((), protocol, "none") for protocol in PROTOCOLS}
+    ratios: dict[str, dict[str, float]] = {}
+    for name in available_references(events):
+        if progress:
+            progress(name)
+        ratios[name] = {}
+        for protocol, view in views.items():
+            ranks = rank_held_out(build_reference(name, view, events, seed), view, "test", config).ranks
+            ratios[name][protocol] = float(hit_ratio(ranks, config.ks[0]).mean())
+    return ratios
+
+
+def _leak_clause(found: Audit) -> str:
+    pairs = {split: f"{count:,} held-out {split} purchases" for split, count in found.num_pairs.items()}
+    leaks = {name: count for name, count in found.leaks["test"].items() if count}
+    if not leaks:
+        clause = f"No leak: none of the {pairs['test']} is in the training rows of a weaker behavior"
+        if found.leaks_any["validation"]:
+            return f"{clause}, but {_share(found, 'validation')} of the {pairs['validation']} are"
+        return f"{clause}, so protocols released and strict are the same at test"
+    where = f"the rows of {next(iter(leaks))!r}"
+    if len(leaks) > 1:
+        parts = " and ".join(f"{_share(found, 'test', name)} in {name!r}" for name in leaks)
+        where = f"the rows of weaker behaviors, {parts}"
+    share, ratios = _share(found, "test"), found.hit_ratios["weaker_first"]
+    rule = "ranking first what a user touched and has not bought, with no learning, gets"
+    released, strict = (f"HR@{found.k} {ratios[protocol]:.3f}" for protocol in ("released", "strict"))
+    if found.protocol == "strict":
+        return (
+            f"No leak under this data set's protocol, strict: {share} of the {pairs['test']} are in {where}, "
+            f"but a run trains without them; {rule} {strict} under strict, {released} with them"
+        )
+    return (
+        f"Leak: {share} of the {pairs['test']} are still in {where}; {rule} {released}, {strict} under strict"
+    )
+
+
+def _share(found: Audit, split: str, behavior: str = "") -> str:
+    count = found.leaks[split][behavior] if behavior else found.leaks_any[split]
+    return f"{100 * count / found.num_pairs[split]:.1f} % ({count:,})"
+
+
+def _order_clause(found: Audit) -> str:
+    recency, popularity = (found.hit_ratios[name]["strict"] for name in ("recency", "popularity"))
+    if recency <= _ORDERED * popularity or found.newest["share"] <= found.newest["by_chance"]:
+        return ""
+    return (
+        f"; and item ids tell time: popularity weighted towards late ids gets HR@{found.k} {recency:.3f}, "
+        f"popularity alone {popularity:.3f}"
+    )

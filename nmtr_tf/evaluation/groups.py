@@ -1,0 +1,48 @@
+"""Groups of held-out pairs that are measured apart."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from nmtr_tf.data import leakage
+from nmtr_tf.data.interactions import Interactions
+
+
+def held_out_groups(
+    interactions: Interactions, users: np.ndarray, items: np.ndarray, lower_bounds: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Groups by what the user had done before: to the held-out item, and how often to any.
+
+    "touched" are the pairs that the user had already shown a weaker behavior on, whether or not the
+    protocol takes that row out of training; "untouched" the others. "5-8 purchases" are the users with 5
+    to 8 training rows of the target behavior, the validation row included (Figure 5).
+
+    Args:
+        interactions: The data set with the run's behaviors, protocol "released".
+        users: int32 [n], user rows.
+        items: int32 [n], held-out item rows.
+        lower_bounds: Ascending; the least number of purchases of each group. Users below the first make a
+            group of their own, if there are any.
+
+    Returns:
+        Name -> bool [n], in order; groups without a pair are left out.
+    """
+    pairs = np.stack([users, items], axis=1)
+    weaker = list(interactions.matrices.values())[:-1]
+    touched = np.zeros(len(users), bool)
+    for matrix in weaker:
+        touched |= leakage.contained(pairs, matrix)
+    groups = {"touched": touched, "untouched": ~touched} if weaker else {}
+    purchases = np.diff(interactions.target.indptr)
+    validation_users = interactions.held_out["validation"][:, 0]
+    purchases = purchases + np.bincount(validation_users, minlength=len(purchases))
+    group = np.searchsorted(lower_bounds, purchases[users], side="right")
+    for number, name in enumerate(_names(lower_bounds)):
+        groups[f"{name} {interactions.target_behavior}"] = group == number
+    return {name: members for name, members in groups.items() if members.any()}
+
+
+def _names(bounds: Sequence[int]) -> list[str]:
+    inner = [f"{low}-{high - 1}" if high - low > 1 else f"{low}" for low, high in itertools.pairwise(bounds)]
+    return [f"<{bounds[0]}", *inner, f">={bounds[-1]}"] if bounds else []
