@@ -13,18 +13,21 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from absl import flags
 
 from experiments import cli
 from nmtr_tf.config import PROTOCOLS, EvaluationConfig
 from nmtr_tf.data.events import Events
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.saved_runs import seed_directories
 from nmtr_tf.reporting.tables import metrics_table
 
 FLAGS = cli.new_flags(EvaluationConfig)
 _at = {"flag_values": FLAGS}
-flags.DEFINE_string("workdir", None, "Run directory of experiments.train.", **_at)
+flags.DEFINE_string("workdir", None, "Run directory of experiments.train, one seed or several.", **_at)
 flags.DEFINE_string(
     "dataset_dir", "", "Data set directory; empty: where the run's data set was when it trained.", **_at
 )
@@ -78,27 +81,54 @@ def _evaluate_run(values: flags.FlagValues) -> None:
         raise InputError(f"--{foreign[0]} goes with --reference; a run has its own settings.")
     cli.require(values, "workdir")
     cli.import_tensorflow()
+    from nmtr_tf.training.device import set_device
+
+    set_device(values.device)
+    seeds = seed_directories(values.workdir)
+    if not seeds:
+        title, metrics = _rank_run(values, Path(values.workdir))
+        cli.say(values, metrics_table(title, {"all": metrics, **metrics["groups"]}))
+        return
+    ranked = [_rank_run(values, path) for path in seeds]
+    title = ranked[0][0]
+    rows = {path.name: metrics for path, (_, metrics) in zip(seeds, ranked, strict=True)}
+    cli.say(values, metrics_table(title, rows | _mean_and_deviation(list(rows.values()))))
+
+
+def _mean_and_deviation(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Rows for a table: the mean over the seeds and, where there are several, the standard deviation."""
+    names = [name for name in rows[0] if "@" in name]
+    values = np.array([[row[name] for name in names] for row in rows])
+    summary = {"mean": values.mean(axis=0)}
+    if len(rows) > 1:
+        summary["standard deviation"] = values.std(axis=0, ddof=1)
+    pairs = rows[0]["num_pairs"]
+    return {
+        name: {"num_pairs": pairs, **dict(zip(names, line.tolist(), strict=True))}
+        for name, line in summary.items()
+    }
+
+
+def _rank_run(values: flags.FlagValues, workdir: Path) -> tuple[str, dict[str, Any]]:
+    """Ranks for one run and writes the results; gives a title and the metrics."""
     from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
     from nmtr_tf.evaluation.results import write_results
-    from nmtr_tf.training.device import set_device
     from nmtr_tf.training.run import Run
 
-    run = Run(values.workdir)
+    run = Run(workdir)
     interactions = run.interactions(values.dataset_dir)
     view = run.view(interactions, values.protocol)
     given = {f.name for f in dataclasses.fields(EvaluationConfig) if values[f.name].present}
     flagged = cli.section_from_flags(EvaluationConfig, values)
     changes = {name: getattr(flagged, name) for name in given}
     config = dataclasses.replace(run.config().evaluation, **changes)
-    set_device(values.device)
     scorer = ModelScorer(run.load_model())
     with cli.progress_bar(values, len(view.held_out[values.split]), " users", desc="ranking") as bar:
         ranks = rank_held_out(scorer, view, values.split, config, progress=bar.update)
     about = run.about()
     extra = {"method": about["method"], "best_epoch": about.get("best_epoch")}
-    metrics = write_results(run.workdir, values.split, interactions, view, ranks, config, extra)
     title = f"{about['method']}, {values.split}, protocol {view.protocol}, mask {config.mask}"
-    cli.say(values, metrics_table(title, {"all": metrics, **metrics["groups"]}))
+    return title, write_results(run.workdir, values.split, interactions, view, ranks, config, extra)
 
 
 def _evaluate_references(values: flags.FlagValues) -> None:
@@ -106,8 +136,8 @@ def _evaluate_references(values: flags.FlagValues) -> None:
         raise InputError("--reference and --workdir exclude each other; give one of them.")
     cli.require(values, "dataset_dir", "output_dir")
     cli.import_tensorflow()
+    from nmtr_tf.data.storage import load_with_events
     from nmtr_tf.evaluation.ranking import rank_held_out
-    from nmtr_tf.evaluation.references import load_with_events
     from nmtr_tf.evaluation.results import write_results
     from nmtr_tf.training.device import set_device
 

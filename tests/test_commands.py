@@ -156,6 +156,13 @@ def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
     assert [table["seed_3"], table["seed_4"]] == [f"{value:.4f}" for value in kept]
     assert table["mean"] == f"{np.mean(kept):.4f}"
     assert table["standard deviation"] == f"{np.std(kept, ddof=1):.4f}"
+    assert call(evaluate, f"--workdir={tmp_path}/runs") == 0
+    out = capsys.readouterr().out
+    tests = [json.loads((run.workdir / "metrics_test.json").read_text())["HR@5"] for run in runs]
+    rows = {line.split("  ")[0]: line.split() for line in out.splitlines()[3:]}
+    assert rows["seed_3"][2] == f"{tests[0]:.4f}"
+    assert rows["mean"][2] == f"{np.mean(tests):.4f}"
+    assert rows["standard deviation"][3] == f"{np.std(tests, ddof=1):.4f}"
     assert "holds a finished run" in refused(capsys, train, *flags, "--seeds=5,4")
     assert not (tmp_path / "runs" / "seed_5").exists()
 

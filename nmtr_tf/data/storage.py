@@ -69,10 +69,14 @@ def load(dataset_dir: str | Path) -> Interactions:
     Raises:
         InputError: If it is not a data set directory, is of another schema version, or is damaged.
     """
-    directory = Path(dataset_dir)
-    events, split = load_events(directory)
-    header = read_json(directory / "dataset.json")
-    return Interactions.from_events(events, split, header["protocol"])
+    return load_with_events(dataset_dir)[0]
+
+
+def load_with_events(dataset_dir: str | Path) -> tuple[Interactions, Events]:
+    """A data set and its events, which know the times; raises what `load` does."""
+    events, split = load_events(dataset_dir)
+    protocol = read_json(Path(dataset_dir) / "dataset.json")["protocol"]
+    return Interactions.from_events(events, split, protocol), events
 
 
 def load_events(dataset_dir: str | Path) -> tuple[Events, np.ndarray]:

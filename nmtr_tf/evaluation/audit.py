@@ -207,20 +207,21 @@ def _leak_clause(found: Audit) -> str:
         if found.leaks_any["validation"]:
             return f"{clause}, but {_share(found, 'validation')} of the {pairs['validation']} are"
         return f"{clause}, so protocols released and strict are the same at test"
-    where = f"the rows of {next(iter(leaks))!r}"
+    where = f"the training rows of {next(iter(leaks))!r}"
     if len(leaks) > 1:
         parts = " and ".join(f"{_share(found, 'test', name)} in {name!r}" for name in leaks)
-        where = f"the rows of weaker behaviors, {parts}"
+        where = f"the training rows of weaker behaviors, {parts}"
     share, ratios = _share(found, "test"), found.hit_ratios["weaker_first"]
-    rule = "ranking first what a user touched and has not bought, with no learning, gets"
-    released, strict = (f"HR@{found.k} {ratios[protocol]:.3f}" for protocol in ("released", "strict"))
+    rule = f"ranking first what a user touched and has not bought, with no learning, gets HR@{found.k}"
+    released, strict = (f"{ratios[protocol]:.3f}" for protocol in ("released", "strict"))
     if found.protocol == "strict":
         return (
-            f"No leak under this data set's protocol, strict: {share} of the {pairs['test']} are in {where}, "
-            f"but a run trains without them; {rule} {strict} under strict, {released} with them"
+            f"No leak under this data set's protocol, strict, which takes out the {share} of the "
+            f"{pairs['test']} that are in {where}; {rule} {strict} without them, {released} with them"
         )
     return (
-        f"Leak: {share} of the {pairs['test']} are still in {where}; {rule} {released}, {strict} under strict"
+        f"Leak: {share} of the {pairs['test']} are still in {where}; {rule} {released} as released, "
+        f"{strict} under strict"
     )
 
 

@@ -5,9 +5,7 @@
 and what differs stays apart.
 """
 
-import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -15,25 +13,14 @@ import tensorflow as tf
 from nmtr_tf.data import leakage
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.storage import load_events
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.ranking import Scorer
-from nmtr_tf.files import read_json
 
 RECENCY_POWER = 4
 """How steeply `recency` and `recency_time` prefer what is late; chosen once, on Beibei."""
 
 
-class EagerScorer(Scorer):
-    """A scorer whose few operations need no graph."""
-
-    @functools.cached_property
-    def ranks_of_chunk(self) -> Callable:
-        """The function that `Scorer` makes a graph of."""
-        return super().ranks_of_chunk.python_function
-
-
-class OrderScorer(EagerScorer):
+class OrderScorer(Scorer):
     """One order of the items for every user.
 
     Args:
@@ -78,7 +65,7 @@ class RandomScorer(Scorer):
         return tf.map_fn(of_user, user_ids, fn_output_signature=tf.float32)
 
 
-class TouchedScorer(EagerScorer):
+class TouchedScorer(Scorer):
     """Items touched by the strongest weaker behavior, then by the next weaker, ..., then the rest.
 
     Within a class and among the rest, popularity decides. A purchase in training counts as untouched.
@@ -141,17 +128,6 @@ def chunk_entries(indptr: tf.Tensor, user_ids: tf.Tensor) -> tuple[tf.Tensor, tf
     rows = tf.repeat(tf.range(tf.size(user_ids)), counts)
     before = tf.repeat(starts - tf.cumsum(counts, exclusive=True), counts)
     return rows, before + tf.range(tf.size(rows, indptr.dtype), dtype=indptr.dtype)
-
-
-def load_with_events(dataset_dir: str | Path) -> tuple[Interactions, Events]:
-    """A data set and its events, which know the times; read once.
-
-    Raises:
-        InputError: As `nmtr_tf.data.storage.load` does.
-    """
-    events, split = load_events(dataset_dir)
-    protocol = read_json(Path(dataset_dir) / "dataset.json")["protocol"]
-    return Interactions.from_events(events, split, protocol), events
 
 
 Builder = Callable[[Interactions, Events | None, int], Scorer]

@@ -103,12 +103,17 @@ def _read_run(name: str, path: str, split: str) -> SavedRun:
     directory = Path(path)
     if not directory.is_dir():
         raise InputError(f"{path}: no such directory.")
-    found = [child for child in directory.iterdir() if re.fullmatch(r"seed_\d+", child.name)]
+    found = seed_directories(directory)
     if (directory / f"metrics_{split}.json").exists() or not found:
         return SavedRun(name, path, [], [_read_evaluation(directory, split)])
-    of_seed = {int(child.name[5:]): child for child in found}
-    seeds = sorted(of_seed)
-    return SavedRun(name, path, seeds, [_read_evaluation(of_seed[seed], split) for seed in seeds])
+    seeds = [int(child.name[5:]) for child in found]
+    return SavedRun(name, path, seeds, [_read_evaluation(child, split) for child in found])
+
+
+def seed_directories(workdir: str | Path) -> list[Path]:
+    """The subdirectories seed_<n> of a run of several seeds, by number; none for a single run."""
+    found = [path for path in Path(workdir).glob("seed_*") if re.fullmatch(r"seed_\d+", path.name)]
+    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def _read_evaluation(directory: Path, split: str) -> SavedEvaluation:
