@@ -17,6 +17,10 @@ from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.leakage import matrix_keys
 
 
+# An autotuned buffer runs hundreds of steps ahead of an endless stream, and takes seconds to give up.
+_STEPS_AHEAD = 4
+
+
 class BehaviorBatch(NamedTuple):
     """The instances of one behavior in a step; n varies from step to step.
 
@@ -106,7 +110,7 @@ class PairSampler:
         """
         steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
         steps = steps.map(self.sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return steps.prefetch(tf.data.AUTOTUNE)
+        return steps.prefetch(_STEPS_AHEAD)
 
     def sample(self, step: tf.Tensor) -> tuple[BehaviorBatch, ...]:
         """The batches of one step (int64 scalar, counted from the first epoch's start)."""
