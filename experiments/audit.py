@@ -33,7 +33,6 @@ def _audit(values: flags.FlagValues) -> None:
     cli.require(values, "dataset_dir")
     cli.import_tensorflow()
     from nmtr_tf.evaluation.audit import audit
-    from nmtr_tf.data.storage import load_with_events
     from nmtr_tf.evaluation.references import available_references
     from nmtr_tf.reporting.audits import audit_tables, plot_audit
     from nmtr_tf.training.device import set_device

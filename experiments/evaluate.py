@@ -21,6 +21,7 @@ from absl import flags
 from experiments import cli
 from nmtr_tf.config import PROTOCOLS, EvaluationConfig
 from nmtr_tf.data.events import Events
+from nmtr_tf.data.storage import load_with_events
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.saved_runs import seed_directories
 from nmtr_tf.reporting.tables import metrics_table
@@ -136,7 +137,6 @@ def _evaluate_references(values: flags.FlagValues) -> None:
         raise InputError("--reference and --workdir exclude each other; give one of them.")
     cli.require(values, "dataset_dir", "output_dir")
     cli.import_tensorflow()
-    from nmtr_tf.data.storage import load_with_events
     from nmtr_tf.evaluation.ranking import rank_held_out
     from nmtr_tf.evaluation.results import write_results
     from nmtr_tf.training.device import set_device

@@ -195,7 +195,8 @@ def _show_leaks(values: flags.FlagValues, interactions: Interactions) -> None:
     if parts:
         cli.say(
             values,
-            f"Leak: training rows still hold {'; '.join(parts)}. To train without them: --protocol=strict.",
+            f"Leak: training rows still hold {'; '.join(parts)}: what is selected or measured on them is "
+            "not fair. To train without them: --protocol=strict.",
         )
 
 

@@ -82,7 +82,7 @@ def test_prepare_says_what_leaks_in_a_data_set_that_came_split(tmp_path, capsys)
     assert call(prepare, "--source=adjacency", *files, f"--dataset_dir={tmp_path}/data") == 0
     out = capsys.readouterr().out
     assert "Leak: training rows still hold 2 of 2 validation pairs (100.0 %) in 'cart'" in out
-    assert "; 1 of 2 test pairs (50.0 %) in 'cart'. To train without them: --protocol=strict." in out
+    assert "; 1 of 2 test pairs (50.0 %) in 'cart': what is selected" in out
     assert storage.load(tmp_path / "data").protocol == "released"
 
 

@@ -6,6 +6,7 @@ shown that behavior, by randomness keyed on (seed, epoch, step, behavior). Nothi
 step to the next, so training can start at any step, and the same seed gives the same stream.
 """
 
+import os
 import warnings
 from typing import NamedTuple
 
@@ -16,9 +17,9 @@ from scipy import sparse
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.leakage import matrix_keys
 
-
-# An autotuned buffer runs hundreds of steps ahead of an endless stream, and takes seconds to give up.
+# Fixed, as tf.data's tuning of an endless stream fills buffers far ahead and takes seconds to stop.
 _STEPS_AHEAD = 4
+_PARALLEL_STEPS = min(4, os.cpu_count() or 1)
 
 
 class BehaviorBatch(NamedTuple):
@@ -109,7 +110,7 @@ class PairSampler:
             One tuple a step: a `BehaviorBatch` per behavior, weakest first.
         """
         steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
-        steps = steps.map(self.sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        steps = steps.map(self.sample, num_parallel_calls=_PARALLEL_STEPS, deterministic=True)
         return steps.prefetch(_STEPS_AHEAD)
 
     def sample(self, step: tf.Tensor) -> tuple[BehaviorBatch, ...]:
