@@ -13,6 +13,7 @@ from absl import flags
 
 from experiments import cli
 from nmtr_tf.config import EvaluationConfig
+from nmtr_tf.data.storage import load_with_events
 from nmtr_tf.files import new_file, write_json
 
 FLAGS = cli.new_flags(EvaluationConfig, only=("eval_memory_mb",))
