@@ -170,7 +170,8 @@ def say(values: flags.FlagValues, text: str) -> None:
 def progress_bar(values: flags.FlagValues, total: int | None, unit: str, **options: Any) -> tqdm:
     """A bar on standard error; none with --quiet or where that is no terminal."""
     hidden = True if values.quiet else None  # None: tqdm looks whether it is a terminal
-    return tqdm(total=total, unit=unit, unit_scale=True, disable=hidden, leave=False, **options)
+    scale = total is None or total >= 10_000
+    return tqdm(total=total, unit=unit, unit_scale=scale, disable=hidden, leave=False, **options)
 
 
 def import_tensorflow() -> None:

@@ -89,6 +89,9 @@ def _evaluate_run(values: flags.FlagValues) -> None:
     if not seeds:
         title, metrics = _rank_run(values, Path(values.workdir))
         cli.say(values, metrics_table(title, {"all": metrics, **metrics["groups"]}))
+        cli.say(values, f"\nRanks:       {values.workdir}/ranks_{values.split}.parquet")
+        cli.say(values, f"Curves:      {values.workdir}/curves.png")
+        cli.say(values, f"TensorBoard: tensorboard --logdir={values.workdir}/events")
         return
     ranked = [_rank_run(values, path) for path in seeds]
     title = ranked[0][0]
