@@ -30,7 +30,7 @@ def synthetic_shop(num_users: int = 2000, num_items: int = 600, seed: int = 0) -
     items = rng.normal(size=(num_items, _NUM_TASTES)) / np.sqrt(_NUM_TASTES)
     popularity = rng.normal(scale=0.7, size=num_items)
     parts = [
-        _sessions(rng, first, min(_USERS_AT_ONCE, num_users - first), items, popularity)
+        _visits(rng, first, min(_USERS_AT_ONCE, num_users - first), items, popularity)
         for first in range(0, num_users, _USERS_AT_ONCE)
     ]
     user, item, behavior, timestamp = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -50,7 +50,7 @@ def _names(kind: str, count: int) -> np.ndarray:
     return np.array([f"{kind}-{number:0{width}d}" for number in range(count)], dtype=object)
 
 
-def _sessions(
+def _visits(
     rng: np.random.Generator, first: int, count: int, items: np.ndarray, popularity: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """User row, item row, behavior and time of the events of `count` users."""

@@ -230,8 +230,7 @@ class NeuMF(Unit):
 
     def get_config(self):
         """Arguments of the constructor."""
-        own = {"widths": self.widths, "dropout": self.dropout, "seed": self.seed}
-        return {**super().get_config(), **own}
+        return super().get_config() | {"widths": self.widths, "dropout": self.dropout, "seed": self.seed}
 
 
 def _dense(x, kernel):
