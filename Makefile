@@ -18,6 +18,11 @@ demo: $(VENV)/installed
 	$(RUN) -m experiments.train --flagfile=flags/quickstart.flags --overwrite
 	$(RUN) -m experiments.evaluate --workdir=out/demo
 	$(RUN) -m experiments.recommend --workdir=out/demo --k=5
+	rm -rf out/models/demo
+	$(RUN) -m experiments.export --workdir=out/demo --export_dir=out/models/demo --k=5
+	@echo "The exported model, asked by a fresh process that has TensorFlow alone:"
+	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
+	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null
 
 test: $(VENV)/installed
 	$(RUN) -m pytest

@@ -5,12 +5,14 @@ Writes a run directory: config, metrics of every epoch, TensorBoard events, curv
 Examples:
     python -m experiments.train --flagfile=flags/quickstart.flags
     python -m experiments.train --dataset_dir=out/mine --workdir=out/run --method=nmtr_neumf
+    python -m experiments.train --dataset_dir=out/june --workdir=out/run_june --init_from=out/run
     tensorboard --logdir=out
 """
 
 import dataclasses
 import sys
 import time
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,9 @@ from nmtr_tf.files import new_file
 from nmtr_tf.models.methods import get_method, unit_names
 from nmtr_tf.reporting.tables import format_table
 
+if typing.TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
+    from nmtr_tf.training.warm_start import WarmStart
+
 FLAGS = cli.new_flags(DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
 flags.DEFINE_string("workdir", None, "Run directory to write.", flag_values=FLAGS)
 flags.DEFINE_bool("overwrite", False, "Replace a finished run in --workdir.", flag_values=FLAGS)
@@ -32,6 +37,13 @@ flags.DEFINE_list(
     "seeds",
     [],
     "Train once for each of these seeds, into <workdir>/seed_<n>, not once with --seed.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "init_from",
+    "",
+    "Directory of a finished run to start from, on a data set that may have other users, items and "
+    "behaviors: what they have in common keeps its weights, the rest and the optimizer's state start new.",
     flag_values=FLAGS,
 )
 
@@ -64,7 +76,8 @@ def _train(values: flags.FlagValues) -> None:
     }
     for workdir in configs:
         Run(workdir).check_free(values.overwrite)
-    best = {path: _train_one(values, path, one, view, device) for path, one in configs.items()}
+    start = _warm_start(values, config, view, list(configs))
+    best = {path: _train_one(values, path, one, view, device, start) for path, one in configs.items()}
     if seeds:
         _show_seeds(values, config, best)
     cli.say(values, f"Next:        python -m experiments.evaluate --workdir={values.workdir}")
@@ -82,8 +95,28 @@ def _view(config: RunConfig) -> Interactions:
     return view
 
 
+def _warm_start(
+    values: flags.FlagValues, config: RunConfig, view: Interactions, workdirs: list[Path]
+) -> "WarmStart | None":
+    """What --init_from names, read before a run directory is written; None without that flag."""
+    from nmtr_tf.training.warm_start import WarmStart
+
+    if not values.init_from:
+        return None
+    if Path(values.init_from).resolve() in [path.resolve() for path in workdirs]:
+        raise InputError(f"--init_from={values.init_from} is the run to be written; name another --workdir.")
+    start = WarmStart.read(values.init_from)
+    start.check(config.model, view)
+    return start
+
+
 def _train_one(
-    values: flags.FlagValues, workdir: Path, config: RunConfig, view: Interactions, device: str
+    values: flags.FlagValues,
+    workdir: Path,
+    config: RunConfig,
+    view: Interactions,
+    device: str,
+    start: "WarmStart | None",
 ) -> dict[str, float]:
     """Trains one run and gives the logs of the epoch that it kept."""
     from experiments.progress import EpochProgress
@@ -91,6 +124,7 @@ def _train_one(
     from nmtr_tf.reporting.plots import plot_curves
     from nmtr_tf.training.run import Run, RunRecorder
     from nmtr_tf.training.trainer import train
+    from nmtr_tf.training.warm_start import summary
 
     run = Run.create(workdir, config, view, values.overwrite)
     seed = config.training.seed
@@ -99,6 +133,9 @@ def _train_one(
         f"{get_method(config.model.method).label}, {view.protocol}, {config.data.dataset_dir}, seed {seed}"
     )
     cli.say(values, f"{title}: {model.count_params():,} parameters, on {device}")
+    if start:
+        run.update(init_from=(report := start.apply(model, view)))
+        cli.say(values, summary(report))
     started = time.monotonic()
     callbacks = [RunRecorder(run), EpochProgress(values, config)]
     trained = train(model, view, config, callbacks, run.best_checkpoint)

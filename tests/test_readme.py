@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import evaluate, prepare, recommend, train
+from experiments import evaluate, export, prepare, recommend, train
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-COMMANDS = {"prepare": prepare, "train": train, "evaluate": evaluate, "recommend": recommend}
+COMMANDS = {module.__name__: module for module in (prepare, train, evaluate, recommend, export)}
 
 
 def blocks(language: str) -> list[str]:
@@ -32,12 +32,15 @@ def test_the_python_snippet(folder, capsys):
 
 
 def test_the_commands_on_your_own_log(folder, capsys):
-    for line in blocks("sh")[1].splitlines():
+    (serving,) = (block for block in blocks("sh") if "experiments.export" in block)
+    for line in (blocks("sh")[1] + serving).splitlines():
         _, _, module, *flags = shlex.split(line)
         if "train" in module:
             flags += ["--num_epochs=1", "--quiet"]
-        assert COMMANDS[module.removeprefix("experiments.")].main([module, *flags]) == 0
+        assert COMMANDS[module].main([module, *flags]) == 0
     assert "For ann, who did" in capsys.readouterr().out
+    assert (folder / "out/models/nmtr/1/saved_model.pb").is_file()
+    assert (folder / "out/recommendations.csv").read_text().startswith("user")
 
 
 def test_the_first_screen_names_both_commands():

@@ -62,7 +62,8 @@ def test_a_finished_run_is_refused_unless_overwrite(trained, small_config, shop)
     assert run.is_finished
     again = Run.create(run.workdir, small_config, shop.training_view(), overwrite=True)
     assert not again.is_finished
-    assert sorted(path.name for path in run.workdir.iterdir()) == ["checkpoints", "config.json", "run.json"]
+    files = sorted(path.name for path in run.workdir.iterdir())
+    assert files == ["checkpoints", "config.json", "items.parquet", "run.json", "users.parquet"]
 
 
 def test_an_unfinished_run_is_replaced(trained, small_config, shop):

@@ -121,6 +121,17 @@ def _refuse_leak(view: Interactions, split: str) -> None:
             )
 
 
+def users_at_once(memory_mb: int, floats_per_user: int) -> int:
+    """Users to score in one chunk: 1 to 1024, as many as the memory (MiB) has float32 for."""
+    return int(np.clip(memory_mb * 2**20 // 4 // floats_per_user, 1, 1024))
+
+
+def entries_of(mask: sparse.csr_array, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The entries of some users' rows: positions in `users` and items, integers [num_entries] each."""
+    rows = mask[users]
+    return np.repeat(np.arange(len(users)), np.diff(rows.indptr)), rows.indices
+
+
 def rank_held_out(
     scorer: Scorer,
     view: Interactions,
@@ -146,15 +157,12 @@ def rank_held_out(
     if not len(pairs):
         raise InputError(f"There are no {split} pairs to rank.")
     mask = masked_items(view, split, config.mask)
-    floats = config.eval_memory_mb * 2**20 // 4
-    chunk = int(np.clip(floats // (view.num_items * scorer.pair_floats), 1, 1024))
+    chunk = users_at_once(config.eval_memory_mb, view.num_items * scorer.pair_floats)
     item_side = scorer.item_side()
     ranks = []
     for first in range(0, len(pairs), chunk):
         users, items = pairs[first : first + chunk].T
-        masked = mask[users]
-        rows = np.repeat(np.arange(len(users), dtype=np.int32), np.diff(masked.indptr))
-        ids = [tf.constant(part, tf.int32) for part in (users, items, rows, masked.indices)]
+        ids = [tf.constant(part, tf.int32) for part in (users, items, *entries_of(mask, users))]
         chunk_ranks, finite = scorer.ranks_of_chunk(item_side, *ids)
         if not finite:
             raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")

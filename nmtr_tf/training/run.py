@@ -1,6 +1,7 @@
 """The run directory: what a run was, what it measured, its checkpoints and events.
 
 config.json        the resolved config; rebuilds the run
+users.parquet      raw ids of the rows of the model's tables; items.parquet likewise
 run.json           data set fingerprint, behaviors, protocol, versions, device, seed, status, best epoch
 metrics.jsonl      one line an epoch: the scalars of `nmtr_tf.training.trainer.train`
 events/            the same scalars for TensorBoard
@@ -18,18 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 import nmtr_tf
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.storage import load
+from nmtr_tf.data.storage import load, read_table
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import read_json, write_json
 from nmtr_tf.models import nmtr  # noqa: F401 (registers the layers that checkpoints name)
 from nmtr_tf.training import optimizers  # noqa: F401 (likewise)
 
-_OWN = ("config.json", "run.json", "metrics.jsonl", "curves.png", "events", "checkpoints")
+_OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
+_OWN = (*_OWN_FILES, "events", "checkpoints")
 _OWN_GLOBS = ("metrics_*.json", "ranks_*.parquet")
 
 
@@ -63,6 +68,8 @@ class Run:
                 path.unlink(missing_ok=True)
         run.best_checkpoint.parent.mkdir(parents=True)
         write_json(run.workdir / "config.json", config.to_json())
+        for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
+            pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), run.workdir / f"{kind}s.parquet")
         run.update(status="running", started=_now(), **_about(config, view))
         return run
 
@@ -146,6 +153,22 @@ class Run:
         """The run's training view of its data set; `protocol` overrides the run's own."""
         data, about = self.config().data, self.about()
         return interactions.training_view(about["behaviors"], protocol or about["protocol"], data.validation)
+
+    def vocabularies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Raw ids of the rows of the model's user and item tables, int64 or str (object) each.
+
+        Raises:
+            InputError: If the run has none, as runs of earlier versions, and its data set is gone.
+        """
+        paths = {kind: self.workdir / f"{kind}s.parquet" for kind in ("user", "item")}
+        if all(path.is_file() for path in paths.values()):
+            users, items = (read_table(path)[f"{kind}_id"].to_numpy() for kind, path in paths.items())
+            return users, items
+        try:
+            interactions = self.interactions()
+        except InputError as error:
+            raise InputError(f"{self.workdir} has no users.parquet, nor its data set: {error}") from None
+        return interactions.user_ids, interactions.item_ids
 
     def load_model(self) -> keras.Model:
         """The model with its best weights, or its last where there was no validation.

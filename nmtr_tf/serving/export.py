@@ -1,0 +1,138 @@
+"""A trained model as a versioned SavedModel, for TensorFlow Serving or any program with TensorFlow.
+
+What its signatures take and give is said in `nmtr_tf.serving.served_model`; nothing of this package or of
+Keras is needed to load it.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import sparse
+
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.errors import InputError
+from nmtr_tf.files import new_directory
+from nmtr_tf.serving.model_card import model_facts, write_model_card
+from nmtr_tf.serving.recommendation import excluded_items
+from nmtr_tf.serving.served_model import ServedModel
+from nmtr_tf.training.run import Run
+
+
+def export_run(
+    run: Run, export_dir: str | Path, k: int = 100, exclude: str = "target", dataset_dir: str = ""
+) -> Path:
+    """Writes the next version of a model, with its card, whole or not at all.
+
+    Args:
+        run: A trained run.
+        export_dir: Directory of the versions 1, 2, ...; none is ever replaced.
+        k: Items that a recommendation has at most.
+        exclude: As for `nmtr_tf.serving.recommendation.excluded_items`.
+        dataset_dir: Where the run's data set is now; "": where it was when the run trained.
+
+    Returns:
+        The directory of the version.
+
+    Raises:
+        InputError: If there is no trained model or no data set, or one of them cannot be exported.
+    """
+    interactions = run.interactions(dataset_dir)
+    view = run.view(interactions)
+    left_out = excluded_items(interactions, view, exclude)
+    model = run.load_model()
+    target = next_version(export_dir)
+    with new_directory(target) as directory:
+        signatures = save_model(directory, model, view, k, left_out)
+        about = {"k": k, "exclude": exclude, "signatures": signatures}
+        write_model_card(directory, model_facts(run, view, int(target.name), dataset_dir) | about)
+        if target.exists():
+            raise InputError(f"{target} was written by another export meanwhile; try again.")
+    return target
+
+
+def next_version(export_dir: str | Path) -> Path:
+    """The directory of the version after the largest in `export_dir`.
+
+    Raises:
+        InputError: If `export_dir` is a file.
+    """
+    directory = Path(export_dir)
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"--export_dir={directory} should be a directory, new or of exported versions.")
+    names = [path.name for path in directory.iterdir()] if directory.exists() else []
+    versions = [int(name) for name in names if name.isascii() and name.isdecimal()]
+    return directory / str(max(versions, default=0) + 1)
+
+
+def save_model(
+    directory: str | Path, model: keras.Model, view: Interactions, k: int, left_out: sparse.csr_array
+) -> dict[str, Any]:
+    """Saves a model with its vocabularies and the training pairs that it needs.
+
+    Args:
+        directory: Where to write the SavedModel.
+        model: A model made by `nmtr_tf.models.nmtr.build_model`.
+        view: The training view that it was trained on.
+        k: Items that a recommendation has at most.
+        left_out: Binary [num_users, num_items], the items that are never recommended to a user.
+
+    Returns:
+        Signature name -> {"inputs" and "outputs": name -> {"dtype", "shape"}}.
+
+    Raises:
+        InputError: If k is larger than the catalogue, or ids, behaviors or weights cannot be exported.
+    """
+    if k > view.num_items:
+        raise InputError(f"--k={k} is more than the {view.num_items} items of the data set.")
+    if "known" in view.behaviors:
+        raise InputError("A behavior named 'known' cannot be exported: the outputs of score have that name.")
+    with tempfile.TemporaryDirectory() as folder:  # saving copies the vocabularies
+        vocabularies = Path(folder, "user_ids.txt"), Path(folder, "item_ids.txt")
+        for path, ids in zip(vocabularies, (view.user_ids, view.item_ids), strict=True):
+            lines = id_lines(ids, path.stem)
+            path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
+        served = ServedModel(model, view, left_out, k, vocabularies)
+        weights = [*served.weights, *served.frozen_item_side]
+        if not all(np.isfinite(weight.numpy()).all() for weight in weights):
+            raise InputError("The model has weights that are NaN or infinite; it cannot be exported.")
+        signatures = served.signatures()
+        tf.saved_model.save(served, str(directory), signatures)
+    return {name: _description(function) for name, function in signatures.items()}
+
+
+def id_lines(ids: np.ndarray, kind: str) -> list[str]:
+    """Raw ids as the text that stands for them on the wire.
+
+    Args:
+        ids: int64 or str [n].
+        kind: What the ids are, for the error.
+
+    Raises:
+        InputError: If whole numbers and text are mixed, or an id is empty or spans lines.
+    """
+    raw = ids.tolist()
+    kinds = {type(one): one for one in raw}
+    if len(kinds) > 1 or not kinds.keys() <= {int, str}:
+        received = " and ".join(map(repr, kinds.values()))
+        raise InputError(
+            f"{kind} should be all whole numbers or all text to be exported. Received: {received}."
+        )
+    for one in raw:
+        if one == "" or (isinstance(one, str) and ("\n" in one or "\r" in one)):
+            raise InputError(f"{kind} should not be empty or contain line breaks. Received: {one!r}.")
+    return [str(one) for one in raw]
+
+
+def _description(function: Any) -> dict[str, Any]:
+    def shapes(specs: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()} for name, spec in specs.items()
+        }
+
+    inputs = {spec.name: spec for spec in function.structured_input_signature[0]}
+    return {"inputs": shapes(inputs), "outputs": shapes(function.structured_outputs)}

@@ -1,0 +1,247 @@
+"""The graph of an exported model: the ids of the log in and out.
+
+Ids are text on the wire, whole numbers as their digits. B users are asked about at once, K is fixed at
+export, R behaviors keep their names.
+
+signature             inputs, string                           outputs
+serving_default       user_id [B]                              item_ids string [B, K], scores float32 [B, K],
+                                                               num_items int32 [B], known_user bool [B]
+recommend_excluding   user_id [B], exclude_item_ids [B, E]     as serving_default
+recommend_among       user_id [B], candidate_item_ids [B, C]   as serving_default
+score                 user_id [B], item_id [B]                 float32 [B] per behavior, known bool [B]
+user_embeddings       user_id [B]                              embedding float32 [B, D], known bool [B]
+item_embeddings       item_id [B]                              embedding float32 [B, D], known bool [B]
+
+- Recommendations come best first, by target logit, without what the user has in training (`exclude` of
+  `nmtr_tf.serving.export.save_model`). Where fewer than K are left, item_ids ends in "" and scores in 0;
+  num_items counts the real ones.
+- Users that were not in training (known_user is false) get the most purchased items. Their scores are
+  numbers of training purchases, not to be compared with logits. Equal scores stand in the order of the item
+  vocabulary.
+- Rows of exclude_item_ids and candidate_item_ids are filled up with "". Ids that are no items are passed
+  over, repeated ones count once.
+- score gives probabilities (Eq. 5). Where the user or the item is unknown, known is false and they are 0.
+- The embeddings exist for cascades of GMF alone. Their inner product is the target logit (the item's biases
+  are the last dimension), so any index for inner products serves the model. Unknown ids: known is false,
+  all zeros.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import sparse
+
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.evaluation.ranking import ModelScorer, users_at_once
+from nmtr_tf.models.nmtr import Network
+
+_MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
+
+
+class ServedModel(tf.Module):
+    """The graph of the signatures and the variables and tables that it needs.
+
+    What is as large as the data is a variable or a file beside the graph, never a constant in it.
+
+    Args:
+        model: A model made by `nmtr_tf.models.nmtr.build_model`.
+        view: The training view that it was trained on.
+        left_out: Binary [num_users, num_items], the items not to recommend.
+        k: Items to recommend.
+        vocabularies: Text files of the user and of the item ids, one a line, in the order of the rows.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        view: Interactions,
+        left_out: sparse.csr_array,
+        k: int,
+        vocabularies: tuple[Path, Path],
+    ):
+        super().__init__()
+        self.k, self.num_items, self.behaviors = k, view.num_items, view.behaviors
+        self.scorer = ModelScorer(model)
+        self.scorer.network = net = _renamed(self.scorer.network)
+        self.weights = [v.value for v in (*net.user_tables, *net.cascade.variables)]
+        self.frozen_item_side = []
+        if net.is_inner_product:  # item parts are the tables themselves
+            self.weights += [v.value for v in (*net.item_tables, *net.item_biases)]
+        else:
+            flat = tf.nest.flatten(self.scorer.item_side())
+            self.frozen_item_side = [tf.Variable(part, trainable=False) for part in flat]
+        users, items = vocabularies
+        self.user_rows = _line_table(users, tf.string, tf.int64, -1)
+        self.item_rows = _line_table(items, tf.string, tf.int64, -1)
+        self.ids_of_items = _line_table(items, tf.int64, tf.string, "")
+        self.indptr = tf.Variable(left_out.indptr.astype(np.int64), trainable=False)
+        self.indices = tf.Variable(left_out.indices, trainable=False)
+        self.popularity = tf.Variable(view.target.sum(axis=0).astype(np.float32), trainable=False)
+
+    def recommend(self, user_id):
+        """Signature serving_default."""
+        users, known = _look_up(self.user_rows, user_id)
+        return self._best(self._scores(users, known), self._in_training(users, known), known)
+
+    def recommend_excluding(self, user_id, exclude_item_ids):
+        """Signature recommend_excluding."""
+        _check_same_batch(user_id, exclude_item_ids)
+        users, known = _look_up(self.user_rows, user_id)
+        _, excluded = self._listed(exclude_item_ids)
+        hidden = tf.concat([self._in_training(users, known), excluded], axis=0)
+        return self._best(self._scores(users, known), hidden, known)
+
+    def recommend_among(self, user_id, candidate_item_ids):
+        """Signature recommend_among."""
+        _check_same_batch(user_id, candidate_item_ids)
+        users, known = _look_up(self.user_rows, user_id)
+        items, _ = _look_up(self.item_rows, candidate_item_ids)
+        logits = self._logits_of_pairs(users, items)[-1]
+        scores = tf.where(known[:, None], logits, tf.gather(self.popularity, items))
+        places, among = self._listed(candidate_item_ids)
+        nothing = tf.fill([tf.size(user_id), self.num_items], -np.inf)
+        scores = tf.tensor_scatter_nd_update(nothing, among, tf.gather_nd(scores, places))
+        return self._best(scores, self._in_training(users, known), known)
+
+    def score(self, user_id, item_id):
+        """Signature score."""
+        _check_same_batch(user_id, item_id)
+        users, known_user = _look_up(self.user_rows, user_id)
+        items, known_item = _look_up(self.item_rows, item_id)
+        known = known_user & known_item
+        logits = self._logits_of_pairs(users, items[:, None])
+        probabilities = [tf.where(known, tf.sigmoid(x[:, 0]), 0.0) for x in logits]
+        return {**dict(zip(self.behaviors, probabilities, strict=True)), "known": known}
+
+    def user_embeddings(self, user_id):
+        """Signature user_embeddings."""
+        users, known = _look_up(self.user_rows, user_id)
+        ones = tf.ones([tf.size(users), 1])
+        parts = self._user_parts(users)
+        embedding = tf.concat([*([tf.add_n(parts)] if self._is_shared else parts), ones], axis=-1)
+        return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
+
+    def item_embeddings(self, item_id):
+        """Signature item_embeddings."""
+        items, known = _look_up(self.item_rows, item_id)
+        item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), self._item_side())
+        parts = item_parts[:1] if self._is_shared else item_parts
+        embedding = tf.concat([*parts, tf.add_n(biases)[:, None]], axis=-1)
+        return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether all behaviors have one Q: then the sum of the user parts is all that an item needs."""
+        tables = self.scorer.network.item_tables
+        return tables[0] is tables[-1]
+
+    def _item_side(self):
+        """What `ModelScorer.item_side` gives, from what was computed at export where that saves work."""
+        flat, count = self.frozen_item_side, len(self.behaviors)
+        if not flat:
+            return self.scorer.item_side()
+        return [part.read_value() for part in flat[:count]], [bias.read_value() for bias in flat[count:]]
+
+    def _user_parts(self, users):
+        net = self.scorer.network
+        return net.cascade.user_parts([tf.gather(table.value, users) for table in net.user_tables])
+
+    def _scores(self, users, known):
+        """Float32 [B, num_items]: target logits, or popularity for unknown users."""
+        item_side = self._item_side()
+        count = tf.maximum(tf.size(users), 1)
+        chunk = tf.minimum(count, users_at_once(_MEMORY_MB, self.num_items * self.scorer.pair_floats))
+        padding = count + (-count) % chunk - tf.size(users)
+        logits = tf.map_fn(
+            lambda some: self.scorer.scores(some, item_side),
+            tf.reshape(tf.pad(users, [[0, padding]]), [-1, chunk]),
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([None, self.num_items], tf.float32),
+        )
+        logits = tf.reshape(logits, [-1, self.num_items])[: tf.size(users)]
+        return tf.where(known[:, None], logits, self.popularity)
+
+    def _logits_of_pairs(self, users, items):
+        """R logits float32 [B, C] of users [B] with their items [B, C], weakest behavior first."""
+        item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), self._item_side())
+        user_parts = [part[:, None] for part in self._user_parts(users)]
+        logits = self.scorer.network.cascade.combine(user_parts, item_parts, biases)
+        return [x[:, 0] for x in logits]
+
+    def _in_training(self, users, known):
+        """Int64 [n, 2]: (place in the batch, item) of what known users are not to be shown."""
+        first = tf.gather(self.indptr, users)
+        spans = tf.ragged.range(first, tf.where(known, tf.gather(self.indptr, users + 1), first))
+        items = tf.cast(tf.gather(self.indices, spans.flat_values), tf.int64)
+        return tf.stack([spans.value_rowids(), items], axis=1)
+
+    def _listed(self, item_ids):
+        """Known ids of lists [B, C], int64 [n, 2] each: their places, and (place in the batch, item)."""
+        items, known = _look_up(self.item_rows, item_ids)
+        places = tf.where(known)
+        found = tf.cast(tf.gather_nd(items, places), tf.int64)
+        return places, tf.stack([places[:, 0], found], axis=1)
+
+    def _best(self, scores, hidden, known):
+        """The K best of scores [B, num_items] but for the hidden (place in the batch, item) int64 [n, 2]."""
+        nothing = tf.fill([tf.shape(hidden)[0]], -np.inf)
+        best = tf.math.top_k(tf.tensor_scatter_nd_update(scores, hidden, nothing), self.k)
+        real = tf.math.is_finite(best.values)
+        return {
+            "item_ids": self.ids_of_items.lookup(tf.where(real, tf.cast(best.indices, tf.int64), -1)),
+            "scores": tf.where(real, best.values, 0.0),
+            "num_items": tf.math.count_nonzero(real, axis=1, dtype=tf.int32),
+            "known_user": known,
+        }
+
+    def signatures(self) -> dict[str, Any]:
+        """A concrete function per signature."""
+        inputs = {
+            "serving_default": (self.recommend, {"user_id": 1}),
+            "recommend_excluding": (self.recommend_excluding, {"user_id": 1, "exclude_item_ids": 2}),
+            "recommend_among": (self.recommend_among, {"user_id": 1, "candidate_item_ids": 2}),
+            "score": (self.score, {"user_id": 1, "item_id": 1}),
+        }
+        if self.scorer.network.is_inner_product:
+            inputs["user_embeddings"] = self.user_embeddings, {"user_id": 1}
+            inputs["item_embeddings"] = self.item_embeddings, {"item_id": 1}
+        return {name: _concrete(function, axes) for name, (function, axes) in inputs.items()}
+
+
+def _renamed(net: Network) -> Network:
+    """The network on copies of its tables: a graph does not take every behavior as part of a name."""
+
+    def copies(tables: list[keras.Variable]) -> list[keras.Variable]:
+        copied = {
+            id(table): keras.Variable(tf.convert_to_tensor(table.value), name="table") for table in tables
+        }
+        return [copied[id(table)] for table in tables]  # what is shared stays shared
+
+    return Network(copies(net.user_tables), copies(net.item_tables), copies(net.item_biases), net.cascade)
+
+
+def _concrete(function, axes: dict[str, int]):
+    """Traces `function` for text inputs: name -> number of axes, all of any length."""
+    specs = [tf.TensorSpec([None] * number, tf.string, name) for name, number in axes.items()]
+    return tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
+
+
+def _line_table(path: Path, keys: tf.DType, values: tf.DType, default) -> tf.lookup.StaticHashTable:
+    """The lines of a file, as int64 number -> text or the other way round."""
+    kinds = {tf.string: tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64: tf.lookup.TextFileIndex.LINE_NUMBER}
+    lines = tf.lookup.TextFileInitializer(str(path), keys, kinds[keys], values, kinds[values])
+    return tf.lookup.StaticHashTable(lines, default)
+
+
+def _look_up(table: tf.lookup.StaticHashTable, ids) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rows int32 of ids of any shape, 0 for unknown ones, and which are known (bool)."""
+    rows = tf.cast(table.lookup(ids), tf.int32)
+    return tf.maximum(rows, 0), rows >= 0
+
+
+def _check_same_batch(user_id, others) -> None:
+    message = "user_id and the other input should have equally many rows."
+    tf.debugging.assert_equal(tf.shape(user_id)[0], tf.shape(others)[0], message)
