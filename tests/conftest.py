@@ -10,6 +10,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from experiments import prepare as prepare_command
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.leakage import matrix_of
@@ -67,3 +68,40 @@ def datasets() -> Path:
     if not (folder / "beibei").is_dir():
         pytest.skip("the public data sets are not here; see data/README.md and set NMTR_DATASETS")
     return folder
+
+
+def call(command, *flags) -> int:
+    return command.main([command.__name__, *map(str, flags)])
+
+
+def refused(capsys, command, *flags) -> str:
+    """The one line that a command prints about bad input."""
+    capsys.readouterr()
+    assert call(command, *flags) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+@pytest.fixture(scope="session")
+def shop_dir(tmp_path_factory) -> Path:
+    """A prepared synthetic shop of 60 users and 40 items, with times."""
+    directory = tmp_path_factory.mktemp("data") / "shop"
+    shop = ["--source=synthetic", "--synthetic_users=60", "--synthetic_items=40"]
+    assert call(prepare_command, *shop, f"--dataset_dir={directory}", "--quiet") == 0
+    return directory
+
+
+@pytest.fixture(scope="session")
+def leaky_dir(tmp_path_factory) -> Path:
+    """A data set that came split, of two users and no times: one test pair is still in the carts."""
+    directory = tmp_path_factory.mktemp("data")
+    (directory / "cart.txt").write_text("0 1 2 3\n1 0 2\n")
+    (directory / "train.txt").write_text("0 1 2\n1 0 2\n")
+    (directory / "test.txt").write_text("0 3\n1 3\n")
+    files = [f"--input=cart:{directory}/cart.txt,buy:{directory}/train.txt"]
+    files += [f"--heldout={directory}/test.txt", f"--dataset_dir={directory}/data", "--quiet"]
+    assert call(prepare_command, "--source=adjacency", *files) == 0
+    return directory / "data"

@@ -5,9 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import make_interactions
+from conftest import call, make_interactions, refused
 from matplotlib.image import imread
-from test_commands import call, refused
 
 from experiments import audit as audit_command
 from experiments import evaluate, prepare
@@ -159,40 +158,26 @@ def test_tables_and_picture(found, tmp_path):
         assert imread(tmp_path / f"{name}.png").shape[:2] == (504, 1260)
 
 
-@pytest.fixture(scope="module")
-def dataset_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data")
-    (directory / "cart.txt").write_text("0 1 2 3\n1 0 2\n")
-    (directory / "train.txt").write_text("0 1 2\n1 0 2\n")
-    (directory / "test.txt").write_text("0 3\n1 3\n")
-    files = [
-        f"--input=cart:{directory}/cart.txt,buy:{directory}/train.txt",
-        f"--heldout={directory}/test.txt",
-    ]
-    assert call(prepare, "--source=adjacency", *files, f"--dataset_dir={directory}/data", "--quiet") == 0
-    return directory / "data"
-
-
-def test_the_command_prints_and_writes(dataset_dir, tmp_path, capsys):
-    assert call(audit_command, f"--dataset_dir={dataset_dir}", f"--output_dir={tmp_path}/out", "--k=1") == 0
+def test_the_command_prints_and_writes(leaky_dir, tmp_path, capsys):
+    assert call(audit_command, f"--dataset_dir={leaky_dir}", f"--output_dir={tmp_path}/out", "--k=1") == 0
     out = capsys.readouterr().out
     content = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert content["leaks"]["test"] == {"cart": 1}
     assert content["verdict"] in out
     assert content["verdict"].startswith("Leak: 50.0 % (1) of the 2 held-out test purchases")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audit.json", "audit.png"]
-    assert call(audit_command, f"--dataset_dir={dataset_dir}", "--quiet") == 0
+    assert call(audit_command, f"--dataset_dir={leaky_dir}", "--quiet") == 0
     assert capsys.readouterr() == ("", "")
-    assert (dataset_dir / "audit.json").is_file()
+    assert (leaky_dir / "audit.json").is_file()
 
 
-def test_the_command_writes_all_or_nothing(dataset_dir, tmp_path, monkeypatch, capsys):
+def test_the_command_writes_all_or_nothing(leaky_dir, tmp_path, monkeypatch, capsys):
     def fail(*arguments):
         raise OSError("disk full")
 
     monkeypatch.setattr(audit_command, "write_json", fail)
     assert "disk full" in refused(
-        capsys, audit_command, f"--dataset_dir={dataset_dir}", f"--output_dir={tmp_path}/out"
+        capsys, audit_command, f"--dataset_dir={leaky_dir}", f"--output_dir={tmp_path}/out"
     )
     assert not list((tmp_path / "out").iterdir())
 

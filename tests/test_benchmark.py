@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_commands import call, refused
+from conftest import call, refused
 
 from experiments import benchmark
 

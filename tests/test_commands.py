@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import call, refused
 
 from experiments import evaluate, prepare, recommend, train
 from nmtr_tf.data import storage
@@ -13,29 +14,6 @@ from nmtr_tf.training.run import Run
 
 ROOT = Path(__file__).parent.parent
 TINY = ["--embedding_dim=8", "--num_layers=1", "--num_epochs=2", "--ks=5,10", "--monitor=NDCG@10"]
-
-
-def call(command, *flags) -> int:
-    return command.main([command.__name__, *map(str, flags)])
-
-
-def refused(capsys, command, *flags) -> str:
-    """The one line that a command prints about bad input."""
-    capsys.readouterr()
-    assert call(command, *flags) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("error: ")
-    assert printed.err.count("\n") == 1
-    return printed.err
-
-
-@pytest.fixture(scope="module")
-def shop_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data") / "shop"
-    shop = ["--source=synthetic", "--synthetic_users=60", "--synthetic_items=40"]
-    assert call(prepare, *shop, f"--dataset_dir={directory}", "--quiet") == 0
-    return directory
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from conftest import make_interactions
-from test_commands import call, refused
+from conftest import call, make_interactions, refused
 
-from experiments import evaluate, prepare
+from experiments import evaluate
 from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.events import Events
 from nmtr_tf.errors import InputError
@@ -200,28 +199,6 @@ def test_ease_refuses_what_it_cannot_hold_or_invert(monkeypatch):
         peers.fit_ease(VIEW.target)
 
 
-@pytest.fixture(scope="module")
-def shop_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data") / "shop"
-    shop = ["--source=synthetic", "--synthetic_users=60", "--synthetic_items=40"]
-    assert call(prepare, *shop, f"--dataset_dir={directory}", "--quiet") == 0
-    return directory
-
-
-@pytest.fixture(scope="module")
-def timeless_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data")
-    (directory / "cart.txt").write_text("0 1 2 3\n1 0 2\n")
-    (directory / "train.txt").write_text("0 1 2\n1 0 2\n")
-    (directory / "test.txt").write_text("0 3\n1 3\n")
-    files = [
-        f"--input=cart:{directory}/cart.txt,buy:{directory}/train.txt",
-        f"--heldout={directory}/test.txt",
-    ]
-    assert call(prepare, "--source=adjacency", *files, f"--dataset_dir={directory}/data", "--quiet") == 0
-    return directory / "data"
-
-
 def test_evaluate_writes_a_directory_for_each_reference_and_one_table(shop_dir, tmp_path, capsys):
     flags = [f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--ks=5,10"]
     assert call(evaluate, "--reference=all,ease", *flags) == 0
@@ -243,8 +220,8 @@ def test_evaluate_ranks_references_on_validation(shop_dir, tmp_path):
     assert json.loads((tmp_path / "popularity/metrics_validation.json").read_text())["validation"] == "random"
 
 
-def test_all_leaves_recency_time_out_where_there_are_no_times(timeless_dir, tmp_path, capsys):
-    flags = [f"--dataset_dir={timeless_dir}", f"--output_dir={tmp_path}"]
+def test_all_leaves_recency_time_out_where_there_are_no_times(leaky_dir, tmp_path, capsys):
+    flags = [f"--dataset_dir={leaky_dir}", f"--output_dir={tmp_path}"]
     assert call(evaluate, "--reference=all", *flags) == 0
     assert "recency_time is left out: the data set has no times." in capsys.readouterr().out
     assert not (tmp_path / "recency_time").exists()
