@@ -67,7 +67,8 @@ class Exported:
         )
         arrays = {name: tensor.numpy() for name, tensor in found.items()}
         if "item_ids" in arrays:
-            arrays["item_ids"] = np.char.decode(arrays["item_ids"].astype(bytes), "utf-8")
+            ids = arrays["item_ids"]  # reshaped, as NumPy 1 flattens what is empty
+            arrays["item_ids"] = np.char.decode(ids.astype(bytes), "utf-8").reshape(ids.shape)
         return arrays
 
     def best(self, user, hidden):

@@ -57,10 +57,10 @@ def _gathered(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
     for part in parts:
         waiting.append(part)
         if sum(len(one) for one in waiting) >= _ROWS_AT_ONCE:
-            yield pa.concat_tables(waiting)
+            yield pa.concat_tables(waiting).combine_chunks()
             waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting)
+    if waiting:  # combined, as pyarrow 16 writes some rows of sliced chunks twice
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 @contextlib.contextmanager
