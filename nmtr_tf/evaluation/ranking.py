@@ -68,7 +68,7 @@ class ModelScorer(Scorer):
         """Target logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
         net, (item_parts, biases) = self.network, item_side
         user_parts = net.cascade.user_parts([tf.gather(table.value, user_ids) for table in net.user_tables])
-        if net.is_inner_product and net.item_tables[0] is net.item_tables[-1]:
+        if net.is_inner_product and net.shares_items:
             # One shared Q: sum_r <p * h^r, q> + b^r is one matrix product.
             return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
         return net.cascade.combine(user_parts, item_parts, biases)[-1]

@@ -102,6 +102,11 @@ class Network:
     cascade: Cascade
 
     @property
+    def shares_items(self) -> bool:
+        """Whether all behaviors have one Q."""
+        return all(table is self.item_tables[0] for table in self.item_tables)
+
+    @property
     def is_inner_product(self) -> bool:
         """Whether the target logit is one inner product of a user vector and an item vector."""
         return all(unit.is_inner_product for unit in self.cascade.units)

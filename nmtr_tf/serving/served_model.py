@@ -121,22 +121,18 @@ class ServedModel(tf.Module):
         users, known = _look_up(self.user_rows, user_id)
         ones = tf.ones([tf.size(users), 1])
         parts = self._user_parts(users)
-        embedding = tf.concat([*([tf.add_n(parts)] if self._is_shared else parts), ones], axis=-1)
+        embedding = tf.concat(
+            [*([tf.add_n(parts)] if self.scorer.network.shares_items else parts), ones], axis=-1
+        )
         return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
 
     def item_embeddings(self, item_id):
         """Signature item_embeddings."""
         items, known = _look_up(self.item_rows, item_id)
         item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), self._item_side())
-        parts = item_parts[:1] if self._is_shared else item_parts
+        parts = item_parts[:1] if self.scorer.network.shares_items else item_parts
         embedding = tf.concat([*parts, tf.add_n(biases)[:, None]], axis=-1)
         return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
-
-    @property
-    def _is_shared(self) -> bool:
-        """Whether all behaviors have one Q: then the sum of the user parts is all that an item needs."""
-        tables = self.scorer.network.item_tables
-        return tables[0] is tables[-1]
 
     def _item_side(self):
         """What `ModelScorer.item_side` gives, from what was computed at export where that saves work."""
