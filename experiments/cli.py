@@ -45,6 +45,7 @@ def _define(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -> No
     else:
         define = {
             bool: flags.DEFINE_bool,
+            bool | None: flags.DEFINE_bool,
             int: flags.DEFINE_integer,
             float: flags.DEFINE_float,
             str: flags.DEFINE_string,
@@ -140,7 +141,8 @@ def _help(values: flags.FlagValues, about: str) -> str:
         flag = values[name]
         default = ",".join(flag.default) if isinstance(flag.default, list) else flag.default
         if isinstance(flag, flags.BooleanFlag):
-            head = f"  --[no]{name}" if default else f"  --{name}"
+            own = "   (default: the method's own)" if default is None else ""
+            head = f"  --{name}" if default is False else f"  --[no]{name}{own}"
         else:
             choices = getattr(flag.parser, "enum_values", None)
             named = "|".join(choice for choice in choices if choice) if choices else "..."

@@ -38,7 +38,7 @@ flags.DEFINE_string(
     "which is the logit of the target; empty: tables on the terminal.",
     **_at,
 )
-flags.DEFINE_bool("probabilities", False, "Add the probability of every behavior.", **_at)
+flags.DEFINE_bool("probabilities", False, "Add the probability of every predicted behavior.", **_at)
 flags.DEFINE_enum(
     "exclude",
     "target",
@@ -138,9 +138,9 @@ def _write(values: flags.FlagValues, view: Interactions, num_users: int, chunks:
 
 def _show(values: flags.FlagValues, view: Interactions, chunks: Iterator) -> None:
     """Prints a table for each user."""
-    behaviors = view.behaviors if values.probabilities else view.behaviors[-1:]
-    columns = ["rank", "item", *(f"probability of {name}" for name in behaviors), "shown before"]
     for found in chunks:
+        behaviors = list(found.probabilities) if values.probabilities else [view.target_behavior]
+        columns = ["rank", "item", *(f"probability of {name}" for name in behaviors), "shown before"]
         for i, user in enumerate(found.users):
             history = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in view.matrices.items())
             rows = [

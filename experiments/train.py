@@ -5,6 +5,7 @@ Writes a run directory: config, metrics of every epoch, TensorBoard events, curv
 Examples:
     python -m experiments.train --flagfile=flags/quickstart.flags
     python -m experiments.train --dataset_dir=out/mine --workdir=out/run --method=nmtr_neumf
+    python -m experiments.train --dataset_dir=out/mine --workdir=out/baseline --method=mc_bpr --beta=0.4
     python -m experiments.train --dataset_dir=out/june --workdir=out/run_june --init_from=out/run
     tensorboard --logdir=out
 """
@@ -24,8 +25,9 @@ from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.storage import load
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
-from nmtr_tf.models.methods import get_method, unit_names
+from nmtr_tf.models.methods import get_method
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.training.stages import check_method
 
 if typing.TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.training.warm_start import WarmStart
@@ -88,8 +90,7 @@ def _view(config: RunConfig) -> Interactions:
     get_method(config.model.method)
     interactions = load(config.data.dataset_dir)
     view = interactions.training_view(config.data.behaviors, config.data.protocol, config.data.validation)
-    unit_names(config.model, view.behaviors)
-    config.training.behavior_weights(view.behaviors)
+    check_method(config.model, config.training, view.behaviors)
     if config.data.validation == "random" and not len(view.held_out["validation"]):
         raise InputError("The data set has no validation pairs; use --validation=none.")
     return view

@@ -10,28 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.options import check_choices, option, require
 
 PROTOCOLS = ("released", "strict")
-UNITS = ("gmf", "mlp", "neumf")
-
-
-def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field that carries its own help text and, for an enumeration, its choices."""
-    return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
-
-
-def _check(config: Any) -> None:
-    """Checks every enumeration of a config dataclass."""
-    for field in dataclasses.fields(config):
-        choices, value = field.metadata["choices"], getattr(config, field.name)
-        if choices and value not in choices:
-            allowed = ", ".join(repr(choice) for choice in choices)
-            raise InputError(f"--{field.name} should be one of {allowed}. Received: {value!r}.")
-
-
-def _require(config: Any, condition: bool, name: str, expected: str) -> None:
-    if not condition:
-        raise InputError(f"--{name} should be {expected}. Received: {getattr(config, name)!r}.")
+UNITS = ("mf", "gmf", "mlp", "neumf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +38,7 @@ class DataConfig:
     )
 
     def __post_init__(self):
-        _check(self)
+        check_choices(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +48,7 @@ class ModelConfig:
     method: str = option("nmtr_neumf", "Name of a method in nmtr_tf/models/methods.py.")
     units: tuple[str, ...] = option(
         (),
-        "Interaction unit of each behavior, weakest first (gmf, mlp or neumf); empty: the method's own.",
+        "Interaction unit of each behavior, weakest first (mf, gmf, mlp or neumf); empty: the method's own.",
     )
     embedding_dim: int = option(64, "E, the size of user and item embeddings.")
     num_layers: int = option(3, "Layers of the MLP tower, 1 to 5, each half as wide as the one before.")
@@ -74,22 +56,25 @@ class ModelConfig:
         0, "Width of the tower's first layer; 0: embedding_dim. Eq. 8's z_L in R^E needs 4 E at 3 layers."
     )
     dropout: float = option(0.0, "Dropout rate on the hidden layers of the tower, in [0, 1).")
-    share_embeddings: bool = option(
-        True, "One embedding table for all behaviors (Eq. 4); false: one per behavior (Section IV-C)."
+    share_embeddings: bool | None = option(
+        None,
+        "One embedding table for all behaviors (Eq. 4), or one per behavior (Section IV-C); with one "
+        "predicted behavior: one for both parts of NeuMF, or one each.",
     )
     embedding_stddev: float = option(
         0.01, "Standard deviation of the initial embeddings, a truncated normal."
     )
+    item_bias: bool | None = option(None, "An item bias for each behavior, b_i of Eq. 9.")
 
     def __post_init__(self):
-        _check(self)
-        _require(self, self.embedding_dim >= 1, "embedding_dim", "at least 1")
-        _require(self, 1 <= self.num_layers <= 5, "num_layers", "from 1 to 5")
-        _require(self, self.tower_width >= 0, "tower_width", "at least 0")
-        _require(self, 0 <= self.dropout < 1, "dropout", "in [0, 1)")
-        _require(self, self.embedding_stddev > 0, "embedding_stddev", "positive")
+        check_choices(self)
+        require(self, self.embedding_dim >= 1, "embedding_dim", "at least 1")
+        require(self, 1 <= self.num_layers <= 5, "num_layers", "from 1 to 5")
+        require(self, self.tower_width >= 0, "tower_width", "at least 0")
+        require(self, 0 <= self.dropout < 1, "dropout", "in [0, 1)")
+        require(self, self.embedding_stddev > 0, "embedding_stddev", "positive")
         known = all(unit in UNITS for unit in self.units)
-        _require(self, known, "units", f"names among {', '.join(UNITS)}")
+        require(self, known, "units", f"names among {', '.join(UNITS)}")
         if self.tower_widths[-1] < 1:
             raise InputError(
                 f"--num_layers={self.num_layers} with a first layer of width {self.tower_widths[0]} "
@@ -113,8 +98,15 @@ class TrainingConfig:
     optimizer: str = option("adagrad", "Optimizer.", ("adagrad", "adam"))
     learning_rate: float = option(0.01, "Learning rate.")
     initial_accumulator: float = option(1e-8, "Adagrad's accumulator before the first step.")
+    loss: str = option(
+        "",
+        "'log' (Eq. 12), 'bpr' (pairwise) or 'squared' (Eq. 3); empty: the method's own.",
+        ("", "log", "bpr", "squared"),
+    )
     loss_weights: tuple[float, ...] = option(
-        (), "lambda of Eq. 12, one per behavior, weakest first, each >= 0, sum 1; empty: 1/R each."
+        (),
+        "lambda of Eq. 12, one per predicted behavior, weakest first, each >= 0, sum 1 (cmf: any in [0, 1]); "
+        "empty: 1/R each. Sequential training has none.",
     )
     loss_reduction: str = option(
         "sum",
@@ -124,6 +116,22 @@ class TrainingConfig:
     l2_user: float = option(0.0, "L2 coefficient of the distinct user embeddings of a batch.")
     l2_item: float = option(0.0, "L2 coefficient of the distinct item embeddings of a batch.")
     l2_unit: float = option(0.0, "L2 coefficient of the units' weights.")
+    beta: float = option(
+        0.2, "Multi-channel methods: probability that a negative is an item without any behavior of the user."
+    )
+    channel_weights: tuple[float, ...] = option(
+        (),
+        "Multi-channel methods: weight of each weaker behavior's channel, weakest first; empty: "
+        "1/(distance from the target + 1).",
+    )
+    train_mode: str = option(
+        "multitask",
+        "'multitask' trains all behaviors at once, 'sequential' one after the other (Table V).",
+        ("multitask", "sequential"),
+    )
+    stage_epochs: tuple[int, ...] = option(
+        (), "Sequential training: epochs of each behavior, weakest first; empty: num_epochs each."
+    )
     monitor: str = option("NDCG@100", "Validation metric that selects the best epoch.")
     patience: int = option(10, "Evaluations without improvement before training stops; 0: never stop early.")
     eval_every: int = option(1, "Epochs between two evaluations.")
@@ -142,31 +150,23 @@ class TrainingConfig:
     device: str = option("auto", "Where to run; 'auto': a GPU where there is one.", ("auto", "cpu", "gpu"))
 
     def __post_init__(self):
-        _check(self)
+        check_choices(self)
         for name in ("num_epochs", "batch_size", "num_negatives", "eval_every", "steps_per_call"):
-            _require(self, getattr(self, name) >= 1, name, "at least 1")
+            require(self, getattr(self, name) >= 1, name, "at least 1")
         for name in ("l2_user", "l2_item", "l2_unit", "patience", "eval_users", "seed"):
-            _require(self, getattr(self, name) >= 0, name, "at least 0")
-        _require(self, self.seed < 2**31, "seed", "below 2^31")
-        _require(self, self.learning_rate > 0, "learning_rate", "positive")
-        _require(self, self.initial_accumulator > 0, "initial_accumulator", "positive")
-        if self.loss_weights:
-            _require(self, min(self.loss_weights) >= 0, "loss_weights", "at least 0 each")
-            _require(self, abs(sum(self.loss_weights) - 1) < 1e-3, "loss_weights", "numbers that sum to 1")
-
-    def behavior_weights(self, behaviors: tuple[str, ...]) -> tuple[float, ...]:
-        """Lambda of Eq. 12 for these behaviors: as given, or 1/R each.
-
-        Raises:
-            InputError: If the number of weights is not the number of behaviors.
-        """
-        weights = self.loss_weights or (1 / len(behaviors),) * len(behaviors)
-        if len(weights) != len(behaviors):
-            raise InputError(
-                f"--loss_weights should hold one weight for each of the {len(behaviors)} behaviors "
-                f"({', '.join(behaviors)}). Received: {len(weights)}."
-            )
-        return weights
+            require(self, getattr(self, name) >= 0, name, "at least 0")
+        require(self, self.seed < 2**31, "seed", "below 2^31")
+        require(self, self.learning_rate > 0, "learning_rate", "positive")
+        require(self, self.initial_accumulator > 0, "initial_accumulator", "positive")
+        require(self, 0 <= self.beta <= 1, "beta", "in [0, 1]")
+        if self.channel_weights:
+            positive = min(self.channel_weights) >= 0 and any(self.channel_weights)
+            require(self, positive, "channel_weights", "at least 0 each and not all 0")
+        require(self, min(self.stage_epochs, default=1) >= 1, "stage_epochs", "at least 1 each")
+        sequential = self.train_mode == "sequential"
+        require(
+            self, sequential or not self.stage_epochs, "stage_epochs", "given with --train_mode=sequential"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,11 +186,11 @@ class EvaluationConfig:
     eval_memory_mb: int = option(256, "Memory for the scores of one chunk of users, in MiB.")
 
     def __post_init__(self):
-        _check(self)
-        _require(self, bool(self.ks) and min(self.ks) >= 1, "ks", "positive numbers")
+        check_choices(self)
+        require(self, bool(self.ks) and min(self.ks) >= 1, "ks", "positive numbers")
         ascending = all(a < b for a, b in zip((0, *self.groups), self.groups, strict=False))
-        _require(self, ascending, "groups", "positive numbers in ascending order")
-        _require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
+        require(self, ascending, "groups", "positive numbers in ascending order")
+        require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
 
 
 @dataclasses.dataclass(frozen=True)

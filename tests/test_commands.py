@@ -208,7 +208,7 @@ def test_recommend_lists_unbought_items_with_what_was_shown(shop_dir, workdir, c
         (
             train,
             ["--dataset_dir={shop}", "--workdir=w", "--method=svd"],
-            "--method should be one of nmtr_gmf",
+            "--method should be one of bpr",
         ),
         (
             train,
@@ -222,6 +222,31 @@ def test_recommend_lists_unbought_items_with_what_was_shown(shop_dir, workdir, c
             "one weight for each of the 3",
         ),
         (train, ["--dataset_dir={shop}", "--workdir=w", "--loss_weights=a,b,c"], "fractions such as 1/3"),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--loss_weights=.5,.5,.5"],
+            "--loss_weights should be at least 0 each and sum to 1",
+        ),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--method=mc_bpr", "--behaviors=buy"],
+            "expected at least two behaviors. Received: buy",
+        ),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--method=mc_bpr", "--channel_weights=1,1,1"],
+            "--channel_weights should hold one weight for each of the 2 weaker behaviors",
+        ),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--method=cmf", "--train_mode=sequential"],
+            "expected an NMTR method and at least two behaviors",
+        ),
+        (
+            train,
+            ["--dataset_dir={shop}", "--workdir=w", "--train_mode=sequential", "--stage_epochs=1,2"],
+            "--stage_epochs should hold one number for each of the 3 behaviors",
+        ),
         (train, ["--dataset_dir={shop}", "--workdir=w", "--ks=5"], "--monitor should be a metric"),
         (
             train,
@@ -275,3 +300,33 @@ def test_quiet_prints_nothing(shop_dir, tmp_path, capsys):
     capsys.readouterr()
     assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run", "--quiet", *TINY) == 0
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("method", ["bpr", "cmf"])
+def test_a_baseline_from_training_to_recommendations(shop_dir, tmp_path, capsys, method):
+    flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run", f"--method={method}", "--quiet", *TINY]
+    assert call(train, *flags, "--item_bias") == 0
+    assert Run(tmp_path / "run").config().model.item_bias
+    assert call(evaluate, f"--workdir={tmp_path}/run", "--quiet") == 0
+    capsys.readouterr()
+    assert call(recommend, f"--workdir={tmp_path}/run", "--k=2", "--probabilities") == 0
+    head = capsys.readouterr().out
+    assert ("probability of cart" in head) == (method == "cmf")
+    assert "probability of buy" in head
+
+
+def test_sequential_training_shows_every_stage(shop_dir, tmp_path, capsys):
+    flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run", *TINY, "--method=nmtr_gmf"]
+    assert call(train, *flags, "--train_mode=sequential", "--stage_epochs=1,1,2") == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    shown = {row[0]: row[2] for row in rows if len(row) == 5 and row[0].isdigit()}
+    assert list(shown) == ["1", "2", "3", "4"]
+    assert [value == "-" for value in shown.values()] == [True, True, False, False]
+
+
+def test_help_says_which_defaults_are_the_methods_own(capsys):
+    assert call(train, "--help") == 0
+    out = capsys.readouterr().out
+    assert "  --[no]item_bias   (default: the method's own)" in out
+    assert "  --[no]share_embeddings   (default: the method's own)" in out
+    assert "  --overwrite\n" in out

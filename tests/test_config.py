@@ -8,6 +8,8 @@ import pytest
 
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.models.methods import METHODS, has_item_bias, predicted_behaviors, shares_embeddings
+from nmtr_tf.training.stages import make_stages
 
 ROOT = Path(__file__).parent.parent
 SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
@@ -16,7 +18,7 @@ SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
 def test_json_round_trip():
     config = RunConfig(
         DataConfig("out/shop", ("view", "buy"), "strict", "none"),
-        ModelConfig("nmtr_gmf", ("gmf", "mlp"), 32, 2, 64, 0.1, False, 0.02),
+        ModelConfig("nmtr_gmf", ("gmf", "mlp"), 32, 2, 64, 0.1, False, 0.02, True),
         TrainingConfig(loss_weights=(0.25, 0.75), monitor="HR@7"),
         EvaluationConfig((7,), "none", (3, 5), 1),
     )
@@ -34,7 +36,7 @@ def test_json_round_trip():
         (ModelConfig, "tower_width", -1, "at least 0"),
         (ModelConfig, "dropout", 1.0, r"in \[0, 1\)"),
         (ModelConfig, "embedding_stddev", 0.0, "positive"),
-        (ModelConfig, "units", ("gmf", "lstm"), "names among gmf, mlp, neumf"),
+        (ModelConfig, "units", ("gmf", "lstm"), "names among mf, gmf, mlp, neumf"),
         (TrainingConfig, "num_epochs", 0, "at least 1"),
         (TrainingConfig, "batch_size", 0, "at least 1"),
         (TrainingConfig, "num_negatives", 0, "at least 1"),
@@ -42,8 +44,13 @@ def test_json_round_trip():
         (TrainingConfig, "learning_rate", 0.0, "positive"),
         (TrainingConfig, "initial_accumulator", 0.0, "positive"),
         (TrainingConfig, "seed", 2**31, "below"),
-        (TrainingConfig, "loss_weights", (0.5, 0.6), "sum to 1"),
-        (TrainingConfig, "loss_weights", (-0.5, 1.5), "at least 0 each"),
+        (TrainingConfig, "loss", "hinge", "one of '', 'log', 'bpr', 'squared'"),
+        (TrainingConfig, "beta", 1.5, r"in \[0, 1\]"),
+        (TrainingConfig, "beta", -0.1, r"in \[0, 1\]"),
+        (TrainingConfig, "channel_weights", (0.0, 0.0), "not all 0"),
+        (TrainingConfig, "channel_weights", (1.0, -1.0), "at least 0 each"),
+        (TrainingConfig, "train_mode", "parallel", "one of 'multitask', 'sequential'"),
+        (TrainingConfig, "stage_epochs", (5, 0), "at least 1 each"),
         (TrainingConfig, "loss_reduction", "max", "one of 'sum', 'mean'"),
         (EvaluationConfig, "ks", (), "positive numbers"),
         (EvaluationConfig, "ks", (0,), "positive numbers"),
@@ -68,8 +75,12 @@ def test_a_tower_that_reaches_width_zero():
         ModelConfig(embedding_dim=8, num_layers=5)
 
 
-def test_loss_weights_default_to_equal_ones():
-    assert TrainingConfig().behavior_weights(("a", "b", "c", "d")) == (0.25,) * 4
+@pytest.mark.parametrize("share", [True, False])
+def test_a_stored_config_of_earlier_versions(share):
+    stored = {"model": {"method": "nmtr_gmf", "share_embeddings": share}}
+    config = RunConfig.from_json(stored)
+    assert shares_embeddings(config.model) == share
+    assert has_item_bias(config.model)
 
 
 def test_monitor_has_to_be_computed():
@@ -87,7 +98,6 @@ def test_every_field_is_read_somewhere():
     sources = [*(ROOT / "nmtr_tf").rglob("*.py"), *(ROOT / "experiments").glob("*.py")]
     text = "\n".join(path.read_text() for path in sources if path.name != "config.py")
     text += (ROOT / "nmtr_tf" / "config.py").read_text().split("def tower_widths")[1]
-    text += (ROOT / "nmtr_tf" / "config.py").read_text().split("def behavior_weights")[1]
     unread = [
         field.name
         for section in SECTIONS
@@ -103,9 +113,7 @@ def flagfiles():
 
 def test_there_are_flagfiles():
     names = {str(path.relative_to(ROOT / "flags")) for path in flagfiles()}
-    expected = {
-        f"{data}/nmtr_{u}.flags" for data in ("beibei", "tmall", "taobao") for u in ("gmf", "mlp", "neumf")
-    }
+    expected = {f"{data}/{method}.flags" for data in ("beibei", "tmall", "taobao") for method in METHODS}
     assert expected | {"quickstart.flags"} <= names
 
 
@@ -127,5 +135,5 @@ def test_flagfiles_hold_config_fields_with_valid_values(path):
     values = {section: cli.section_from_flags(section, train.FLAGS) for section in SECTIONS}
     config = RunConfig(*values.values())
     behaviors = config.data.behaviors or ("view", "cart", "buy")
-    assert len(config.training.behavior_weights(behaviors)) == len(behaviors)
+    make_stages(config.model, config.training, predicted_behaviors(config.model, behaviors))
     assert path.parent.name == "flags" or config.model.method == path.stem

@@ -122,3 +122,24 @@ def test_both_files_are_written(run, tmp_path):
     write_model_card(tmp_path / "card", found)
     assert read_json(tmp_path / "card" / "model.json") == json.loads(json.dumps(found))
     assert (tmp_path / "card" / "MODEL_CARD.md").read_text(encoding="utf-8") == card_text(found)
+
+
+@pytest.mark.parametrize(
+    ("method", "origin", "warned"),
+    [
+        ("nmtr_gmf", "from the cascade view -> cart -> buy (NMTR, arXiv 1809.08161). Exported", False),
+        ("gmf", "`buy` by the method GMF, learned from buy. Exported", False),
+        ("mc_bpr", "`buy` by the method MC-BPR, learned from view, cart, buy. Exported", True),
+        ("cmf", "`buy` by the method CMF, learned from view, cart, buy. Exported", True),
+    ],
+)
+def test_the_card_says_what_the_method_learns_from(run, method, origin, warned):
+    config = run.config().to_json()
+    predicted = ["view", "cart", "buy"] if method in ("nmtr_gmf", "cmf") else ["buy"]
+    text = card_text(facts(run, model=method, config=config, predicted_behaviors=predicted))
+    assert origin in text
+    assert ("they only order, as the logits do" in text) == warned
+
+
+def test_predicted_behaviors_of_a_run(run):
+    assert facts(run)["predicted_behaviors"] == ["view", "cart", "buy"]

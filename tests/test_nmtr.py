@@ -126,5 +126,5 @@ def test_wrong_number_of_units():
 
 
 def test_unknown_method():
-    with pytest.raises(InputError, match=r"--method should be one of nmtr_gmf.*'svd'"):
+    with pytest.raises(InputError, match=r"--method should be one of bpr.*nmtr_gmf.*'svd'"):
         build_model(ModelConfig(method="svd"), BEHAVIORS, USERS, ITEMS, 0)

@@ -1,11 +1,12 @@
 """Ranking against sorting by hand."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_interactions
+from conftest import BEHAVIORS, make_interactions
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig
 from nmtr_tf.errors import InputError
@@ -129,19 +130,27 @@ def test_empty_split():
         ranks(split="validation", view=make_interactions({"buy": [[0, 1]]}, test=[(0, 0)]))
 
 
-@pytest.mark.parametrize("units", [("gmf",) * 3, ("mlp",) * 3, ("neumf",) * 3, ("gmf", "neumf", "mlp")])
-@pytest.mark.parametrize("share", [True, False])
-def test_scores_of_all_items_are_the_models_logits_of_pairs(units, share):
-    config = ModelConfig(units=units, embedding_dim=8, num_layers=2, share_embeddings=share)
-    model = build_model(config, ("view", "cart", "buy"), 7, 9, seed=0)
+UNITS = [("gmf",) * 3, ("mlp",) * 3, ("neumf",) * 3, ("gmf", "neumf", "mlp")]
+MODELS: list[dict[str, Any]] = [
+    {"units": units, "share_embeddings": share} for units in UNITS for share in (True, False)
+]
+MODELS += [{"method": "cmf", "item_bias": True}, {"method": "neumf"}]
+
+
+@pytest.mark.parametrize("options", MODELS, ids=lambda options: "-".join(map(str, options.values())))
+def test_scores_of_all_items_are_the_models_logits_of_pairs(options):
+    config = ModelConfig(**options, embedding_dim=8, num_layers=2)
+    model = build_model(config, BEHAVIORS, 7, 9, seed=0)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
-    scorer = ModelScorer(model)
     users, items = np.divmod(np.arange(7 * 9), 9)
-    pairs = model({"user_ids": users, "item_ids": items})["buy"]
-    scores = scorer.scores(tf.range(7), scorer.item_side())
-    np.testing.assert_allclose(np.asarray(scores).ravel(), pairs, rtol=1e-5, atol=1e-5)
+    logits = model({"user_ids": users, "item_ids": items})
+    for behavior in (*logits, None):
+        scorer = ModelScorer(model, behavior)
+        scores = scorer.scores(tf.range(7), scorer.item_side())
+        pairs = logits[behavior or "buy"]
+        np.testing.assert_allclose(np.asarray(scores).ravel(), pairs, rtol=1e-5, atol=1e-5)
 
 
 def test_a_scorer_sees_later_weights():

@@ -9,7 +9,8 @@ import tensorflow as tf
 from conftest import BEHAVIORS, make_interactions
 from scipy import stats
 
-from nmtr_tf.training.sampling import PairSampler
+from nmtr_tf.errors import InputError
+from nmtr_tf.training.sampling import BehaviorBatch, PairSampler, padded
 
 
 def epoch(sampler, number=0):
@@ -57,6 +58,7 @@ def test_shapes_and_dtypes(sampler):
         assert (batch.user_ids.dtype, batch.positives.dtype, batch.negatives.dtype) == (tf.int32,) * 3
         assert batch.negative_weights.dtype == tf.float32
         assert batch.positives.shape == batch.negative_weights.shape == (n,)
+        assert np.all(batch.positive_weights.numpy() == 1)
         assert batch.negatives.shape == (n, 4)
 
 
@@ -76,6 +78,25 @@ def test_number_of_instances(view, sampler):
     rows = sum(matrix.nnz for matrix in view.matrices.values())
     assert sampler.num_instances == 5 * rows
     assert sum(len(batch[0]) for step in epoch(sampler) for batch in step) == rows
+
+
+def test_some_behaviors_only(view):
+    sampler = PairSampler(view, batch_size=64, num_negatives=4, seed=5, behaviors=("cart", "buy"))
+    steps = epoch(sampler)
+    for r, name in enumerate(("cart", "buy")):
+        users, positives, negatives, _ = concatenated(steps, r)
+        matrix = view.matrices[name]
+        seen = sorted(zip(users.tolist(), positives.tolist(), strict=True))
+        assert seen == sorted(zip(*(x.tolist() for x in matrix.nonzero()), strict=True))
+        assert not matrix.toarray()[users[:, None], negatives].any()
+    union = view.matrices["cart"] + view.matrices["buy"]
+    assert sampler.num_pairs == union.nnz < len({*zip(*sum(view.matrices.values()).nonzero(), strict=True)})
+
+
+def test_nothing_to_train_on():
+    view = make_interactions({"view": [[0, 0]], "buy": [[1, 0]]})
+    with pytest.raises(InputError, match="no training rows of view"):
+        PairSampler(view, 8, 2, 0, behaviors=("view",))
 
 
 def observe(num_items, observed):
@@ -153,3 +174,27 @@ def test_negatives_differ_between_behaviors(view, sampler):
     shared = [(where[u, i], n) for u, i, n in zip(carts[0], carts[1], carts[2].tolist(), strict=True)]
     assert shared
     assert any(a != b for a, b in shared)
+
+
+def test_capacities_hold_nearly_every_step(shop):
+    view = shop.training_view()
+    sampler = PairSampler(view, batch_size=64, num_negatives=2, seed=0)
+    assert len(sampler.capacities) == 3
+    rows = np.array([[len(b.user_ids) for b in step] for step in sampler.batches().take(200)])
+    assert (rows <= sampler.capacities).mean() > 0.999
+    assert max(sampler.capacities) <= 64
+    assert np.all(rows.mean(axis=0) > np.array(sampler.capacities) / 4)  # and they are not far too large
+
+
+@pytest.mark.parametrize(("capacity", "rows"), [(5, 5), (3, 3), (2, 4)])
+def test_padded_rows_have_no_weight(capacity, rows):
+    batch = BehaviorBatch(
+        tf.constant([7, 8, 9]), tf.constant([1, 2, 3]), tf.ones([3, 2], tf.int32), tf.ones([3]), tf.ones([3])
+    )
+    wide = padded(batch, capacity)
+    assert wide.negatives.shape == (rows, 2)
+    assert wide.user_ids.numpy().tolist()[:3] == [7, 8, 9]
+    for weights in (wide.positive_weights, wide.negative_weights):
+        assert weights.numpy().tolist() == [1, 1, 1, 0, 0][:rows]
+    nothing = BehaviorBatch(*(part[:0] for part in batch))
+    assert padded(nothing, capacity).positive_weights.numpy().tolist() == [0] * capacity

@@ -1,17 +1,18 @@
 """The training loop."""
 
 import dataclasses
+import itertools
 
 import keras
 import numpy as np
 import pytest
-from conftest import make_interactions
+from conftest import BEHAVIORS, make_interactions
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
-from nmtr_tf.models.nmtr import build_model
+from nmtr_tf.models.nmtr import build_model, network
 from nmtr_tf.training.trainer import evaluation_sample, train
 
 
@@ -66,6 +67,61 @@ def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, small_config):
         ranks = rank_held_out(ModelScorer(model), view, split, config.evaluation).ranks
         expected = mean_metrics(ranks, config.evaluation.ks)
         assert {name: best[f"{split}/{name}"] for name in expected} == expected
+
+
+class UnitsAndBiases(keras.callbacks.Callback):
+    """Remembers units and item biases after each epoch, a list of arrays per behavior."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs: list[list[list[np.ndarray]]] = []
+        self.optimizers: list[int] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        net = network(self.model)
+        parts = zip(net.cascade.units, net.item_biases, strict=True)
+        self.epochs.append([[*unit.get_weights(), np.array(bias)] for unit, bias in parts])
+        self.optimizers.append(int(self.model.optimizer.iterations))
+
+
+@pytest.mark.parametrize(
+    ("units", "share"),
+    [(("gmf",) * 3, True), (("mlp",) * 3, False), (("neumf",) * 3, True), (("gmf", "neumf", "mlp"), False)],
+)
+def test_sequential_training(shop, small_config, units, share):
+    config = with_training(small_config, train_mode="sequential", stage_epochs=(2, 1, 2), optimizer="adam")
+    changes = {"units": units, "share_embeddings": share, "embedding_dim": 4}
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, **changes))
+    seen = UnitsAndBiases()
+    _, _, history = run(shop, config, [seen])
+    stage_of_epoch = [0, 0, 1, 2, 2]
+    fresh = [[[*unit.get_weights(), np.array(bias)] for unit, bias in fresh_parts(shop, config)]]
+    for epoch, (before, after) in enumerate(itertools.pairwise(fresh + seen.epochs)):
+        for r, (old, new) in enumerate(zip(before, after, strict=True)):
+            same = all(np.array_equal(a, b) for a, b in zip(old, new, strict=True))
+            assert same == (r != stage_of_epoch[epoch])  # bit for bit
+    assert [logs["epoch"] for logs in history] == [1, 2, 3, 4, 5]
+    for logs, stage in zip(history, stage_of_epoch, strict=True):
+        assert [name for name in logs if "/loss_" in name] == [f"train/loss_{BEHAVIORS[stage]}"]
+        assert ("validation/NDCG@10" in logs) == (stage == 2)
+    num_steps = np.array(seen.optimizers)
+    assert num_steps[1] == 2 * num_steps[0]
+    assert num_steps[4] == 2 * num_steps[3]  # a new optimizer began to count
+
+
+def fresh_parts(shop, config):
+    view = shop.training_view()
+    net = network(build_model(config.model, view.behaviors, view.num_users, view.num_items, 0))
+    return zip(net.cascade.units, net.item_biases, strict=True)
+
+
+def test_only_the_last_stage_selects_and_stops_early(shop, small_config):
+    config = with_training(small_config, train_mode="sequential", stage_epochs=(1, 1, 5), patience=2)
+    view = shop.training_view()
+    model = build_model(config.model, view.behaviors, view.num_users, view.num_items, 0)
+    done = train(model, view, config, [Script([None, None, 0.3, 0.2, 0.1, 0.9, 0.9])])
+    assert len(done.history) == 5
+    assert (done.best_epoch, done.best_value) == (3, 0.3)
 
 
 def test_without_validation_no_validation_metric(shop, small_config):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nmtr_tf.models.units import GMF, MLP, NeuMF, Unit
+from nmtr_tf.models.units import GMF, MF, MLP, NeuMF, Unit
 
 E = 6
 WIDTHS = (8, 4)
@@ -12,6 +12,10 @@ WIDTHS = (8, 4)
 
 def relu(x):
     return np.maximum(x, 0)
+
+
+def mf_logit(unit, p, q):
+    return np.dot(p, q)
 
 
 def gmf_logit(unit, p, q):
@@ -34,10 +38,22 @@ def neumf_logit(unit, p, q):
     return np.dot(h, np.concatenate([p * q, mlp_hidden(unit.mlp, p, q)]))
 
 
+def separate_neumf_logit(unit, p, q):
+    """GMF on the first halves, MLP on the second."""
+    half = E // 2
+    return gmf_logit(unit.gmf, p[:half], q[:half]) + mlp_logit(unit.mlp, p[half:], q[half:])
+
+
 CASES = [
     (lambda: GMF(seed=1), gmf_logit, E),
     (lambda: MLP(WIDTHS, seed=1), mlp_logit, (2 * E * 8 + 8) + (8 * 4 + 4) + 4),
     (lambda: NeuMF(WIDTHS, seed=1), neumf_logit, (2 * E * 8 + 8) + (8 * 4 + 4) + (E + 4)),
+    (MF, mf_logit, 0),
+    (
+        lambda: NeuMF(WIDTHS, seed=1, separate=True),
+        separate_neumf_logit,
+        (E * 8 + 8) + (8 * 4 + 4) + (E // 2 + 4),
+    ),
 ]
 
 
@@ -54,7 +70,7 @@ def score(unit, p, q):
     return np.asarray(unit.combine(unit.user_part(ops.array(p)), unit.item_part(ops.array(q))))
 
 
-@pytest.fixture(params=CASES, ids=["gmf", "mlp", "neumf"])
+@pytest.fixture(params=CASES, ids=["gmf", "mlp", "neumf", "mf", "separate neumf"])
 def case(request):
     make, expected, count = request.param
     return built(make), expected, count
@@ -86,19 +102,21 @@ def test_number_of_parameters(case):
 
 
 def test_costs_count_the_work_after_the_split_of_the_first_layer():
-    gmf, mlp, neumf = (built(make) for make, *_ in CASES)
-    assert gmf.pair_cost == E
+    gmf, mlp, neumf, mf, separate = (built(make) for make, *_ in CASES)
+    assert gmf.pair_cost == mf.pair_cost == E
     assert mlp.pair_cost == 8 * 4 + 4
     assert neumf.pair_cost == E + 8 * 4 + 4
+    assert separate.pair_cost == E // 2 + 8 * 4 + 4
     assert mlp.pair_floats == 2 * (8 + 4) + 1
 
 
-def test_only_gmf_is_an_inner_product_and_it_is_one():
-    gmf, mlp, neumf = (built(make) for make, *_ in CASES)
-    assert (gmf.is_inner_product, mlp.is_inner_product, neumf.is_inner_product) == (True, False, False)
+def test_only_mf_and_gmf_are_inner_products_and_they_are():
+    units = [built(make) for make, *_ in CASES]
+    assert [unit.is_inner_product for unit in units] == [True, False, False, True, False]
     p, q = rows(3), rows(5)
-    inner = np.asarray(gmf.user_part(ops.array(p))) @ np.asarray(gmf.item_part(ops.array(q))).T
-    np.testing.assert_allclose(score(gmf, p, q), inner, rtol=1e-6)
+    for unit in (units[0], units[3]):
+        inner = np.asarray(unit.user_part(ops.array(p))) @ np.asarray(unit.item_part(ops.array(q))).T
+        np.testing.assert_allclose(score(unit, p, q), inner, rtol=1e-5, atol=1e-6)
 
 
 def test_one_layer_tower():

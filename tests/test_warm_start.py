@@ -149,6 +149,61 @@ def test_behaviors_go_by_name(tmp_path, share):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("method", ["bpr", "neumf", "cmf", "mc_gmf"])
+def test_a_baseline_goes_on_from_its_run(tmp_path, method):
+    config = dataclasses.replace(SMALL, method=method)
+    view = interactions_of(OLD).training_view()
+    learned = saved_run(tmp_path / "run", view, config).get_weights()
+    model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
+    start = WarmStart.read(tmp_path / "run")
+    start.check(config, view)
+    report = start.apply(model, view)
+    assert report["behaviors"]["kept"] == (list(view.behaviors) if method == "cmf" else ["buy"])
+    for a, b in zip(model.get_weights(), learned, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            {"method": "bpr"},
+            {"method": "gmf"},
+            "the unit of 'buy' should be the same .* mf there and gmf here",
+        ),
+        (
+            {"method": "gmf"},
+            {"method": "nmtr_gmf"},
+            "item_bias should be the same .* False there and True here",
+        ),
+        ({"method": "cmf"}, {"units": ("mf",) * 3, "item_bias": False}, "the sharing of item embeddings"),
+        (
+            {"method": "neumf", "item_bias": True},
+            {"share_embeddings": False},
+            "the separation of NeuMF's embeddings should be the same .* True there and False here",
+        ),
+    ],
+)
+def test_other_layouts_are_refused(tmp_path, old, new, message):
+    view = interactions_of(OLD).training_view()
+    saved_run(tmp_path / "run", view, dataclasses.replace(SMALL, **old))
+    with pytest.raises(InputError, match=message):
+        WarmStart.read(tmp_path / "run").check(dataclasses.replace(SMALL, **new), view)
+
+
+def test_an_nmtr_run_goes_on_from_one_of_its_target(tmp_path):
+    view = interactions_of(OLD).training_view()
+    config = dataclasses.replace(SMALL, method="gmf", item_bias=True)
+    old = tables_of(saved_run(tmp_path / "run", view, config))["buy"]
+    config = dataclasses.replace(SMALL, method="nmtr_gmf")
+    model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
+    start = WarmStart.read(tmp_path / "run")
+    start.check(config, view)
+    assert start.apply(model, view)["behaviors"] == {"kept": ["buy"], "new": ["view", "cart"], "dropped": []}
+    for a, b in zip(tables_of(model)["buy"], old, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_train_goes_on_and_says_what_it_kept(folder, tmp_path, capsys):
     flags = [f"--dataset_dir={folder}/after", f"--init_from={folder}/run", *TINY]
     assert call(train, *flags, f"--workdir={tmp_path}/more", "--learning_rate=1e-6") == 0

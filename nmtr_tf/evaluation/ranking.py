@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ class Scorer:
     pair_floats = 1
     """Floats held per (user, item) pair while scoring: what the chunk size follows from."""
 
+    compiled = False
+    """Whether XLA compiles the ranking; `scores` should have shapes that follow from its arguments' then."""
+
     def item_side(self) -> Any:
         """Tensors, in any nesting, that `scores` needs and that are the same for all users."""
         raise NotImplementedError
@@ -43,35 +47,51 @@ class Scorer:
 
         item_side = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.item_side())
         signature = [item_side, *[tf.TensorSpec([None], tf.int32)] * 4]
-        return tf.function(ranks_of_chunk, input_signature=signature)
+        return tf.function(ranks_of_chunk, input_signature=signature, jit_compile=self.compiled)
 
 
 class ModelScorer(Scorer):
-    """Target logits of a model, with its weights as they are at each ranking.
+    """Logits of one behavior of a model, with its weights as they are at each ranking.
 
     Args:
         model: A model made by `nmtr_tf.models.nmtr.build_model`.
+        behavior: The behavior; None: the target.
     """
 
-    def __init__(self, model: keras.Model):
+    compiled = True
+
+    def __init__(self, model: keras.Model, behavior: str | None = None):
         self.network = network(model)
+        cascade = self.network.cascade
+        self.terms = cascade.terms(cascade.behaviors.index(behavior or cascade.behaviors[-1]))
         # The largest unit's intermediate values, and the logits before and after adding.
-        self.pair_floats = max(unit.pair_floats for unit in self.network.cascade.units) + 2
+        self.pair_floats = max(unit.pair_floats for unit in cascade.units[self.terms]) + 2
+
+    @property
+    def pair_cost(self) -> int:
+        """Multiply-adds for the score of one (user, item) pair."""
+        return sum(unit.pair_cost for unit in self.network.cascade.units[self.terms])
 
     def item_side(self) -> Any:
-        """Item parts and biases of every unit."""
+        """Item parts and biases of every predicted behavior."""
         net = self.network
         item_parts = net.cascade.item_parts([tf.convert_to_tensor(t.value) for t in net.item_tables])
         return item_parts, [bias.value[:, 0] for bias in net.item_biases]
 
     def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
-        """Target logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
-        net, (item_parts, biases) = self.network, item_side
-        user_parts = net.cascade.user_parts([tf.gather(table.value, user_ids) for table in net.user_tables])
+        """Logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
+        net, (item_parts, biases) = self.network, [part[self.terms] for part in item_side]
+        user_parts = self.user_parts(user_ids)
         if net.is_inner_product and net.shares_items:
             # One shared Q: sum_r <p * h^r, q> + b^r is one matrix product.
             return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
-        return net.cascade.combine(user_parts, item_parts, biases)[-1]
+        return net.cascade.combine(user_parts, item_parts, biases, self.terms)[-1]
+
+    def user_parts(self, user_ids: tf.Tensor) -> list[tf.Tensor]:
+        """User parts [num_chunk_users, D] of the behaviors that add up to the logit."""
+        net = self.network
+        rows = [tf.gather(table.value, user_ids) for table in net.user_tables[self.terms]]
+        return net.cascade.user_parts(rows, self.terms)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +124,11 @@ def masked_items(view: Interactions, split: str, mask: str) -> sparse.csr_array:
     if mask == "all":
         _refuse_leak(view, split)
     masked = list(view.matrices.values()) if mask == "all" else [view.target]
-    keys = [leakage.matrix_keys(matrix) for matrix in masked]
     if split == "test":
         validation = view.held_out["validation"]
-        keys.append(leakage.pair_keys(validation[:, 0], validation[:, 1], view.num_items))
-    return leakage.matrix_of(np.concatenate(keys), view.target.shape)
+        keys = leakage.pair_keys(validation[:, 0], validation[:, 1], view.num_items)
+        masked.append(leakage.matrix_of(keys, view.target.shape))
+    return functools.reduce(operator.add, masked)  # of booleans: either
 
 
 def _refuse_leak(view: Interactions, split: str) -> None:
@@ -157,27 +177,38 @@ def rank_held_out(
     if not len(pairs):
         raise InputError(f"There are no {split} pairs to rank.")
     mask = masked_items(view, split, config.mask)
-    chunk = users_at_once(config.eval_memory_mb, view.num_items * scorer.pair_floats)
+    chunk = min(users_at_once(config.eval_memory_mb, view.num_items * scorer.pair_floats), len(pairs))
     item_side = scorer.item_side()
     ranks = []
     for first in range(0, len(pairs), chunk):
-        users, items = pairs[first : first + chunk].T
-        ids = [tf.constant(part, tf.int32) for part in (users, items, *entries_of(mask, users))]
-        chunk_ranks, finite = scorer.ranks_of_chunk(item_side, *ids)
-        if not finite:
+        part = pairs[first : first + chunk]
+        chunk_ranks = scorer.ranks_of_chunk(item_side, *_padded(part, mask, chunk)).numpy()[: len(part)]
+        if np.isnan(chunk_ranks).any():
             raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")
-        ranks.append(chunk_ranks.numpy())
+        ranks.append(chunk_ranks)
         if progress:
-            progress(len(users))
+            progress(len(part))
     users, items = pairs.T
     hidden = leakage.contained(pairs, mask)  # a held-out item is always a candidate
     num_candidates = view.num_items - np.diff(mask.indptr)[users] + hidden
-    return Ranks(users, items, np.concatenate(ranks), num_candidates.astype(np.int32))
+    all_ranks = np.concatenate(ranks).astype(np.float64)
+    return Ranks(users, items, all_ranks, num_candidates.astype(np.int32))
 
 
-def _ranks(
-    scores: tf.Tensor, items: tf.Tensor, masked_rows: tf.Tensor, masked_items: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _padded(pairs: np.ndarray, mask: sparse.csr_array, num_rows: int) -> list[tf.Tensor]:
+    """What `ranks_of_chunk` takes after the item side, int32 each, in sizes that hardly ever change.
+
+    A size that XLA has not seen costs a compilation. So the last pair is repeated up to `num_rows`, and the
+    masked entries are filled up to a power of two with the first pair, which masks nothing.
+    """
+    rows, columns = entries_of(mask, pairs[:, 0])
+    users, items = np.pad(pairs, [(0, num_rows - len(pairs)), (0, 0)], mode="edge").T
+    fill = (1 << len(rows).bit_length()) - len(rows)
+    rows, columns = np.pad(rows, (0, fill)), np.pad(columns, (0, fill), constant_values=items[0])
+    return [tf.constant(part, tf.int32) for part in (users, items, rows, columns)]
+
+
+def _ranks(scores: tf.Tensor, items: tf.Tensor, masked_rows: tf.Tensor, masked_items: tf.Tensor) -> tf.Tensor:
     """Mean 0-based rank of one item a row: those above it, and half of those level with it.
 
     Counting needs no sort, and what is masked is counted apart and subtracted, so scores are never copied.
@@ -189,19 +220,18 @@ def _ranks(
         masked_items: int32 [m], column of each masked entry.
 
     Returns:
-        Ranks float64 [n] and whether all scores are finite (bool scalar).
+        Ranks float32 [n], exact up to 2^22; NaN in rows that hold a score that is NaN or infinite.
     """
     own = tf.gather(scores, items, batch_dims=1)
-    above = tf.math.count_nonzero(scores > own[:, None], axis=1, dtype=tf.int32)
-    level = tf.math.count_nonzero(scores == own[:, None], axis=1, dtype=tf.int32) - 1
+    # An item counts its half of a tie with itself.
+    ranks = tf.reduce_sum(_places_before(scores, own[:, None]), axis=1) - 0.5
     masked = tf.gather_nd(scores, tf.stack([masked_rows, masked_items], axis=1))
-    own_of_masked = tf.gather(own, masked_rows)
     itself = masked_items == tf.gather(items, masked_rows)
+    hidden = tf.where(itself, 0.0, _places_before(masked, tf.gather(own, masked_rows)))
+    return ranks - tf.math.unsorted_segment_sum(hidden, masked_rows, tf.size(items))
 
-    def masked_count(which: tf.Tensor) -> tf.Tensor:
-        return tf.math.unsorted_segment_sum(tf.cast(which, tf.int32), masked_rows, tf.size(items))
 
-    above -= masked_count(masked > own_of_masked)
-    level -= masked_count((masked == own_of_masked) & ~itself)
-    ranks = tf.cast(above, tf.float64) + tf.cast(level, tf.float64) / 2
-    return ranks, tf.reduce_all(tf.math.is_finite(scores))
+def _places_before(scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """What each score adds to the rank of `own`: 1 above it, a half level with it, NaN if not finite."""
+    places = tf.where(scores > own, 1.0, tf.where(scores == own, 0.5, 0.0))
+    return tf.where(tf.math.is_finite(scores), places, np.nan)

@@ -1,4 +1,8 @@
-"""NMTR (Eq. 4, 5 and 9) as a functional Keras model: shared embeddings, a unit a behavior, a cascade."""
+"""Every method as a functional Keras model: embeddings, a unit and an item bias a behavior, a cascade.
+
+NMTR (Eq. 4, 5 and 9) is the general case. A method that predicts the target only has one behavior, and
+collective matrix factorization has no cascade: see `nmtr_tf.models.methods`.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,13 +12,25 @@ import numpy as np
 from keras import ops
 
 from nmtr_tf.config import ModelConfig
-from nmtr_tf.models.methods import unit_names
-from nmtr_tf.models.units import GMF, MLP, NeuMF, Unit
+from nmtr_tf.models.methods import (
+    get_method,
+    has_item_bias,
+    predicted_behaviors,
+    separates_neumf,
+    shares_embeddings,
+    shares_items,
+    unit_names,
+)
+from nmtr_tf.models.units import GMF, MF, MLP, NeuMF, Unit
+
+ALL = slice(None)
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")
 class Cascade(keras.layers.Layer):
     """The cascaded predictions of Eq. 9: out^r = out^{r-1} + f^r(p, q) + b_i^r.
+
+    Without the cascade out^r = f^r(p, q) + b_i^r.
 
     Called on `(p, q, b)`, lists with one float32 [batch_size, E], [batch_size, E] and [batch_size, 1] per
     behavior, it gives a dictionary: behavior -> logits float32 [batch_size].
@@ -22,12 +38,14 @@ class Cascade(keras.layers.Layer):
     Args:
         behaviors: Names of the behaviors, weakest first.
         units: One unit per behavior.
+        cascade: Whether the logit of a behavior is added to the next one's.
     """
 
-    def __init__(self, behaviors: Sequence[str], units: Sequence[Unit], **kwargs):
+    def __init__(self, behaviors: Sequence[str], units: Sequence[Unit], cascade: bool = True, **kwargs):
         super().__init__(**kwargs)
         self.behaviors = tuple(behaviors)
         self.units = list(units)
+        self.cascade = cascade
 
     def build(self, input_shape):
         """Builds every unit for its embedding size."""
@@ -44,39 +62,44 @@ class Cascade(keras.layers.Layer):
         logits = self.combine(user_parts, item_parts, b, training=training)
         return {name: ops.squeeze(x, (-2, -1)) for name, x in zip(self.behaviors, logits, strict=True)}
 
-    def user_parts(self, rows):
-        """User parts of the first `len(rows)` units: rows[r] is float32 [..., m, E]."""
-        return [unit.user_part(p) for unit, p in self._with_units(rows)]
+    def terms(self, r: int) -> slice:
+        """The behaviors whose units and item biases add up to the logit of behavior r (from 0)."""
+        return slice(0 if self.cascade else r, r + 1)
 
-    def item_parts(self, rows):
-        """Item parts of the first `len(rows)` units: rows[r] is float32 [..., k, E]."""
-        return [unit.item_part(q) for unit, q in self._with_units(rows)]
+    def user_parts(self, rows, terms: slice = ALL):
+        """User parts of some behaviors, all or `terms`: a float32 [..., m, E] each -> [..., m, D]."""
+        return [unit.user_part(p) for unit, p in zip(self.units[terms], rows, strict=True)]
 
-    def combine(self, user_parts, item_parts, item_biases, training=False):
+    def item_parts(self, rows, terms: slice = ALL):
+        """Item parts of some behaviors, all or `terms`: a float32 [..., k, E] each -> [..., k, D]."""
+        return [unit.item_part(q) for unit, q in zip(self.units[terms], rows, strict=True)]
+
+    def combine(self, user_parts, item_parts, item_biases, terms: slice = ALL, training=False):
         """Eq. 9 for every user row with every item row.
 
         Args:
-            user_parts: What `user_parts` gave, for the first L behaviors: L times [..., m, D].
-            item_parts: What `item_parts` gave: L times [..., k, D].
-            item_biases: L times float32 [..., k].
+            user_parts: What `user_parts` gave: float32 [..., m, D] for each behavior, all or `terms`.
+            item_parts: What `item_parts` gave: float32 [..., k, D] for each.
+            item_biases: float32 [..., k] for each.
+            terms: What `terms` gave for a behavior; its logit is the last one then.
             training: Whether dropout is on.
 
         Returns:
-            List of L logits float32 [..., m, k], weakest behavior first.
+            List of logits float32 [..., m, k], weakest behavior first.
         """
         logits, out = [], 0.0
-        for unit, a, b, bias in self._with_units(user_parts, item_parts, item_biases):
-            out = out + unit.combine(a, b, training=training) + ops.expand_dims(bias, -2)
+        lists = user_parts, item_parts, item_biases
+        for unit, a, b, bias in zip(self.units[terms], *lists, strict=True):
+            before = out if self.cascade else 0.0
+            out = before + unit.combine(a, b, training=training) + ops.expand_dims(bias, -2)
             logits.append(out)
         return logits
-
-    def _with_units(self, *lists):
-        return zip(self.units[: len(lists[0])], *lists, strict=True)
 
     def get_config(self):
         """Arguments of the constructor."""
         units = [keras.saving.serialize_keras_object(unit) for unit in self.units]
-        return {**super().get_config(), "behaviors": self.behaviors, "units": units}
+        own = {"behaviors": self.behaviors, "units": units, "cascade": self.cascade}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):
@@ -87,10 +110,11 @@ class Cascade(keras.layers.Layer):
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The variables of a model by their role; lists have one entry per behavior, weakest first.
+    """The variables of a model by their role; lists have one entry per predicted behavior, weakest first.
 
     Attributes:
-        user_tables: P [num_users, E]; the same variable R times where embeddings are shared.
+        user_tables: P [num_users, E]; the same variable R times where embeddings are shared. 2E wide
+            where the parts of NeuMF have embeddings of their own.
         item_tables: Q [num_items, E], likewise.
         item_biases: b^r [num_items, 1].
         cascade: The layer that owns the units.
@@ -108,7 +132,7 @@ class Network:
 
     @property
     def is_inner_product(self) -> bool:
-        """Whether the target logit is one inner product of a user vector and an item vector."""
+        """Whether each logit is one inner product of a user vector and an item vector."""
         return all(unit.is_inner_product for unit in self.cascade.units)
 
 
@@ -127,19 +151,21 @@ def network(model: keras.Model) -> Network:
 def build_model(
     config: ModelConfig, behaviors: Sequence[str], num_users: int, num_items: int, seed: int
 ) -> keras.Model:
-    """The functional model: int32 ids [batch_size] in, a logit [batch_size] per behavior out.
+    """The functional model: int32 ids [batch_size] in, a logit [batch_size] per predicted behavior out.
 
     Inputs are `user_ids` and `item_ids` (rows of the tables), the output is a dictionary keyed by
     behavior name. Probabilities (Eq. 5) are the sigmoid of the logits.
 
     Args:
         config: The method, its units and sizes.
-        behaviors: Names of the behaviors, weakest first.
+        behaviors: Names of the training view's behaviors, weakest first; the method may predict the last
+            one only.
         num_users: Rows of P.
         num_items: Rows of Q.
         seed: Seed of every initial value and of dropout.
     """
-    behaviors = tuple(behaviors)
+    behaviors = predicted_behaviors(config, tuple(behaviors))
+    row_size = config.embedding_dim * (2 if separates_neumf(config) else 1)
     seeds = np.random.default_rng(seed)
 
     def next_seed() -> int:
@@ -147,27 +173,32 @@ def build_model(
 
     def embedding(name: str, rows: int) -> keras.layers.Embedding:
         initializer = keras.initializers.TruncatedNormal(stddev=config.embedding_stddev, seed=next_seed())
-        return keras.layers.Embedding(rows, config.embedding_dim, initializer, name=name)
+        return keras.layers.Embedding(rows, row_size, initializer, name=name)
 
-    def embedded(kind: str, rows: int, ids) -> list:
-        if config.share_embeddings:
+    def embedded(kind: str, rows: int, ids, shared: bool) -> list:
+        if shared:
             return [embedding(kind, rows)(ids)] * len(behaviors)
         return [embedding(f"{kind}_{name}", rows)(ids) for name in behaviors]
 
     user_ids = keras.Input((), dtype="int32", name="user_ids")
     item_ids = keras.Input((), dtype="int32", name="item_ids")
-    p = embedded("user_embedding", num_users, user_ids)
-    q = embedded("item_embedding", num_items, item_ids)
+    p = embedded("user_embedding", num_users, user_ids, shares_embeddings(config))
+    q = embedded("item_embedding", num_items, item_ids, shares_items(config))
+    trained = has_item_bias(config)  # else they stay zero
     b = [
-        keras.layers.Embedding(num_items, 1, "zeros", name=f"item_bias_{name}")(item_ids)
+        keras.layers.Embedding(num_items, 1, "zeros", name=f"item_bias_{name}", trainable=trained)(item_ids)
         for name in behaviors
     ]
     units = [_unit(name, config, next_seed()) for name in unit_names(config, behaviors)]
-    logits = Cascade(behaviors, units, name="cascade")((p, q, b))
+    logits = Cascade(behaviors, units, get_method(config.method).cascade, name="cascade")((p, q, b))
     return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=config.method)
 
 
 def _unit(name: str, config: ModelConfig, seed: int) -> Unit:
+    if name == "mf":
+        return MF()
     if name == "gmf":
         return GMF(seed=seed)
-    return {"mlp": MLP, "neumf": NeuMF}[name](config.tower_widths, config.dropout, seed=seed)
+    if name == "mlp":
+        return MLP(config.tower_widths, config.dropout, seed=seed)
+    return NeuMF(config.tower_widths, config.dropout, seed, separates_neumf(config))

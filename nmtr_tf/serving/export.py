@@ -17,6 +17,7 @@ from scipy import sparse
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory
+from nmtr_tf.models.nmtr import network
 from nmtr_tf.serving.model_card import model_facts, write_model_card
 from nmtr_tf.serving.recommendation import excluded_items
 from nmtr_tf.serving.served_model import ServedModel
@@ -89,7 +90,7 @@ def save_model(
     """
     if k > view.num_items:
         raise InputError(f"--k={k} is more than the {view.num_items} items of the data set.")
-    if "known" in view.behaviors:
+    if "known" in network(model).cascade.behaviors:
         raise InputError("A behavior named 'known' cannot be exported: the outputs of score have that name.")
     with tempfile.TemporaryDirectory() as folder:  # saving copies the vocabularies
         vocabularies = Path(folder, "user_ids.txt"), Path(folder, "item_ids.txt")

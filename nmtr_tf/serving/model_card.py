@@ -12,6 +12,7 @@ from tabulate import tabulate
 import nmtr_tf
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.files import new_file, read_json, write_json
+from nmtr_tf.models.methods import get_method, predicted_behaviors
 from nmtr_tf.training.run import Run
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
@@ -43,6 +44,7 @@ def model_facts(run: Run, view: Interactions, version: int, dataset_dir: str = "
             **{name: header[name] for name in _DATA if name in header},
         },
         "behaviors": list(view.behaviors),
+        "predicted_behaviors": list(predicted_behaviors(config.model, view.behaviors)),
         "target_behavior": view.target_behavior,
         "protocol": view.protocol,
         "training_rows": {name: int(matrix.nnz) for name, matrix in view.matrices.items()},
@@ -87,14 +89,22 @@ def card_text(facts: Mapping[str, Any]) -> str:
 
 
 def _head(facts: Mapping[str, Any]) -> str:
-    cascade = " -> ".join(facts["behaviors"])
     exported = facts["versions"]["exported"]
     return (
         f"# {facts['model']}, version {facts['version']}\n\n"
-        f"Recommends items for the behavior `{facts['target_behavior']}` from the cascade {cascade} (NMTR, "
-        f"arXiv 1809.08161). Exported {facts['created']} with nmtr_tf {exported['nmtr_tf']}, TensorFlow "
-        f"{exported['tensorflow']}, Keras {exported['keras']}. `model.json` has the same facts for programs."
+        f"Recommends items for the behavior `{facts['target_behavior']}`{_origin(facts)}. Exported "
+        f"{facts['created']} with nmtr_tf {exported['nmtr_tf']}, TensorFlow {exported['tensorflow']}, Keras "
+        f"{exported['keras']}. `model.json` has the same facts for programs."
     )
+
+
+def _origin(facts: Mapping[str, Any]) -> str:
+    """What the recommendations come from."""
+    method, predicted = get_method(facts["model"]), facts["predicted_behaviors"]
+    if method.cascade and len(predicted) > 1:
+        return f" from the cascade {' -> '.join(predicted)} (NMTR, arXiv 1809.08161)"
+    learned = facts["behaviors"] if method.negatives == "multi_channel" else predicted
+    return f" by the method {method.label}, learned from {', '.join(learned)}"
 
 
 _LEFT_OUT = {
@@ -115,9 +125,16 @@ def _use(facts: Mapping[str, Any]) -> str:
   recommended; train again to add them.
 - Users that were not in training get the most popular items, with numbers of training rows as scores.
 - Scores are logits: they order the items of one user. Probabilities of `score` come from training against
-  sampled negatives and are no rates at which users act.
+  sampled negatives and are no rates at which users act{_probabilities(facts)}.
 - The model repeats what the log shows, so what was displayed and popular then is favored.
 - The files hold the ids of all users and {_pairs_held(facts)}: treat them as personal data."""
+
+
+def _probabilities(facts: Mapping[str, Any]) -> str:
+    """A warning where the loss was not about probabilities."""
+    training = facts["config"]["training"]
+    loss = training["loss"] or get_method(facts["model"]).loss
+    return "" if loss == "log" else f"; trained by the {loss} loss, they only order, as the logits do"
 
 
 def _pairs_held(facts: Mapping[str, Any]) -> str:

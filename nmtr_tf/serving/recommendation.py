@@ -96,7 +96,7 @@ class Recommender:
             k: Items to recommend to each; at most the number of items.
             left_out: Binary [num_users, num_items], items not to recommend (already bought, say).
             memory_mb: Memory for the scores of one chunk of users, in MiB.
-            probabilities: Whether to give the probability of every behavior.
+            probabilities: Whether to give the probability of every predicted behavior.
 
         Raises:
             InputError: If a score is NaN or infinite.

@@ -1,7 +1,7 @@
 """The graph of an exported model: the ids of the log in and out.
 
 Ids are text on the wire, whole numbers as their digits. B users are asked about at once, K is fixed at
-export, R behaviors keep their names.
+export, the predicted behaviors keep their names.
 
 signature             inputs, string                           outputs
 serving_default       user_id [B]                              item_ids string [B, K], scores float32 [B, K],
@@ -20,10 +20,11 @@ item_embeddings       item_id [B]                              embedding float32
   vocabulary.
 - Rows of exclude_item_ids and candidate_item_ids are filled up with "". Ids that are no items are passed
   over, repeated ones count once.
-- score gives probabilities (Eq. 5). Where the user or the item is unknown, known is false and they are 0.
-- The embeddings exist for cascades of GMF alone. Their inner product is the target logit (the item's biases
-  are the last dimension), so any index for inner products serves the model. Unknown ids: known is false,
-  all zeros.
+- score gives probabilities (Eq. 5) of the behaviors that the model predicts. Where the user or the item is
+  unknown, known is false and they are 0.
+- The embeddings exist for models of MF and GMF units alone. Their inner product is the target logit (the
+  item's biases are the last dimension), so any index for inner products serves the model. Unknown ids:
+  known is false, all zeros.
 """
 
 from pathlib import Path
@@ -63,8 +64,9 @@ class ServedModel(tf.Module):
         vocabularies: tuple[Path, Path],
     ):
         super().__init__()
-        self.k, self.num_items, self.behaviors = k, view.num_items, view.behaviors
+        self.k, self.num_items = k, view.num_items
         self.scorer = ModelScorer(model)
+        self.behaviors = self.scorer.network.cascade.behaviors
         self.scorer.network = net = _renamed(self.scorer.network)
         self.weights = [v.value for v in (*net.user_tables, *net.cascade.variables)]
         self.frozen_item_side = []
@@ -120,7 +122,7 @@ class ServedModel(tf.Module):
         """Signature user_embeddings."""
         users, known = _look_up(self.user_rows, user_id)
         ones = tf.ones([tf.size(users), 1])
-        parts = self._user_parts(users)
+        parts = self.scorer.user_parts(users)
         embedding = tf.concat(
             [*([tf.add_n(parts)] if self.scorer.network.shares_items else parts), ones], axis=-1
         )
@@ -129,7 +131,8 @@ class ServedModel(tf.Module):
     def item_embeddings(self, item_id):
         """Signature item_embeddings."""
         items, known = _look_up(self.item_rows, item_id)
-        item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), self._item_side())
+        target = [part[self.scorer.terms] for part in self._item_side()]
+        item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), target)
         parts = item_parts[:1] if self.scorer.network.shares_items else item_parts
         embedding = tf.concat([*parts, tf.add_n(biases)[:, None]], axis=-1)
         return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
@@ -140,10 +143,6 @@ class ServedModel(tf.Module):
         if not flat:
             return self.scorer.item_side()
         return [part.read_value() for part in flat[:count]], [bias.read_value() for bias in flat[count:]]
-
-    def _user_parts(self, users):
-        net = self.scorer.network
-        return net.cascade.user_parts([tf.gather(table.value, users) for table in net.user_tables])
 
     def _scores(self, users, known):
         """Float32 [B, num_items]: target logits, or popularity for unknown users."""
@@ -163,8 +162,9 @@ class ServedModel(tf.Module):
     def _logits_of_pairs(self, users, items):
         """R logits float32 [B, C] of users [B] with their items [B, C], weakest behavior first."""
         item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), self._item_side())
-        user_parts = [part[:, None] for part in self._user_parts(users)]
-        logits = self.scorer.network.cascade.combine(user_parts, item_parts, biases)
+        net = self.scorer.network
+        user_parts = net.cascade.user_parts([tf.gather(table.value, users) for table in net.user_tables])
+        logits = net.cascade.combine([part[:, None] for part in user_parts], item_parts, biases)
         return [x[:, 0] for x in logits]
 
     def _in_training(self, users, known):

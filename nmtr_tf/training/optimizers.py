@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
 
+# Rows of a table that are updated, touched or not, in the time that one row of a sparse gradient takes.
+_ROWS_PER_INDEX = 2
+
 
 def sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
     """The same gradient with every row at most once; dense gradients pass through."""
@@ -50,13 +53,21 @@ class Adagrad(keras.optimizers.Optimizer):
         learning_rate = tf.cast(learning_rate, variable.dtype)
         accumulator = self._accumulators[self._get_variable_index(variable)].value
         handles = {"var": variable.handle, "accum": accumulator.handle, "lr": learning_rate}
-        gradient = sum_repeated_rows(gradient)
-        if isinstance(gradient, tf.IndexedSlices):
+
+        def update_rows() -> None:
+            summed = sum_repeated_rows(gradient)
             tf.raw_ops.ResourceSparseApplyAdagrad(
-                **handles, grad=gradient.values, indices=gradient.indices, use_locking=True
+                **handles, grad=summed.values, indices=summed.indices, use_locking=True
             )
+
+        def update_all() -> None:
+            tf.raw_ops.ResourceApplyAdagrad(**handles, grad=tf.convert_to_tensor(gradient), use_locking=True)
+
+        if isinstance(gradient, tf.IndexedSlices):
+            touches_most = _ROWS_PER_INDEX * tf.size(gradient.indices) > variable.shape[0]
+            tf.cond(touches_most, update_all, update_rows)
         else:
-            tf.raw_ops.ResourceApplyAdagrad(**handles, grad=gradient, use_locking=True)
+            update_all()
 
     def get_config(self):
         """Arguments of the constructor."""

@@ -1,6 +1,7 @@
 """The one training loop."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.models.nmtr import network
 from nmtr_tf.training.callbacks import BestEpoch
 from nmtr_tf.training.optimizers import make_optimizer
-from nmtr_tf.training.sampling import PairSampler
-from nmtr_tf.training.steps import make_train_steps
+from nmtr_tf.training.sampling import PairSampler, make_sampler
+from nmtr_tf.training.stages import Stage, make_stages
+from nmtr_tf.training.steps import capacities_to_compile, make_train_steps
 
 # Rough cost of one training instance's memory traffic (gather, scatter, update), in multiply-adds of a
 # ranking per embedding dimension. It only decides whether an epoch's evaluation takes a sample of users.
@@ -47,48 +50,63 @@ def train(
 ) -> Training:
     """Trains a model on the interactions; it ends with its best weights, or its last without validation.
 
+    Sequential training goes through its stages one after the other. Epochs are numbered through, each stage
+    starts with a new optimizer, and only the last one, which trains the target, is evaluated.
+
     Args:
         model: Made by `build_model` for the behaviors of `view`.
         view: What `Interactions.training_view` gave.
-        config: `training` and `evaluation` are read.
+        config: `model`, `training` and `evaluation` are read.
         callbacks: Keras callbacks. The logs of an epoch hold "train/loss" (the objective of Eq. 12 with its
-            L2 terms, per instance), "train/loss_<behavior>" (log loss per instance, unweighted) and, where
+            L2 terms, per instance), "train/loss_<behavior>" (its loss per instance, unweighted) and, where
             the epoch was evaluated, "validation/HR@K", "validation/NDCG@K" and the same for test.
         checkpoint: Where to save the model at each improvement (`.keras`); None: nowhere.
 
     Raises:
-        InputError: If the loss weights do not fit the behaviors, or the loss is no longer finite.
+        InputError: If an option does not fit the method or its behaviors, or the loss is no longer finite.
     """
     training = config.training
-    sampler = PairSampler(view, training.batch_size, training.num_negatives, training.seed)
-    model.compile(optimizer=make_optimizer(training))
-    model.optimizer.build(model.trainable_variables)
-    model.stop_training = False
-    train_steps = make_train_steps(model, training, training.behavior_weights(view.behaviors))
-    evaluate = make_evaluation(model, view, config, sampler)
-    params = {"epochs": training.num_epochs, "steps": sampler.steps_per_epoch}
+    stages = make_stages(config.model, training, network(model).cascade.behaviors)
+    num_epochs = sum(stage.num_epochs for stage in stages)
     best = BestEpoch(f"validation/{training.monitor}", training.patience, checkpoint)
     # The best weights come back last, after callbacks have seen the last ones.
-    hooks = keras.callbacks.CallbackList([*callbacks, best], model=model, **params)
-    batches = iter(sampler.batches())
+    hooks = keras.callbacks.CallbackList([*callbacks, best], model=model)
+    model.stop_training = False
     history: list[dict[str, float]] = []
-    hooks.on_train_begin()
-    for epoch in range(training.num_epochs):
+    for stage in stages:
+        sampler = make_sampler(view, config.model, training, stage.behaviors)
+        model.compile(optimizer=make_optimizer(training))
+        capacities = capacities_to_compile(model, sampler, stage.num_epochs * sampler.steps_per_epoch)
+        train_steps = make_train_steps(model, training, stage, capacities)
+        evaluate = make_evaluation(model, view, config, sampler) if stage is stages[-1] else dict
+        hooks.set_params({"epochs": num_epochs, "steps": sampler.steps_per_epoch})
+        if stage is stages[0]:
+            hooks.on_train_begin()
+        batches = iter(sampler.batches())
+        run_epoch = functools.partial(
+            _run_epoch, train_steps, batches, sampler.steps_per_epoch, training.steps_per_call, hooks
+        )
+        _run_stage(stage, run_epoch, evaluate, training.eval_every, hooks, history)
+    hooks.on_train_end(history[-1])
+    return Training(history, None if best.epoch is None else best.epoch + 1, best.value)
+
+
+def _run_stage(stage: Stage, run_epoch, evaluate, eval_every: int, hooks, history: list) -> None:
+    """Adds the logs of the stage's epochs to the history."""
+    last = len(history) + stage.num_epochs
+    for epoch in range(len(history), last):
+        if hooks.model.stop_training:
+            return
         hooks.on_epoch_begin(epoch)
-        totals = _run_epoch(train_steps, batches, sampler.steps_per_epoch, training.steps_per_call, hooks)
-        logs = _epoch_logs(totals, view.behaviors)
+        logs = _epoch_logs(run_epoch(), stage.behaviors)
         if not np.isfinite(logs["train/loss"]):
             raise InputError(
                 f"The loss is {logs['train/loss']} in epoch {epoch + 1}; try a smaller --learning_rate."
             )
-        if (epoch + 1) % training.eval_every == 0 or epoch + 1 == training.num_epochs:
+        if (epoch + 1) % eval_every == 0 or epoch + 1 == last:
             logs |= evaluate()
         history.append({"epoch": epoch + 1, **logs})
         hooks.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    hooks.on_train_end(logs)
-    return Training(history, None if best.epoch is None else best.epoch + 1, best.value)
 
 
 def _run_epoch(train_steps, batches, num_steps: int, steps_per_call: int, hooks) -> np.ndarray:
@@ -141,9 +159,8 @@ def evaluation_sample(
     seeds make equal runs; else `eval_users` of them, drawn with the run's seed.
     """
     num_pairs, wanted = len(view.held_out[split]), config.training.eval_users
-    pair_cost = sum(unit.pair_cost for unit in scorer.network.cascade.units)
-    ranking_cost = num_pairs * view.num_items * pair_cost
-    epoch_cost = num_instances * (3 * pair_cost + _ROW_COST * config.model.embedding_dim)
+    ranking_cost = num_pairs * view.num_items * scorer.pair_cost
+    epoch_cost = num_instances * (3 * scorer.pair_cost + _ROW_COST * config.model.embedding_dim)
     if not wanted or wanted >= num_pairs or ranking_cost <= epoch_cost:
         return None
     generator = np.random.default_rng(config.training.seed)

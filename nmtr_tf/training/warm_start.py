@@ -1,7 +1,7 @@
 """Training that goes on from a finished run when the data has grown: the paper's incremental learning."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,25 @@ import numpy as np
 from nmtr_tf.config import ModelConfig
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import unit_names
+from nmtr_tf.models.methods import (
+    has_item_bias,
+    predicted_behaviors,
+    separates_neumf,
+    shares_embeddings,
+    shares_items,
+    unit_names,
+)
 from nmtr_tf.models.nmtr import Network, network
 from nmtr_tf.training.run import Run
+
+# What two runs have to agree on, and where it comes from.
+_LAYOUT: dict[str, Callable[[ModelConfig], Any]] = {
+    "embedding_dim": lambda config: config.embedding_dim,
+    "share_embeddings": shares_embeddings,
+    "the sharing of item embeddings": shares_items,
+    "the separation of NeuMF's embeddings": separates_neumf,
+    "item_bias": has_item_bias,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +66,7 @@ class WarmStart:
 
     @property
     def behaviors(self) -> tuple[str, ...]:
-        """Names of the run's behaviors, weakest first."""
+        """Names of the behaviors that the run predicts, weakest first."""
         return self.network.cascade.behaviors
 
     def check(self, config: ModelConfig, view: Interactions) -> None:
@@ -61,27 +77,28 @@ class WarmStart:
             view: What it trains on.
 
         Raises:
-            InputError: If the two have no behavior in common, or differ in the kind of ids, in
-                `embedding_dim`, in `share_embeddings`, or in the unit or the tower of a common behavior.
+            InputError: If the two predict no behavior in common, or differ in the kind of ids, in the layout
+                of embeddings and item biases, or in the unit or the tower of a common behavior.
         """
         for kind, old, new in (
             ("user", self.user_ids, view.user_ids),
             ("item", self.item_ids, view.item_ids),
         ):
             self._require_equal(f"the kind of {kind} ids", _kind(old), _kind(new))
-        for name in ("embedding_dim", "share_embeddings"):
-            self._require_equal(name, getattr(self.config, name), getattr(config, name))
+        for what, layout in _LAYOUT.items():
+            self._require_equal(what, layout(self.config), layout(config))
+        behaviors = predicted_behaviors(config, view.behaviors)
         old_units = dict(zip(self.behaviors, unit_names(self.config, self.behaviors), strict=True))
-        new_units = dict(zip(view.behaviors, unit_names(config, view.behaviors), strict=True))
-        common = [name for name in view.behaviors if name in old_units]
+        new_units = dict(zip(behaviors, unit_names(config, behaviors), strict=True))
+        common = [name for name in behaviors if name in old_units]
         if not common:
             raise InputError(
-                f"--init_from={self.workdir}: it has none of the behaviors {', '.join(view.behaviors)}; it "
+                f"--init_from={self.workdir}: it predicts none of the behaviors {', '.join(behaviors)}; it "
                 f"was trained on {', '.join(self.behaviors)}."
             )
         for name in common:
             self._require_equal(f"the unit of {name!r}", old_units[name], new_units[name])
-        if any(new_units[name] != "gmf" for name in common):
+        if any(new_units[name] in ("mlp", "neumf") for name in common):
             self._require_equal("the tower's widths", self.config.tower_widths, config.tower_widths)
 
     def _require_equal(self, what: str, old: Any, new: Any) -> None:
@@ -110,16 +127,17 @@ class WarmStart:
             _Rows.matching(self.user_ids, view.user_ids),
             _Rows.matching(self.item_ids, view.item_ids),
         )
-        kept = [name for name in view.behaviors if name in self.behaviors]
+        predicted = new.cascade.behaviors
+        kept = [name for name in predicted if name in self.behaviors]
         for name in kept:
-            i, j = self.behaviors.index(name), view.behaviors.index(name)
+            i, j = self.behaviors.index(name), predicted.index(name)
             users.copy(old.user_tables[i], new.user_tables[j])
             items.copy(old.item_tables[i], new.item_tables[j])
             items.copy(old.item_biases[i], new.item_biases[j])
             new.cascade.units[j].set_weights(old.cascade.units[i].get_weights())
         behaviors = {
             "kept": kept,
-            "new": [name for name in view.behaviors if name not in kept],
+            "new": [name for name in predicted if name not in kept],
             "dropped": [name for name in self.behaviors if name not in kept],
         }
         return {

@@ -1,0 +1,51 @@
+"""What all interaction units share."""
+
+import keras
+
+
+class Unit(keras.layers.Layer):
+    """Base of the units.
+
+    Attributes:
+        is_inner_product: True where `combine` is the inner product of the two parts and `item_part`
+            is the item embedding itself: then a cascade of such units ranks all items with one matrix
+            product.
+    """
+
+    is_inner_product = False
+
+    def user_part(self, p):
+        """What depends on the user alone: float32 [..., m, E] -> [..., m, D]."""
+        raise NotImplementedError
+
+    def item_part(self, q):
+        """What depends on the item alone: float32 [..., k, E] -> [..., k, D]."""
+        raise NotImplementedError
+
+    def combine(self, user_part, item_part, training=False):
+        """Logits [..., m, k] of every user row with every item row."""
+        raise NotImplementedError
+
+    @property
+    def pair_cost(self) -> int:
+        """Multiply-adds of `combine` for one (user, item) pair."""
+        raise NotImplementedError
+
+    @property
+    def pair_floats(self) -> int:
+        """Intermediate floats of `combine` for one (user, item) pair."""
+        raise NotImplementedError
+
+
+def output_weight(layer, size: int):
+    """The weight h [size] of a unit's output layer, normal with variance 2 / fan-in (He)."""
+    fan_in = layer.output_fan_in or size
+    initializer = keras.initializers.VarianceScaling(
+        2.0 * size / fan_in, "fan_in", seed=derived_seed(layer.seed, 0)
+    )
+    return layer.add_weight((size,), initializer, name="h")
+
+
+def derived_seed(seed: int | None, offset: int) -> int | None:
+    """A seed of its own for each weight of a unit."""
+    return None if seed is None else (seed + offset) % 2**31
