@@ -20,6 +20,7 @@ import numpy as np
 from absl import flags
 
 from experiments import cli
+from experiments.run_settings import check_run
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.data.storage import load
@@ -27,7 +28,6 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
 from nmtr_tf.models.methods import get_method
 from nmtr_tf.reporting.tables import format_table
-from nmtr_tf.training.stages import check_method
 
 if typing.TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.training.warm_start import WarmStart
@@ -79,7 +79,7 @@ def _train(values: flags.FlagValues) -> None:
     for workdir in configs:
         Run(workdir).check_free(values.overwrite)
     start = _warm_start(values, config, view, list(configs))
-    best = {path: _train_one(values, path, one, view, device, start) for path, one in configs.items()}
+    best = {path: train_one(values, path, one, view, device, start) for path, one in configs.items()}
     if seeds:
         _show_seeds(values, config, best)
     cli.say(values, f"Next:        python -m experiments.evaluate --workdir={values.workdir}")
@@ -90,9 +90,7 @@ def _view(config: RunConfig) -> Interactions:
     get_method(config.model.method)
     interactions = load(config.data.dataset_dir)
     view = interactions.training_view(config.data.behaviors, config.data.protocol, config.data.validation)
-    check_method(config.model, config.training, view.behaviors)
-    if config.data.validation == "random" and not len(view.held_out["validation"]):
-        raise InputError("The data set has no validation pairs; use --validation=none.")
+    check_run(config, view)
     return view
 
 
@@ -111,7 +109,7 @@ def _warm_start(
     return start
 
 
-def _train_one(
+def train_one(
     values: flags.FlagValues,
     workdir: Path,
     config: RunConfig,
@@ -119,7 +117,7 @@ def _train_one(
     device: str,
     start: "WarmStart | None",
 ) -> dict[str, float]:
-    """Trains one run and gives the logs of the epoch that it kept."""
+    """Trains one run, into a new run directory, and gives the logs of the epoch that it kept."""
     from experiments.progress import EpochProgress
     from nmtr_tf.models.nmtr import build_model
     from nmtr_tf.reporting.plots import plot_curves

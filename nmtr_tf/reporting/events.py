@@ -1,0 +1,77 @@
+"""Events for TensorBoard: curves of several runs side by side, and a search in the HParams tab."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hp
+
+from nmtr_tf.training.search import Space, flag_text
+
+History = Sequence[Mapping[str, float]]
+"""One record an epoch, as `nmtr_tf.training.trainer.train` gives them."""
+
+
+def write_curves(directory: Path, histories: Mapping[str, History]) -> None:
+    """Writes the scalars of every epoch of some runs; one --logdir then shows them together.
+
+    Args:
+        directory: A new directory.
+        histories: {name that TensorBoard shows: history}.
+    """
+    for name, history in histories.items():
+        with _writer(directory / name).as_default():
+            _write_scalars(history)
+
+
+def write_search(directory: Path, space: Space, monitor: str) -> None:
+    """Writes what is searched, and what for.
+
+    Args:
+        directory: Directory of events; trials go into subdirectories.
+        space: The searched settings.
+        monitor: Name of the monitored metric, such as "NDCG@100".
+    """
+    domains = {name: hp.Discrete([_hparam(option) for option in options]) for name, options in space.items()}
+    hparams = [hp.HParam(name, domain) for name, domain in domains.items()]
+    with _writer(directory).as_default():
+        hp.hparams_config(hparams, [hp.Metric(f"best/{monitor}", display_name=f"best {monitor}")])
+
+
+def write_trial(
+    directory: Path, name: str, settings: Mapping[str, Any], history: History, monitor: str
+) -> None:
+    """Writes a trial: its settings, its scalars of every epoch and the best monitored value.
+
+    Args:
+        directory: As for `write_search`.
+        name: Name of the trial among the others.
+        settings: The searched settings.
+        history: What was measured.
+        monitor: As for `write_search`.
+    """
+    key = f"validation/{monitor}"
+    measured = [logs for logs in history if key in logs]
+    with _writer(directory / name).as_default():
+        hp.hparams({setting: _hparam(value) for setting, value in settings.items()}, trial_id=name)
+        _write_scalars(history)
+        if measured:
+            best = max(measured, key=lambda logs: logs[key])
+            tf.summary.scalar(f"best/{monitor}", best[key], step=int(best["epoch"]))
+
+
+def _write_scalars(history: History) -> None:
+    for record in history:
+        for name, value in record.items():
+            if name != "epoch":
+                tf.summary.scalar(name, value, step=int(record["epoch"]))
+
+
+def _writer(directory: Path) -> tf.summary.SummaryWriter:
+    return tf.summary.create_file_writer(str(directory))
+
+
+def _hparam(value: Any) -> float | int | str:
+    """A value of a kind that HParams knows: lists of weights become texts."""
+    return flag_text(value) if isinstance(value, tuple) else value
