@@ -1,32 +1,59 @@
 """Measure speed and memory on this machine: a table, and benchmark.json.
 
-Times are medians over many calls (five at least); each stands beside a baseline measured in the same run.
+Times are medians of five measurements at least, taken in turns with those of the baseline; what the machine
+can do at most is measured in the same run. Without --dataset_dirs it draws stand-ins with the sizes of the
+public Beibei and Taobao data sets.
+
+Parts: training (beside stock Keras), ranking (beside pairwise prediction and the bare matrix product),
+sampler, startup, memory, scale, serving, peers (other packages).
 
 Examples:
     python -m experiments.benchmark --output_dir=out/benchmark
     python -m experiments.benchmark --quick
+    python -m experiments.benchmark --parts=training,ranking --dataset_dirs=out/beibei,out/taobao
 """
 
+import dataclasses
+import importlib
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from experiments import cli
+from experiments.benchmarks.data import load_prepared
+from experiments.benchmarks.processes import peak_kib
+from experiments.benchmarks.rows import DIFFERENCE, Row
+from experiments.machine import hardware
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import write_json
 from nmtr_tf.models.methods import get_method
 from nmtr_tf.reporting.tables import format_table
 
+PARTS = ("training", "ranking", "sampler", "startup", "memory", "scale", "serving", "peers")
+UNITS = ("gmf", "mlp", "neumf")
+PEERS = ("recbole", "implicit")
+
 FLAGS = cli.new_flags()
 _at = {"flag_values": FLAGS}
-flags.DEFINE_string("output_dir", "", "Where to write benchmark.json; empty: print only.", **_at)
-flags.DEFINE_bool("quick", False, "Fewer calls and smaller catalogues, to see that it works.", **_at)
-flags.DEFINE_list("methods", ["nmtr_gmf", "nmtr_neumf"], "Methods to serve.", **_at)
-flags.DEFINE_list("num_items", [], "Catalogues to serve; empty: 8000 and 1000000.", **_at)
+flags.DEFINE_string("output_dir", "", "Where to write benchmark.json and pictures; empty: print only.", **_at)
+flags.DEFINE_bool("quick", False, "Smaller data and fewer steps, to see that it works.", **_at)
+flags.DEFINE_list("parts", list(PARTS), "What to measure.", **_at)
+flags.DEFINE_list("dataset_dirs", [], "Prepared data sets to train and rank; empty: stand-ins.", **_at)
+flags.DEFINE_list(
+    "units", [], "Interaction units to train and rank with; empty: all, or neumf with --quick.", **_at
+)
+flags.DEFINE_list("peers", list(PEERS), "Other packages to compare with.", **_at)
+flags.DEFINE_list(
+    "methods", [], "Methods to serve; empty: nmtr_gmf and nmtr_neumf, or nmtr_gmf with --quick.", **_at
+)
+flags.DEFINE_list(
+    "num_items", [], "Catalogues to serve; empty: 8000 and 1000000, or 2000 with --quick.", **_at
+)
 flags.DEFINE_integer("num_users", 20_000, "Users of the served models.", **_at, lower_bound=1)
 
 
@@ -36,50 +63,88 @@ def main(argv=None) -> int:
 
 
 def _benchmark(values: flags.FlagValues) -> None:
-    sizes = cli.whole_numbers(values, "num_items") or ([2000, 20_000] if values.quick else [8000, 1_000_000])
+    options = _options(values)
+    cli.import_tensorflow()
+    from experiments.benchmarks.limits import measure_limits
+    from experiments.benchmarks.setting import Setting
+    from nmtr_tf.training.device import set_device
+
+    device = set_device("auto")
+    limits = measure_limits(values.quick)
+    setting = Setting(limits=limits, **options)
+    rows = limits.rows()
+    with cli.progress_bar(values, len(values.parts), " parts") as bar:
+        for part in values.parts:
+            for row in importlib.import_module(f"experiments.benchmarks.{part}").measure(setting):
+                rows.append(_judged(row, values.quick))
+                bar.set_description_str(row.work[:60])
+            bar.update()
+    rows.append(Row("this benchmark: peak memory", peak_kib() / 1024, "MiB"))
+    about = _machine(device)
+    cli.say(values, _table(about["line"], rows))
+    if values.output_dir:
+        written = {"machine": about, "rows": [dataclasses.asdict(row) for row in rows]}
+        write_json(Path(values.output_dir) / "benchmark.json", written)
+        cli.say(values, f"\nWritten: {values.output_dir}/benchmark.json")
+
+
+def _judged(row: Row, quick: bool) -> Row:
+    """The row without a verdict where the data is too small for its target; equal is equal at any size."""
+    return dataclasses.replace(row, met=None) if quick and row.unit != DIFFERENCE else row
+
+
+def _options(values: flags.FlagValues) -> dict[str, Any]:
+    """The fields of `Setting` that flags give; whatever is wrong with them fails here."""
+    quick = values.quick
+    sizes = cli.whole_numbers(values, "num_items") or ([2000] if quick else [8000, 1_000_000])
     if min(sizes) < 1:
         raise InputError(f"--num_items should be positive. Received: {min(sizes)}.")
-    for method in values.methods:
+    methods = values.methods or (["nmtr_gmf"] if quick else ["nmtr_gmf", "nmtr_neumf"])
+    for method in methods:
         get_method(method)
-    cli.import_tensorflow()
-    from experiments.serving_benchmark import measure_serving
+    if Path(values.output_dir).is_file():
+        raise InputError(f"--output_dir={values.output_dir} should be a directory; it is a file.")
+    _require_known("parts", values.parts, PARTS)
+    return {
+        "quick": quick,
+        "units": _require_known("units", values.units or (["neumf"] if quick else UNITS), UNITS),
+        "peers": _require_known("peers", values.peers, PEERS),
+        "prepared": tuple(load_prepared(path) for path in values.dataset_dirs),
+        "methods": tuple(methods),
+        "num_items": tuple(sizes),
+        "num_users": values.num_users,
+        "output_dir": values.output_dir,
+    }
 
-    rows: list[dict[str, Any]] = []
-    with cli.progress_bar(values, len(sizes) * len(values.methods), " measurements") as bar:
-        for num_items in sizes:
-            for method in values.methods:
-                calls = 20 if values.quick else 200 if num_items <= 100_000 else 50
-                rows += measure_serving(method, num_items, values.num_users, calls)
-                bar.update()
-    about = _machine()
-    table = [
-        [_shown(row[column]) for column in ("work", "value", "unit", "baseline", "ratio")] for row in rows
-    ]
-    cli.say(values, format_table(about["line"], ["work", "value", "unit", "baseline", "ratio"], table))
-    if values.output_dir:
-        write_json(Path(values.output_dir) / "benchmark.json", {"machine": about, "rows": rows})
-        cli.say(values, f"\nWritten: {values.output_dir}/benchmark.json")
+
+def _require_known(name: str, given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    if unknown := [one for one in given if one not in known]:
+        raise InputError(f"--{name} should name some of {', '.join(known)}. Received: {unknown[0]!r}.")
+    return tuple(given)
+
+
+def _table(title: str, rows: Sequence[Row]) -> str:
+    columns = [field.name for field in dataclasses.fields(Row)]
+    return format_table(title, columns, [[_shown(getattr(row, name)) for name in columns] for row in rows])
 
 
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
+    return str(value)
 
 
-def _machine() -> dict[str, Any]:
+def _machine(device: str) -> dict[str, Any]:
+    import keras
     import tensorflow as tf
 
-    names = {line.split(":")[1].strip() for line in _cpu_info() if line.startswith("model name")}
-    cpu = ", ".join(sorted(names)) or platform.processor() or platform.machine()
-    versions = {"tensorflow": tf.__version__, "python": platform.python_version()}
-    line = f"{cpu}, {os.cpu_count()} cores, TensorFlow {tf.__version__}, Python {versions['python']}"
-    return {"line": line, "cpu": cpu, "cores": os.cpu_count(), "versions": versions}
-
-
-def _cpu_info() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    versions = {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()}
+    named = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return {"line": f"{hardware(device)}; {named}", "cores": os.cpu_count(), "versions": versions}
 
 
 if __name__ == "__main__":

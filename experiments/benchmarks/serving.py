@@ -9,16 +9,30 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.rows import Rows, measured, skipped
+from experiments.benchmarks.setting import Setting
+from nmtr_tf.config import ModelConfig
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.leakage import matrix_of
+from nmtr_tf.models.nmtr import build_model
+from nmtr_tf.serving.export import save_model
+
 # Runs without this package: what a serving process does, next to the least work that could answer.
 _CLIENT = """
-import json, resource, sys, time
+import json, pathlib, resource, sys, time
 import numpy as np
 import tensorflow as tf
 
 path, k, num_users, calls = sys.argv[1], *map(int, sys.argv[2:5])
 loaded = tf.saved_model.load(path)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rng = np.random.default_rng(0)
+
+def peak():
+    # On Linux ru_maxrss begins with the size of the process that started this one; VmHWM does not.
+    status = pathlib.Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return peaks[0] if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 def seconds(function, batch):
     times, begun = [], time.perf_counter()
@@ -41,28 +55,44 @@ def bare(ids):
 result = {"one": seconds(served, 1)}
 slow = 64 * np.median(result["one"]) > 15
 result["batch"] = None if slow else seconds(served, 64)
-result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result["peak"] = peak()
 result |= {"bare_one": seconds(lambda ids: bare(tf.constant(ids)).numpy(), 1)}
 result |= {"bare_batch": seconds(lambda ids: bare(tf.constant(ids)).numpy(), 64)}
 print(json.dumps(result))
 """
+_BASELINE = "bare product and top-k"
 
 
-def measure_serving(method: str, num_items: int, num_users: int, calls: int) -> list[dict[str, Any]]:
-    """Exports a model with synthetic weights and asks it.
+def measure(setting: Setting) -> Rows:
+    """p50 and p99 of one user, users a second at 64 a call, peak memory, for every method and catalogue.
 
     The baseline is a matrix product of the same shape and a top-k, with no ids, biases or exclusions.
-
-    Args:
-        method: Name in `nmtr_tf.models.methods.METHODS`.
-        num_items: Size of the catalogue.
-        num_users: Users of the model; each has 20 purchases, which are left out.
-        calls: Calls that each time is taken over.
-
-    Returns:
-        Rows for the benchmark's table: p50 and p99 of one user, users a second at 64 a call (no value
-        where a call would take over 15 s), peak memory.
     """
+    for num_items in setting.num_items:
+        for method in setting.methods:
+            calls = 20 if setting.quick else 200 if num_items <= 100_000 else 50
+            yield from _measure_one(method, num_items, setting.num_users, calls)
+
+
+def _measure_one(method: str, num_items: int, num_users: int, calls: int) -> Rows:
+    """Exports a model with synthetic weights and asks it `calls` times."""
+    times = _ask(method, num_items, num_users, calls)
+    one, bare_one = (1e3 * np.array(times[name]) for name in ("one", "bare_one"))
+    bare_batch = 64 / np.median(times["bare_batch"])
+    what = f"serve {method}, {num_items:,} items"
+    for name, percentile in (("p50", 50), ("p99", 99)):
+        bare = _BASELINE, np.percentile(bare_one, percentile)
+        yield measured(f"{what}: one user, {name}", np.percentile(one, percentile), "ms", bare)
+    batch = f"{what}: 64 users a call"
+    if times["batch"] is None:
+        yield skipped(batch, "a call takes over 15 s")
+    else:
+        yield measured(batch, 64 / np.median(times["batch"]), "users/s", (_BASELINE, bare_batch))
+    yield measured(f"{what}: peak memory", times["peak"] / 1024, "MiB")
+
+
+def _ask(method: str, num_items: int, num_users: int, calls: int) -> dict[str, Any]:
+    """What the client printed: seconds of every call by kind, and its peak memory in KiB."""
     with tempfile.TemporaryDirectory() as folder:
         k = min(100, num_items)
         _export(folder, method, num_items, num_users, k)
@@ -73,38 +103,11 @@ def measure_serving(method: str, num_items: int, num_users: int, calls: int) -> 
             text=True,
             check=True,
         )
-    measured = json.loads(client.stdout.splitlines()[-1])
-    one, bare_one = (1e3 * np.array(measured[name]) for name in ("one", "bare_one"))
-    batch = 64 / np.median(measured["batch"]) if measured["batch"] else None  # None: over 15 s a call
-    bare_batch = 64 / np.median(measured["bare_batch"])
-    what = f"serve {method}, {num_items:,} items"
-    return [
-        _row(f"{what}: one user, p50", np.median(one), "ms", np.median(bare_one)),
-        _row(f"{what}: one user, p99", np.percentile(one, 99), "ms", np.percentile(bare_one, 99)),
-        _row(f"{what}: 64 users a call", batch, "users/s", bare_batch),
-        _row(f"{what}: peak memory", measured["peak"] / 1024, "MiB", None),
-    ]
-
-
-def _row(work: str, value: float | None, unit: str, baseline: float | None) -> dict[str, Any]:
-    return {
-        "work": work,
-        "value": None if value is None else float(value),
-        "unit": unit,
-        "baseline": None if baseline is None else "bare product and top-k",
-        "ratio": None if value is None or baseline is None else float(value / baseline),
-        "target": None,
-        "met": None,
-    }
+    return json.loads(client.stdout.splitlines()[-1])
 
 
 def _export(folder: str, method: str, num_items: int, num_users: int, k: int) -> None:
-    from nmtr_tf.config import ModelConfig
-    from nmtr_tf.data.interactions import Interactions
-    from nmtr_tf.data.leakage import matrix_of
-    from nmtr_tf.models.nmtr import build_model
-    from nmtr_tf.serving.export import save_model
-
+    """Writes a model whose users have 20 purchases each, which are left out."""
     rng = np.random.default_rng(0)
     keys = (np.arange(num_users)[:, None] * num_items + rng.integers(num_items, size=(num_users, 20))).ravel()
     bought = matrix_of(keys, (num_users, num_items))

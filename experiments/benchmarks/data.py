@@ -1,0 +1,135 @@
+"""The data that is measured on: stand-ins with the sizes of the public data sets, or prepared data sets."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nmtr_tf.data import leakage
+from nmtr_tf.data.events import Events
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.storage import load, save
+
+QUICK = 16
+"""What --quick divides the sizes of the stand-ins by."""
+_SHARE = 0.6  # of the stronger behaviors' pairs that a weaker behavior has too
+_SKEW = 0.7  # popularity of the k-th item: k^-skew
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Sizes of a data set: users, items, training pairs of each behavior, weakest first."""
+
+    num_users: int
+    num_items: int
+    num_pairs: Mapping[str, int]
+
+    def over(self, divisor: int) -> "Sizes":
+        """A data set that is smaller in every respect."""
+        pairs = {name: count // divisor for name, count in self.num_pairs.items()}
+        return Sizes(self.num_users // divisor, self.num_items // divisor, pairs)
+
+
+STAND_INS = {
+    "beibei": Sizes(21_716, 7_977, {"cart": 642_622, "buy": 282_860}),
+    "taobao": Sizes(15_449, 11_953, {"view": 858_505, "cart": 180_027, "buy": 92_180}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What is measured on.
+
+    Attributes:
+        name: For the table; says where the data is from.
+        view: All training purchases and the held-out test pairs.
+        dataset_dir: Where it is on disk, if it is.
+    """
+
+    name: str
+    view: Interactions
+    dataset_dir: Path | None = None
+
+
+def load_prepared(dataset_dir: str) -> Dataset:
+    """A prepared data set, named by its directory.
+
+    Raises:
+        InputError: If the directory is no data set.
+    """
+    return Dataset(
+        Path(dataset_dir).name, load(dataset_dir).training_view((), "", "none"), Path(dataset_dir).resolve()
+    )
+
+
+def stand_in(name: str, quick: bool) -> Dataset:
+    """The stand-in of a public data set."""
+    events, split = draw_events(STAND_INS[name].over(QUICK if quick else 1))
+    return Dataset(_label(name, quick), Interactions.from_events(events, split, "released"))
+
+
+def save_stand_in(name: str, quick: bool, dataset_dir: Path) -> str:
+    """Writes a stand-in as a prepared data set and gives its name for the table."""
+    events, split = draw_events(STAND_INS[name].over(QUICK if quick else 1))
+    save(dataset_dir, events, split, "released", {"source": "drawn by experiments.benchmark"})
+    return _label(name, quick)
+
+
+def _label(name: str, quick: bool) -> str:
+    return f"synthetic {name} / {QUICK}" if quick else f"synthetic {name}"
+
+
+def draw_events(sizes: Sizes, seed: int = 0) -> tuple[Events, np.ndarray]:
+    """Draws a log: uniform users, items by a power law, and one held-out test purchase a user.
+
+    Most pairs of a stronger behavior are pairs of the weaker ones too.
+
+    Returns:
+        The events, and split int8 [num_events] with 0 for training and 2 for test.
+    """
+    rng = np.random.default_rng(seed)
+    shape = sizes.num_users, sizes.num_items
+    weight = (1.0 + rng.permutation(sizes.num_items)) ** -_SKEW
+    popularity = weight / weight.sum()
+    test = np.arange(sizes.num_users) * sizes.num_items
+    test += rng.choice(sizes.num_items, sizes.num_users, p=popularity)
+    keys: dict[str, np.ndarray] = {}
+    stronger = test
+    for name, count in reversed(list(sizes.num_pairs.items())):
+        if keys:
+            start = rng.choice(stronger, min(count, int(_SHARE * len(stronger))), replace=False)
+            keys[name] = _grow(rng, start, count, shape, popularity)
+        else:
+            keys[name] = np.setdiff1d(_grow(rng, test, count + len(test), shape, popularity), test)
+        stronger = np.union1d(stronger, keys[name])
+    parts = [*(keys[name] for name in sizes.num_pairs), test]
+    lengths = [len(part) for part in parts]
+    target = len(sizes.num_pairs) - 1
+    behavior = np.repeat(np.array([*range(target + 1), target], np.int8), lengths)
+    split = np.repeat(np.array([*[0] * (target + 1), 2], np.int8), lengths)
+    user, item = np.divmod(np.concatenate(parts), sizes.num_items)
+    events = Events(
+        users=np.arange(sizes.num_users),
+        items=np.arange(sizes.num_items),
+        behaviors=tuple(sizes.num_pairs),
+        user=user.astype(np.int32),
+        item=item.astype(np.int32),
+        behavior=behavior,
+    )
+    return events, split
+
+
+def _grow(
+    rng: np.random.Generator,
+    keys: np.ndarray,
+    count: int,
+    shape: tuple[int, int],
+    popularity: np.ndarray,
+) -> np.ndarray:
+    """Adds drawn pairs until there are `count` distinct ones; sorted."""
+    keys = np.unique(keys)
+    while missing := count - len(keys):
+        items = rng.choice(shape[1], missing, p=popularity)
+        keys = np.union1d(keys, leakage.pair_keys(rng.integers(shape[0], size=missing), items, shape[1]))
+    return keys

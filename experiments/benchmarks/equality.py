@@ -1,0 +1,98 @@
+"""Whether training does what the plain formulation does: `model(ids)` for every instance, dense gradients."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments.benchmarks.data import Dataset
+from experiments.benchmarks.ours import Training, make_training
+from experiments.benchmarks.rows import DIFFERENCE, Rows, Target, measured
+from nmtr_tf.training.losses import log_loss
+from nmtr_tf.training.sampling import BehaviorBatch
+
+_SAME = Target("<=", 1e-4, DIFFERENCE)
+_SAMPLE = 10_000  # pairs whose logits are compared
+
+
+def measure_equality(dataset: Dataset, method: str) -> Rows:
+    """Largest differences of a logit, or of the mean loss where that is larger, over an epoch.
+
+    Two rows. Left to themselves for an epoch, rounding can take two trainings apart: a ReLU that is on in
+    one and off in the other, and Adagrad's small accumulator makes the first steps large. So beside it
+    stands what happens to the plain formulation when it sums the instances of a batch in reverse order. The
+    second row takes every step of the epoch from the same weights: nothing adds up there.
+    """
+    ours, plain, reverse, forced = (make_training(dataset.view, method) for _ in range(4))
+    steps = [plain_step(plain), plain_step(reverse, in_reverse=True), plain_step(forced)]
+    pairs = _sample_pairs(dataset)
+    batches = iter(ours.sampler.batches())
+    summed = np.zeros(3)
+    largest_step = 0.0
+    for batch in itertools.islice(ours.sampler.batches(), ours.sampler.steps_per_epoch):
+        _copy_state(ours, forced)
+        losses = [
+            ours.train_steps(batches, tf.constant(1)).numpy()[0],
+            *(step(batch).numpy() for step in steps),
+        ]
+        summed += losses[:3]
+        loss = abs(losses[0] - losses[3]) / ours.instances_per_step
+        largest_step = max(largest_step, loss, _largest_difference(ours, forced, pairs))
+    mean = summed / ours.sampler.num_instances
+    apart = max(abs(mean[0] - mean[1]), _largest_difference(ours, plain, pairs))
+    rounding = max(abs(mean[1] - mean[2]), _largest_difference(plain, reverse, pairs))
+    what = f"train {method}, {dataset.name}, difference from the plain formulation"
+    baseline = "plain, summed in reverse order", rounding
+    yield measured(f"{what}: after an epoch", apart, DIFFERENCE, baseline, _SAME)
+    yield measured(f"{what}: largest of the epoch's single steps", largest_step, DIFFERENCE, target=_SAME)
+
+
+def plain_step(
+    training: Training, in_reverse: bool = False
+) -> Callable[[Sequence[BehaviorBatch]], tf.Tensor]:
+    """A graph that takes one training step and gives the summed loss of its batch."""
+    model, stage = training.model, training.stage
+    variables = model.trainable_variables
+
+    @tf.function(input_signature=[training.sampler.batches().element_spec])
+    def step(batches: Sequence[BehaviorBatch]) -> tf.Tensor:
+        if in_reverse:
+            batches = [BehaviorBatch(*(part[::-1] for part in batch)) for batch in batches]
+        with tf.GradientTape() as tape:
+            losses = [plain_loss(model, *pair) for pair in zip(stage.behaviors, batches, strict=True)]
+            total = tf.add_n([weight * loss for weight, loss in zip(stage.weights, losses, strict=True)])
+        gradients = tape.gradient(total, [variable.value for variable in variables])
+        model.optimizer.apply([tf.convert_to_tensor(gradient) for gradient in gradients], variables)
+        return total
+
+    return step
+
+
+def plain_loss(model: keras.Model, behavior: str, batch: BehaviorBatch) -> tf.Tensor:
+    """Log loss of a behavior, summed over its instances, by the functional model on pairs of ids."""
+    candidates = tf.concat([batch.positives[:, None], batch.negatives], axis=1)
+    users = tf.repeat(batch.user_ids, tf.shape(candidates)[1])
+    ids = {"user_ids": users, "item_ids": tf.reshape(candidates, [-1])}
+    logits = tf.reshape(model(ids, training=True)[behavior], tf.shape(candidates))
+    return log_loss(logits[:, 0], logits[:, 1:], batch.positive_weights, batch.negative_weights)
+
+
+def _copy_state(source: Training, target: Training) -> None:
+    """Weights, accumulators and iteration."""
+    for model in ("model", "optimizer"):
+        old, new = (t.model if model == "model" else t.model.optimizer for t in (source, target))
+        for ours, theirs in zip(old.variables, new.variables, strict=True):
+            theirs.assign(ours)
+
+
+def _sample_pairs(dataset: Dataset) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    sizes = {"user_ids": dataset.view.num_users, "item_ids": dataset.view.num_items}
+    return {name: rng.integers(size, size=_SAMPLE).astype(np.int32) for name, size in sizes.items()}
+
+
+def _largest_difference(one: Training, other: Training, pairs: dict[str, np.ndarray]) -> float:
+    logits, others = one.model(pairs), other.model(pairs)
+    return max(float(tf.reduce_max(tf.abs(logits[name] - others[name]))) for name in logits)

@@ -1,0 +1,112 @@
+"""Full ranking of all users, beside pairwise prediction and the bare matrix product."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from experiments.benchmarks.data import Dataset
+from experiments.benchmarks.limits import Work
+from experiments.benchmarks.pairwise import BATCH_SIZE, pairwise_ranks
+from experiments.benchmarks.rows import Rows, Target, measured, medians
+from experiments.benchmarks.setting import Setting
+from experiments.benchmarks.training import row_cost
+from nmtr_tf.config import EvaluationConfig, ModelConfig
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.models.nmtr import Network, build_model
+
+_PRODUCT = Target("<=", 2.5)  # times the bare matrix product
+_PAIRWISE = Target(">=", 300)  # times pairwise prediction, for GMF
+_PEAK = Target(">=", 40, "%")  # of the matrix product's peak, for NeuMF
+_PRODUCT_USERS = 1024  # rows of one bare product
+_TOWER_USERS = 2048  # a cascade of towers is timed on a sample of this many users
+
+
+def measure(setting: Setting) -> Rows:
+    """Users a second of `rank_held_out`, and what share of the limits that is."""
+    for dataset in setting.datasets:
+        for unit in setting.units:
+            yield from _measure_one(setting, dataset, unit)
+
+
+def _measure_one(setting: Setting, dataset: Dataset, unit: str) -> Rows:
+    view = dataset.view
+    model = build_model(ModelConfig(method=f"nmtr_{unit}"), view.behaviors, view.num_users, view.num_items, 0)
+    scorer, test = ModelScorer(model), view.held_out["test"]
+    net, is_product = scorer.network, scorer.network.is_inner_product
+    few = test[: max(1, min(len(test), 4 * BATCH_SIZE // view.num_items))]
+    calls = {
+        "ours": clock_ranking(scorer, view),
+        "product": lambda: _seconds(lambda: _bare_product(net, test[:, 0])),
+        "pairwise": lambda: _seconds(lambda: pairwise_ranks(model, view, few)),
+    }
+    if not is_product:
+        del calls["product"]
+    calls["pairwise"]()  # traces
+    seconds = medians(calls, setting.repeats)
+    what = f"rank all {len(test):,} users, nmtr_{unit}, {dataset.name}, R={len(view.behaviors)}"
+    ours, pairwise = num_ranked(scorer, view) / seconds["ours"], len(few) / seconds["pairwise"]
+    baseline = f"pairwise predict, from {len(few)} users", pairwise
+    yield measured(what, ours, "users/s", baseline, _PAIRWISE if is_product else None)
+    total = len(test) / ours
+    work = ranking_work(net, len(test))
+    yield setting.limits.reached(what, work, total)
+    if is_product:
+        product = "bare matrix product", seconds["product"]
+        yield measured(f"{what}: masks and ties included", total, "s", product, _PRODUCT)
+    else:
+        yield from _tower_rows(setting, what, unit, net, total, len(test))
+
+
+def _tower_rows(setting: Setting, what: str, unit: str, net: Network, seconds: float, num_users: int) -> Rows:
+    """Rate of the arithmetic that is left once the first tower layer is split: `pair_cost` a pair."""
+    cost = sum(layer.pair_cost for layer in net.cascade.units)
+    rate = 2e-9 * cost * num_users * net.item_tables[0].shape[0] / seconds
+    share = 100 * rate / setting.limits.gflops
+    work = f"{what}: {rate:,.0f} GFLOP/s after the first layer, share of the product's peak"
+    yield measured(work, share, "%", target=_PEAK if unit == "neumf" else None)
+
+
+def num_ranked(scorer: ModelScorer, view: Interactions) -> int:
+    """How many users a measurement ranks: all, or a sample where the scores are no inner products."""
+    num_users = len(view.held_out["test"])
+    return num_users if scorer.network.is_inner_product else min(_TOWER_USERS, num_users)
+
+
+def clock_ranking(scorer: ModelScorer, view: Interactions) -> Callable[[], float]:
+    """A measurement: seconds to rank the test items of `num_ranked` users. The graph is traced before."""
+    sample = np.arange(num_ranked(scorer, view))
+    rank_held_out(scorer, view, "test", EvaluationConfig(), sample[:1])
+    return lambda: _seconds(lambda: rank_held_out(scorer, view, "test", EvaluationConfig(), sample))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _bare_product(net: Network, users: np.ndarray) -> None:
+    """Scores of users by one matrix product of embeddings: no weights, biases, masks or ranks."""
+    items = tf.convert_to_tensor(net.item_tables[0].value)
+    for first in range(0, len(users), _PRODUCT_USERS):
+        rows = tf.gather(net.user_tables[0].value, users[first : first + _PRODUCT_USERS])
+        scores = tf.matmul(rows, items, transpose_b=True)
+    scores[0, 0].numpy()
+
+
+def ranking_work(net: Network, num_users: int) -> Work:
+    """The least work of scoring all items for some users.
+
+    Multiply-adds: `pair_cost` of every unit for every pair (of one unit where the cascade is one inner
+    product), and the user and item part of every row. Bytes: the tables once, 4 E a row, and a bias an item
+    and behavior.
+    """
+    units, (num_items, embedding_dim) = net.cascade.units, net.item_tables[0].shape
+    one = net.is_inner_product and net.shares_items
+    pair = units[0].pair_cost if one else sum(unit.pair_cost for unit in units)
+    parts = sum(row_cost(unit) for unit in units) * (num_users + num_items)
+    num_bytes = 4 * embedding_dim * (num_users + num_items) + 4 * len(units) * num_items
+    return Work(pair * num_users * num_items + parts, num_bytes)

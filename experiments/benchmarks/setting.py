@@ -1,0 +1,50 @@
+"""What every part of the benchmark is told."""
+
+import dataclasses
+import functools
+
+from experiments.benchmarks.data import STAND_INS, Dataset, stand_in
+from experiments.benchmarks.limits import Limits
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Options of a benchmark.
+
+    Attributes:
+        limits: Of this machine.
+        quick: Whether to see only that it works.
+        units: Interaction units to train and rank with.
+        prepared: Prepared data sets to train and rank; empty: stand-ins.
+        methods: Methods to serve.
+        num_items: Catalogues to serve.
+        num_users: Users of the served models.
+        peers: Peers to compare with.
+        output_dir: Where pictures go; empty: nowhere.
+    """
+
+    limits: Limits
+    quick: bool
+    units: tuple[str, ...]
+    prepared: tuple[Dataset, ...]
+    methods: tuple[str, ...]
+    num_items: tuple[int, ...]
+    num_users: int
+    peers: tuple[str, ...]
+    output_dir: str
+
+    @property
+    def repeats(self) -> int:
+        """Measurements that a median is taken over."""
+        return 5
+
+    @property
+    def block(self) -> int:
+        """Training steps in one measurement."""
+        return 8 if self.quick else 32
+
+    @functools.cached_property
+    def datasets(self) -> list[Dataset]:
+        """What is trained and ranked; stand-ins are drawn once."""
+        names = ["taobao"] if self.quick else list(STAND_INS)
+        return list(self.prepared) or [stand_in(name, self.quick) for name in names]

@@ -1,0 +1,116 @@
+"""Training: an epoch of each unit beside stock Keras, and its results beside the plain formulation."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.benchmarks.data import Dataset, stand_in
+from experiments.benchmarks.equality import measure_equality
+from experiments.benchmarks.limits import Limits, Work
+from experiments.benchmarks.ours import Training, make_training
+from experiments.benchmarks.rows import Row, Rows, Target, measured, medians, short
+from experiments.benchmarks.setting import Setting
+from experiments.benchmarks.stock_keras import compile_stock, fit_seconds, flatten
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.models.nmtr import Network, network
+from nmtr_tf.models.units import Unit
+from nmtr_tf.training.sampling import BehaviorBatch
+
+_SPEED_UP = {2: Target(">=", 2), 3: Target(">=", 3)}  # times stock Keras, by the number of behaviors
+_EPOCH = {"gmf": 2.5, "neumf": 10.0}  # seconds at most for two behaviors, at these limits of a machine:
+_AT = Limits(gflops=100, gb_per_second=15)
+
+
+def measure(setting: Setting) -> Rows:
+    """Instances a second, seconds of an epoch and share of the limit; then what the results differ by."""
+    for dataset in setting.datasets:
+        for unit in setting.units:
+            yield from _measure_one(setting, dataset, f"nmtr_{unit}")
+    for unit in setting.units:
+        yield from measure_equality(stand_in("taobao", quick=True), f"nmtr_{unit}")
+
+
+def _measure_one(setting: Setting, dataset: Dataset, method: str) -> Rows:
+    view = dataset.view
+    ours = make_training(view, method)
+    per_step, num_steps = ours.instances_per_step, ours.sampler.steps_per_epoch
+    seconds, jit = _against_stock(setting, ours, view, method)
+    what = f"train {method}, {dataset.name}, R={len(view.behaviors)}"
+    speed = {name: setting.block * per_step / 1e6 / value for name, value in seconds.items()}
+    baseline = f"stock Keras, jit_compile={jit}", speed["stock"]
+    yield measured(what, speed["ours"], "M instances/s", baseline, _SPEED_UP.get(len(view.behaviors)))
+    epoch = {name: value * num_steps / setting.block for name, value in seconds.items()}
+    yield _epoch_row(what, method, len(view.behaviors), epoch["ours"], epoch["stock"], setting.limits)
+    work = step_work(network(ours.model), next(iter(ours.sampler.batches())))
+    yield setting.limits.reached(f"{what}: a step", work, seconds["ours"] / setting.block)
+
+
+def _against_stock(
+    setting: Setting, ours: Training, view: Interactions, method: str
+) -> tuple[dict[str, float], bool]:
+    """Median seconds of a block of ours and of stock Keras; and which `jit_compile` was the faster there."""
+    batch_size = round(ours.instances_per_step)
+    steps = itertools.islice(ours.sampler.batches(), setting.block + 2)
+    instances = flatten(steps, ours.stage.behaviors, ours.stage.weights).first(setting.block * batch_size)
+    plain = make_training(view, method).model
+    stocks = {jit: compile_stock(plain, ours.config, jit) for jit in (False, True)}
+    for stock in stocks.values():
+        fit_seconds(stock, instances.first(2 * batch_size), batch_size)  # traces
+    probed = {jit: fit_seconds(stock, instances, batch_size) for jit, stock in stocks.items()}
+    faster = min(probed, key=lambda jit: probed[jit])
+    calls = {
+        "ours": ours.clock(setting.block),
+        "stock": lambda: fit_seconds(stocks[faster], instances, batch_size),
+    }
+    return medians(calls, setting.repeats), faster
+
+
+def _epoch_row(what: str, method: str, num_behaviors: int, ours: float, stock: float, here: Limits) -> Row:
+    """Seconds of an epoch; where there is a target and the machine is slower than it asks, scaled too."""
+    bound = _EPOCH.get(method.removeprefix("nmtr_")) if num_behaviors == 2 else None
+    target = None if bound is None else Target("<=", bound, "s")
+    row = measured(f"{what}: an epoch", ours, "s", ("stock Keras", stock), target)
+    if target is None:
+        return row
+    return judged_at(row, target, ours, here)
+
+
+def judged_at(row: Row, target: Target, seconds: float, here: Limits) -> Row:
+    """The row with a verdict only where the machine is as fast as the target supposes."""
+    slower = max(_AT.gflops / here.gflops, _AT.gb_per_second / here.gb_per_second)
+    text = f"{target} at {_AT.gflops:g} GFLOP/s and {_AT.gb_per_second:g} GB/s"
+    if slower <= 1:
+        return dataclasses.replace(row, target=text)
+    text += f"; not judged on this slower machine, scaled to those limits: {short(seconds / slower)} s"
+    return dataclasses.replace(row, target=text, met=None)
+
+
+def step_work(net: Network, batches: Sequence[BehaviorBatch]) -> Work:
+    """The least work of a training step on these batches.
+
+    Multiply-adds, three times (the forward pass, the gradient of its inputs and that of its weights):
+    `pair_cost` of units 1 to r for every instance of behavior r, and for every unit once its user part of
+    each distinct user and its item part of each distinct item of the behaviors that need it. Bytes: every
+    distinct row of the tables and its accumulator are read and written, 4 * 4 * E.
+    """
+    units, embedding_dim = net.cascade.units, net.user_tables[0].shape[1]
+    multiply_adds = num_rows = 0
+    for r, unit in enumerate(units):
+        users = np.concatenate([batch.user_ids for batch in batches[r:]])
+        positives = np.concatenate([batch.positives for batch in batches[r:]])
+        negatives = np.concatenate([np.ravel(batch.negatives) for batch in batches[r:]])
+        rows = len(np.unique(users)) + len(np.unique(np.concatenate([positives, negatives])))
+        multiply_adds += unit.pair_cost * (len(positives) + len(negatives)) + row_cost(unit) * rows
+        num_rows = max(num_rows, rows)
+    return Work(3 * multiply_adds, 16 * embedding_dim * num_rows)
+
+
+def row_cost(unit: Unit) -> int:
+    """Multiply-adds of a user or an item part for one row: E for p * h, E * width_1 for half of W_1."""
+    gmf, mlp = getattr(unit, "gmf", None), getattr(unit, "mlp", None)
+    if gmf is not None and mlp is not None:
+        return row_cost(gmf) + row_cost(mlp)
+    kernels = getattr(unit, "kernels", [])
+    return kernels[0].shape[0] * kernels[0].shape[1] // 2 if kernels else unit.pair_cost
