@@ -17,7 +17,7 @@ from experiments.benchmarks.pairwise import pairwise_ranks
 from experiments.benchmarks.ranking import ranking_work
 from experiments.benchmarks.rows import Row, Target, measured, medians
 from experiments.benchmarks.sized_run import uniform_interactions
-from experiments.benchmarks.stock_keras import compile_stock, flatten
+from experiments.benchmarks.stock_keras import compile_stock, flat_instances, stock_instances
 from nmtr_tf.config import EvaluationConfig, ModelConfig, TrainingConfig
 from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
 from nmtr_tf.models.nmtr import build_model, network
@@ -150,21 +150,28 @@ def test_the_loss_of_stock_keras_is_ours(shop):
     config = TrainingConfig(batch_size=64, loss_weights=(0.2, 0.3, 0.5))
     ours = make_training(shop, "nmtr_gmf", config)
     batch = next(iter(ours.sampler.batches()))
-    instances = flatten([batch], shop.behaviors, ours.stage.weights)
-    stock = compile_stock(ours.model, config, jit_compile=False)
-    num_instances = len(instances.x["user_ids"])
+    x, y, sample_weight = flat_instances(batch, shop.behaviors, ours.stage.weights)
+    stock = compile_stock(ours.model, config, "auto")
+    num_instances = len(x["user_ids"])
     assert num_instances == 5 * sum(len(part.user_ids) for part in batch)
     before = stock.evaluate(
-        instances.x,
-        instances.y,
-        sample_weight=instances.sample_weight,
-        batch_size=num_instances,
-        verbose=0,
-        return_dict=True,
+        x, y, sample_weight=sample_weight, batch_size=num_instances, verbose=0, return_dict=True
     )
     totals = ours.train_steps(iter(ours.sampler.batches()), tf.constant(1)).numpy()
     assert before["loss"] == pytest.approx(totals[0], rel=1e-5)
-    assert instances.first(7).x["item_ids"].shape == (7,)
+
+
+def test_stock_keras_sees_every_instance_of_the_sampler(shop):
+    ours = make_training(shop, "nmtr_gmf", TrainingConfig(batch_size=64))
+    batches = stock_instances(ours.sampler, shop.behaviors, ours.stage.weights, 50).take(4)
+    x = [{name: ids.numpy() for name, ids in batch[0].items()} for batch in batches]
+    assert [len(part["user_ids"]) for part in x] == [50] * 4
+    steps = [
+        flat_instances(step, shop.behaviors, ours.stage.weights)[0] for step in ours.sampler.batches().take(2)
+    ]
+    for name in ("user_ids", "item_ids"):
+        drawn = np.concatenate([step[name] for step in steps])[:200]
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in x]), drawn)
 
 
 def test_flattened_instances():
@@ -175,13 +182,13 @@ def test_flattened_instances():
         np.ones(2, np.float32),
         np.array([1.0, 0.0], np.float32),
     )
-    instances = flatten([[batch, batch]], ("cart", "buy"), (0.25, 0.75))
-    np.testing.assert_array_equal(instances.x["user_ids"], 2 * [1, 2, 1, 1, 2, 2])
-    np.testing.assert_array_equal(instances.x["item_ids"], 2 * [3, 4, 5, 6, 7, 8])
-    np.testing.assert_array_equal(instances.y["buy"][:, 0], 2 * [1, 1, 0, 0, 0, 0])
+    x, y, sample_weight = flat_instances([batch, batch], ("cart", "buy"), (0.25, 0.75))
+    np.testing.assert_array_equal(x["user_ids"], 2 * [1, 2, 1, 1, 2, 2])
+    np.testing.assert_array_equal(x["item_ids"], 2 * [3, 4, 5, 6, 7, 8])
+    np.testing.assert_array_equal(y["buy"][:, 0], 2 * [1, 1, 0, 0, 0, 0])
     weights = np.array([1, 1, 1, 1, 0, 0])  # user 2 has nothing left to sample
-    np.testing.assert_array_equal(instances.sample_weight["cart"], [*0.25 * weights, *0 * weights])
-    np.testing.assert_array_equal(instances.sample_weight["buy"], [*0 * weights, *0.75 * weights])
+    np.testing.assert_array_equal(sample_weight["cart"], [*0.25 * weights, *0 * weights])
+    np.testing.assert_array_equal(sample_weight["buy"], [*0 * weights, *0.75 * weights])
 
 
 def test_training_equals_the_plain_formulation(shop):

@@ -1,6 +1,7 @@
 """The training step: loss of a batch, its gradient, the update; several steps a graph call."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import keras
@@ -14,8 +15,8 @@ from nmtr_tf.training.stages import Stage
 
 # XLA compiles the step in one to three seconds, and then saves a few milliseconds a step.
 _STEPS_WORTH_COMPILING = 500
-# Rows of the tables, all of which the compiled step updates, in the time that it saves for one instance.
-_ROWS_PER_INSTANCE = 8
+# Weights, all of which the compiled step updates, in the time that it saves for one instance.
+_WEIGHTS_PER_INSTANCE = 600
 
 
 def make_train_steps(
@@ -80,9 +81,9 @@ def capacities_to_compile(model: keras.Model, sampler: PairSampler, num_steps: i
 
     It does not where the training is short, nor where the tables are large next to a step.
     """
-    num_rows = sum(variable.shape[0] for variable in model.trainable_variables)
+    num_weights = sum(math.prod(variable.shape) for variable in model.trainable_variables)
     is_long = num_steps >= _STEPS_WORTH_COMPILING
-    is_dense = num_rows * sampler.steps_per_epoch <= _ROWS_PER_INSTANCE * sampler.num_instances
+    is_dense = num_weights * sampler.steps_per_epoch <= _WEIGHTS_PER_INSTANCE * sampler.num_instances
     return sampler.capacities if is_long and is_dense else ()
 
 
