@@ -26,9 +26,8 @@ from absl import flags
 
 from experiments import cli
 from experiments.benchmarks.data import load_prepared
-from experiments.benchmarks.processes import peak_kib
 from experiments.benchmarks.rows import DIFFERENCE, Row
-from experiments.machine import hardware
+from experiments.machine import hardware, peak_kib
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import write_json
 from nmtr_tf.models.methods import get_method

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments import cli, train
 from experiments.cells import Bench, Cell, claim_workdir, stored_result
-from experiments.machine import hardware, peak_memory_mib
+from experiments.machine import hardware, peak_kib
 from experiments.run_settings import given_options
 from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.interactions import Interactions
@@ -72,11 +72,8 @@ def _is_trained(run: Any, config: RunConfig) -> bool:
 def start_tensorflow(device: str) -> str:
     """Imports TensorFlow and chooses the device: "cpu" or "gpu"."""
     cli.import_tensorflow()
-    import tensorflow as tf
-
     from nmtr_tf.training.device import set_device
 
-    tf.get_logger().setLevel("ERROR")  # every cell has graphs of its own, which is no reason to warn
     return set_device(device)
 
 
@@ -128,7 +125,7 @@ def _evaluate(bench: Bench, cell: Cell, directory: Path, view: Interactions) -> 
         "epochs": len(history),
         "best_epoch": about["best_epoch"],
         "seconds": about["seconds"],
-        "peak_memory_mib": peak_memory_mib(),
+        "peak_memory_mib": round(peak_kib() / 1024),
         "device": about["device"],
         "hardware": hardware(about["device"]),
         "versions": about["versions"],

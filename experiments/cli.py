@@ -186,6 +186,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    tf.get_logger().setLevel("ERROR")  # a command may build many models, which is no reason to warn
 
 
 @contextlib.contextmanager

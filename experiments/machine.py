@@ -28,7 +28,22 @@ def _gpu() -> str:
     return f"{', '.join(names)}; "
 
 
-def peak_memory_mib() -> int:
-    """The most memory that this process has held so far, in MiB."""
+def peak_kib() -> int:
+    """The most memory that this process has held so far, in KiB.
+
+    On Linux `ru_maxrss` begins with the size of the process that started this one; VmHWM does not.
+    """
+    return _status("VmHWM")
+
+
+def resident_kib() -> int:
+    """The memory that this process holds, in KiB; its peak where the system does not say."""
+    return _status("VmRSS")
+
+
+def _status(field: str) -> int:
+    path = Path("/proc/self/status")
+    lines = path.read_text().splitlines() if path.exists() else []
+    sizes = [int(line.split()[1]) for line in lines if line.startswith(f"{field}:")]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+    return sizes[0] if sizes else peak // (2**10 if sys.platform == "darwin" else 1)

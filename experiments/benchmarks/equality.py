@@ -18,12 +18,12 @@ _SAMPLE = 10_000  # pairs whose logits are compared
 
 
 def measure_equality(dataset: Dataset, method: str) -> Rows:
-    """Largest differences of a logit, or of the mean loss where that is larger, over an epoch.
+    """Differences of an epoch's mean loss and of the logits of a sample of pairs, where the largest counts.
 
-    Two rows. Left to themselves for an epoch, rounding can take two trainings apart: a ReLU that is on in
+    Left to themselves for an epoch, rounding can take two trainings apart: a ReLU that is on in
     one and off in the other, and Adagrad's small accumulator makes the first steps large. So beside it
     stands what happens to the plain formulation when it sums the instances of a batch in reverse order. The
-    second row takes every step of the epoch from the same weights, for the reverse order too: nothing adds
+    last row takes every step of the epoch from the same weights, for the reverse order too: nothing adds
     up there.
     """
     ours, plain, reverse, forced, turned = (make_training(dataset.view, method) for _ in range(5))
@@ -46,12 +46,12 @@ def measure_equality(dataset: Dataset, method: str) -> Rows:
         turned_step(batch)
         rounding_step = max(rounding_step, _largest_difference(forced, turned, pairs))
     mean = summed / ours.sampler.num_instances
-    apart = max(abs(mean[0] - mean[1]), _largest_difference(ours, plain, pairs))
-    rounding = max(abs(mean[1] - mean[2]), _largest_difference(plain, reverse, pairs))
+    apart, rounding = _largest_difference(ours, plain, pairs), _largest_difference(plain, reverse, pairs)
     what = f"train {method}, {dataset.name}, difference from the plain formulation"
     for when, value, of_reverse in (
-        ("after an epoch", apart, rounding),
-        ("largest of the epoch's single steps", largest_step, rounding_step),
+        ("mean loss of an epoch", abs(mean[0] - mean[1]), abs(mean[1] - mean[2])),
+        ("logits after an epoch", apart, rounding),
+        ("loss and logits, largest of the epoch's single steps", largest_step, rounding_step),
     ):
         baseline = "plain, summed in reverse order", of_reverse
         yield measured(f"{what}: {when}", value, DIFFERENCE, baseline, _SAME)

@@ -62,7 +62,7 @@ def measured(
     target: Target | None = None,
 ) -> Row:
     """A row from a number, a baseline (name and number, in the same unit) and a target."""
-    ratio = None if baseline is None else float(value / baseline[1])
+    ratio = float(value / baseline[1]) if baseline and baseline[1] else None
     judged = ratio if target and target.unit == "x" else value
     return Row(
         work=work,

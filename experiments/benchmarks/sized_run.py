@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from experiments import cli
-from experiments.benchmarks.processes import peak_kib, resident_kib
+from experiments.machine import peak_kib, resident_kib
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.interactions import Interactions
 

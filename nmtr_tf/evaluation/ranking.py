@@ -83,10 +83,8 @@ class ModelScorer(Scorer):
         net, (item_parts, biases) = self.network, [part[self.terms] for part in item_side]
         user_parts = self.user_parts(user_ids)
         if net.is_inner_product and net.shares_items:
-            # One shared Q: sum_r <p * h^r, q> + b^r is one matrix product, b being one more dimension of q.
-            users, bias = tf.add_n(user_parts), tf.add_n(biases)[:, None]
-            users = tf.concat([users, tf.ones_like(users[:, :1])], axis=1)
-            return tf.matmul(users, tf.concat([item_parts[0], bias], axis=1), transpose_b=True)
+            # One shared Q: sum_r <p * h^r, q> + b^r is one matrix product.
+            return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
         return net.cascade.combine(user_parts, item_parts, biases, self.terms)[-1]
 
     def user_parts(self, user_ids: tf.Tensor) -> list[tf.Tensor]:
