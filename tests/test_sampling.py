@@ -177,13 +177,19 @@ def test_negatives_differ_between_behaviors(view, sampler):
 
 
 def test_capacities_hold_nearly_every_step(shop):
-    view = shop.training_view()
-    sampler = PairSampler(view, batch_size=64, num_negatives=2, seed=0)
-    assert len(sampler.capacities) == 3
+    sampler = PairSampler(shop.training_view(), batch_size=64, num_negatives=2, seed=0)
     rows = np.array([[len(b.user_ids) for b in step] for step in sampler.batches().take(200)])
     assert (rows <= sampler.capacities).mean() > 0.999
-    assert max(sampler.capacities) <= 64
-    assert np.all(rows.mean(axis=0) > np.array(sampler.capacities) / 4)  # and they are not far too large
+
+
+def test_capacities_by_hand(view):
+    sampler = PairSampler(view, batch_size=64, num_negatives=2, seed=0)
+    # 64 pairs of which all, a half or a tenth have the behavior: mean 64, 32, 6.4, deviation 0, 4, 2.4.
+    sampler.num_pairs = 1000
+    sampler.num_positives = np.array([1000, 500, 100])
+    assert sampler.capacities == (64, 56, 24)  # 52 and 18.4 and a multiple of 8
+    sampler.num_pairs, sampler.num_positives = 20, np.array([20, 10, 2])
+    assert max(sampler.capacities) == 20  # there are no more pairs
 
 
 @pytest.mark.parametrize(("capacity", "rows"), [(5, 5), (3, 3), (2, 4)])
