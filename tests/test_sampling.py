@@ -21,7 +21,7 @@ def epoch(sampler, number=0):
 
 
 def concatenated(steps, r):
-    return [np.concatenate([step[r][i] for step in steps]) for i in range(4)]
+    return [np.concatenate([step[r][i] for step in steps]) for i in range(5)]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_shapes_and_dtypes(sampler):
 def test_negatives_are_unobserved_for_their_behavior_and_may_be_observed_for_a_weaker_one(view, sampler):
     weaker_seen = 0
     for number, (r, name) in itertools.product(range(3), enumerate(BEHAVIORS)):
-        users, _, negatives, weights = concatenated(epoch(sampler, number), r)
+        users, _, negatives, _, weights = concatenated(epoch(sampler, number), r)
         matrix = view.matrices[name].toarray()
         assert not matrix[users[:, None], negatives].any()
         assert np.all(weights == 1)
@@ -84,7 +84,7 @@ def test_some_behaviors_only(view):
     sampler = PairSampler(view, batch_size=64, num_negatives=4, seed=5, behaviors=("cart", "buy"))
     steps = epoch(sampler)
     for r, name in enumerate(("cart", "buy")):
-        users, positives, negatives, _ = concatenated(steps, r)
+        users, positives, negatives, *_ = concatenated(steps, r)
         matrix = view.matrices[name]
         seen = sorted(zip(users.tolist(), positives.tolist(), strict=True))
         assert seen == sorted(zip(*(x.tolist() for x in matrix.nonzero()), strict=True))
@@ -157,7 +157,7 @@ def test_another_epoch_another_stream(sampler):
     assert not np.array_equal(first[0][0][1], second[0][0][1])
     by_pair = [
         dict(zip(zip(u.tolist(), i.tolist(), strict=True), map(tuple, n.tolist()), strict=True))
-        for u, i, n, _ in (concatenated(first, 0), concatenated(second, 0))
+        for u, i, n, *_ in (concatenated(first, 0), concatenated(second, 0))
     ]
     assert any(by_pair[0][pair] != by_pair[1][pair] for pair in by_pair[0])
 
