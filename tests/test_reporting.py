@@ -41,3 +41,7 @@ def test_curves_have_a_panel_for_the_loss_and_each_metric(tmp_path, history, pan
     plot_curves(history, tmp_path / "curves.png", "title")
     height, width, _ = imread(tmp_path / "curves.png").shape
     assert (height, width) == (408, 504 * panels)
+
+
+def test_a_table_without_rows_has_its_head():
+    assert format_table("Nothing", ["a", "b"], []).splitlines()[:2] == ["Nothing", "a    b"]

@@ -10,7 +10,8 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any
     """A titled plain-text table; whole numbers get thousands separators, floats four decimals."""
     cells = [[_cell(value) for value in row] for row in rows]
     alignment = ["right" if _is_number_column(rows, i) else "left" for i in range(len(columns))]
-    return f"{title}\n" + tabulate(cells, columns, "simple", colalign=alignment, disable_numparse=True)
+    aligned = {"colalign": alignment} if rows else {}  # tabulate 0.9.0 has no column to align then
+    return f"{title}\n" + tabulate(cells, columns, "simple", disable_numparse=True, **aligned)
 
 
 def metrics_table(title: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
