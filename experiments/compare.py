@@ -22,6 +22,7 @@ from absl import flags
 from experiments import cli
 from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.metrics import shown_k
 from nmtr_tf.evaluation.saved_runs import SavedRun, read_runs
 from nmtr_tf.evaluation.significance import CONFIDENCE, compare_to_baseline
 from nmtr_tf.files import new_directory, write_json
@@ -90,7 +91,7 @@ def _metrics(values: flags.FlagValues, first: SavedRun) -> tuple[list[str], str]
     if values.ks:
         ks = list(dict.fromkeys(cli.section_from_flags(EvaluationConfig, values).ks))
     metrics = [f"{name}@{k}" for k in ks for name in ("HR", "NDCG")]
-    shown = values.metric or f"NDCG@{100 if 100 in ks else max(ks)}"
+    shown = values.metric or f"NDCG@{shown_k(ks)}"
     if shown not in metrics:
         raise InputError(f"--metric should be one of {', '.join(metrics)}. Received: {shown!r}.")
     return metrics, shown

@@ -26,6 +26,7 @@ from experiments.cell_runs import run_cells, show_plan
 from experiments.cells import Bench, Cell, make_cell, open_bench
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.cell_results import pack_history
+from nmtr_tf.evaluation.metrics import shown_k
 from nmtr_tf.files import new_directory, write_json
 from nmtr_tf.models.methods import get_method
 from nmtr_tf.reporting.figures import draw_curves, draw_groups
@@ -107,9 +108,8 @@ def _cells(bench: Bench, method: str) -> list[Cell]:
 
 
 def _k(bench: Bench) -> int:
-    """100, the paper's K, where it is measured; else the largest K."""
-    ks = [int(k) for k in bench.values.ks]
-    return 100 if 100 in ks else max(ks)
+    """The K that is drawn."""
+    return shown_k(int(k) for k in bench.values.ks)
 
 
 def _about(bench: Bench, values: flags.FlagValues) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nmtr_tf.evaluation.metrics import hit_ratio, mean_metrics, ndcg
+from nmtr_tf.evaluation.metrics import hit_ratio, mean_metrics, metric_ks, ndcg, shown_k
 
 
 def test_by_hand():
@@ -32,3 +32,9 @@ def test_order_of_the_metrics():
 def test_no_ranks():
     with pytest.raises(ValueError, match="at least one rank"):
         mean_metrics(np.array([]), [1])
+
+
+def test_the_k_that_is_shown():
+    assert shown_k([50, 100, 200]) == 100
+    assert shown_k([10, 50, 20]) == 50
+    assert metric_ks(["HR@50", "test/NDCG@100"]) == {50, 100}

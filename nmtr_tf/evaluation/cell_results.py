@@ -10,7 +10,7 @@ import base64
 import dataclasses
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +141,6 @@ def user_values(result: Mapping[str, Any], metric: str) -> np.ndarray:
     """A metric such as "HR@50" of every test user, from the ranks of a result: float64 [num_users]."""
     kind, k = metric.split("@")
     return {"HR": hit_ratio, "NDCG": ndcg}[kind](result["ranks"], int(k))
-
-
-def shown_k(metrics: Iterable[str]) -> int:
-    """The K of tables with one: 100, the paper's, where it was measured; else the largest."""
-    ks = {int(metric.split("@")[1]) for metric in metrics}
-    return 100 if 100 in ks else max(ks)
 
 
 def pack_history(history: Sequence[Mapping[str, float]]) -> dict[str, list[float | None]]:

@@ -1,6 +1,6 @@
 """HR@K and NDCG@K of leave-one-out ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -41,3 +41,14 @@ def mean_metrics(ranks: np.ndarray, ks: Sequence[int]) -> dict[str, float]:
         raise ValueError("`ranks` should hold at least one rank. Received: none.")
     pairs = (("HR", hit_ratio), ("NDCG", ndcg))
     return {f"{name}@{k}": float(metric(ranks, k).mean()) for k in ks for name, metric in pairs}
+
+
+def shown_k(ks: Iterable[int]) -> int:
+    """The K of what shows one: 100, the paper's, where it is measured; else the largest."""
+    ks = set(ks)
+    return 100 if 100 in ks else max(ks)
+
+
+def metric_ks(metrics: Iterable[str]) -> set[int]:
+    """The K of metrics such as "HR@50" and "test/NDCG@100"."""
+    return {int(metric.split("@")[1]) for metric in metrics}

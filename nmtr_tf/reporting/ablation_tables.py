@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nmtr_tf.evaluation.cell_results import Finished, shown_k
+from nmtr_tf.evaluation.cell_results import Finished
+from nmtr_tf.evaluation.metrics import metric_ks, shown_k
 from nmtr_tf.evaluation.variants import Variant, data_subsets, training_kinds
 from nmtr_tf.models.methods import get_method
 from nmtr_tf.reporting import paper
@@ -34,7 +35,7 @@ def subsets_table(finished: Finished, bases: Sequence[Variant], selection: str) 
 
 
 def _metrics(finished: Finished) -> list[str]:
-    k = shown_k(finished.metrics)
+    k = shown_k(metric_ks(finished.metrics))
     return [f"HR@{k}", f"NDCG@{k}"]
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nmtr_tf.evaluation.cell_results import Finished, shown_k, user_values
+from nmtr_tf.evaluation.cell_results import Finished, user_values
+from nmtr_tf.evaluation.metrics import metric_ks, shown_k
 from nmtr_tf.evaluation.significance import t_test_p
 from nmtr_tf.evaluation.variants import Variant
 from nmtr_tf.models.methods import METHODS
@@ -140,7 +141,7 @@ def peak_notes(finished: Finished, found: Results, rows: Rows) -> list[str]:
 
 
 def _reference_notes(references: Results, values: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
-    metric = f"NDCG@{shown_k(metrics)}"
+    metric = f"NDCG@{shown_k(metric_ks(metrics))}"
     highest = _highest(values, metric)
     if highest is None:
         return []

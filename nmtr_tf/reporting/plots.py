@@ -5,6 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from nmtr_tf.evaluation.metrics import metric_ks, shown_k
+
 # Okabe and Ito's colours: told apart by colour-blind readers too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = {"validation": "-", "test": "--"}
@@ -19,7 +21,7 @@ def plot_curves(history: Sequence[dict[str, float]], path: str | Path, title: st
         title: Title of the whole.
     """
     measured = {name for record in history for name in record if "@" in name}
-    k = _curve_k(measured)
+    k = shown_k(metric_ks(measured)) if measured else None
     panels = ["train/loss", *([f"HR@{k}", f"NDCG@{k}"] if k else [])]
     figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -43,9 +45,3 @@ def plot_curves(history: Sequence[dict[str, float]], path: str | Path, title: st
             axes.legend(frameon=False)
     figure.suptitle(title)
     figure.savefig(path, dpi=120)
-
-
-def _curve_k(names: set[str]) -> int | None:
-    """100, the paper's K, where it was measured; else the largest K."""
-    ks = {int(name.split("@")[1]) for name in names}
-    return 100 if 100 in ks else max(ks, default=None)
