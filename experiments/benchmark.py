@@ -1,4 +1,4 @@
-"""Measure speed and memory on this machine: a table, and benchmark.json.
+"""Measure speed and memory on this machine: a table, and benchmark.json and .md.
 
 Times are medians of five measurements at least, taken in turns with those of the baseline; what the machine
 can do at most is measured in the same run. Without --dataset_dirs it draws stand-ins with the sizes of the
@@ -26,10 +26,11 @@ from absl import flags
 
 from experiments import cli
 from experiments.benchmarks.data import load_prepared
+from experiments.benchmarks.page import to_page
 from experiments.benchmarks.rows import DIFFERENCE, Row
 from experiments.machine import hardware, peak_kib
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import write_json
+from nmtr_tf.files import new_file, write_json
 from nmtr_tf.models.methods import get_method
 from nmtr_tf.reporting.tables import format_table
 
@@ -39,7 +40,9 @@ PEERS = ("recbole", "implicit")
 
 FLAGS = cli.new_flags()
 _at = {"flag_values": FLAGS}
-flags.DEFINE_string("output_dir", "", "Where to write benchmark.json and pictures; empty: print only.", **_at)
+flags.DEFINE_string(
+    "output_dir", "", "Where to write benchmark.json, benchmark.md and pictures; empty: print only.", **_at
+)
 flags.DEFINE_bool("quick", False, "Smaller data and fewer steps, to see that it works.", **_at)
 flags.DEFINE_list("parts", list(PARTS), "What to measure.", **_at)
 flags.DEFINE_list("dataset_dirs", [], "Prepared data sets to train and rank; empty: stand-ins.", **_at)
@@ -71,20 +74,24 @@ def _benchmark(values: flags.FlagValues) -> None:
     device = set_device("auto")
     limits = measure_limits(values.quick)
     setting = Setting(limits=limits, **options)
-    rows = limits.rows()
+    parts = {"limits": limits.rows()}
     with cli.progress_bar(values, len(values.parts), " parts") as bar:
         for part in values.parts:
+            parts[part] = []
             for row in importlib.import_module(f"experiments.benchmarks.{part}").measure(setting):
-                rows.append(_judged(row, values.quick))
+                parts[part].append(_judged(row, values.quick))
                 bar.set_description_str(row.work[:60])
             bar.update()
-    rows.append(Row("this benchmark: peak memory", peak_kib() / 1024, "MiB"))
-    about = _machine(device)
+    parts["this benchmark"] = [Row("this benchmark: peak memory", peak_kib() / 1024, "MiB")]
+    rows, about = [row for own in parts.values() for row in own], _machine(device)
     cli.say(values, _table(about["line"], rows))
     if values.output_dir:
+        directory = Path(values.output_dir)
         written = {"machine": about, "rows": [dataclasses.asdict(row) for row in rows]}
-        write_json(Path(values.output_dir) / "benchmark.json", written)
-        cli.say(values, f"\nWritten: {values.output_dir}/benchmark.json")
+        write_json(directory / "benchmark.json", written)
+        with new_file(directory / "benchmark.md") as path:
+            path.write_text(to_page(about["line"], parts), encoding="utf-8")
+        cli.say(values, f"\nWritten: {directory}/benchmark.json, .md")
 
 
 def _judged(row: Row, quick: bool) -> Row:

@@ -13,6 +13,7 @@ from experiments.benchmarks import data, peer_processes, peers, scale, training
 from experiments.benchmarks.equality import measure_equality
 from experiments.benchmarks.limits import Limits, Work
 from experiments.benchmarks.ours import make_training
+from experiments.benchmarks.page import to_page
 from experiments.benchmarks.pairwise import pairwise_ranks
 from experiments.benchmarks.ranking import ranking_work
 from experiments.benchmarks.rows import Row, Target, measured, medians
@@ -31,6 +32,8 @@ def rows_of(tmp_path, *flags):
     written = json.loads((tmp_path / "out" / "benchmark.json").read_text())
     assert all(list(row) == FIELDS for row in written["rows"])
     assert written["machine"]["cores"] >= 1
+    page = (tmp_path / "out" / "benchmark.md").read_text()
+    assert all(f"| {row['work']} |" in page for row in written["rows"])
     return {row["work"]: row for row in written["rows"]}
 
 
@@ -90,6 +93,23 @@ def test_bad_input(capsys, flag, message):
 def test_targets(target, value, ratio, met, text):
     row = measured("work", value, "GiB", ("other", 2.0), target)
     assert row == Row("work", value, "GiB", "other: 2 GiB", ratio, text, met)
+
+
+def test_the_page_has_a_table_for_each_part_with_rows():
+    rows = [
+        Row("rank", 88591.2, "users/s", "pairwise: 501 users/s", 176.83, ">= 300x", False),
+        Row("peer: skipped, it is not installed", None, ""),
+    ]
+    assert to_page("2 cores", {"ranking": rows, "scale": []}).splitlines() == [
+        "2 cores",
+        "",
+        "**ranking**",
+        "",
+        "| work | measured | baseline in the same run | ratio | target | met |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| rank | 88,591 users/s | pairwise: 501 users/s | 177 x | >= 300x | **no** |",
+        "| peer: skipped, it is not installed |  |  |  |  |  |",
+    ]
 
 
 def test_medians_take_turns():

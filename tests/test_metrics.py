@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nmtr_tf.evaluation.metrics import hit_ratio, mean_metrics, metric_ks, ndcg, shown_k
+from nmtr_tf.evaluation.metrics import hit_ratio, mean_metrics, metric_ks, metric_values, ndcg, shown_k
 
 
 def test_by_hand():
@@ -27,6 +27,12 @@ def test_k_beyond_the_catalogue_is_always_a_hit():
 
 def test_order_of_the_metrics():
     assert list(mean_metrics(np.array([0]), [5, 1])) == ["HR@5", "NDCG@5", "HR@1", "NDCG@1"]
+
+
+def test_a_metric_by_its_name():
+    ranks = np.array([0, 1, 50, 100])
+    np.testing.assert_array_equal(metric_values(ranks, "HR@50"), [1, 1, 0, 0])
+    np.testing.assert_allclose(metric_values(ranks, "NDCG@100"), [1, 1 / np.log2(3), 1 / np.log2(52), 0])
 
 
 def test_no_ranks():

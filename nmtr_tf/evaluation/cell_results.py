@@ -18,7 +18,6 @@ import numpy as np
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.metrics import hit_ratio, ndcg
 from nmtr_tf.evaluation.variants import Variant
 from nmtr_tf.files import new_file, read_json
 
@@ -135,12 +134,6 @@ def encode_ranks(ranks: np.ndarray, limit: int) -> str:
 def decode_ranks(text: str) -> np.ndarray:
     """The inverse of `encode_ranks`, float64 [n]."""
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i4") / 2
-
-
-def user_values(result: Mapping[str, Any], metric: str) -> np.ndarray:
-    """A metric such as "HR@50" of every test user, from the ranks of a result: float64 [num_users]."""
-    kind, k = metric.split("@")
-    return {"HR": hit_ratio, "NDCG": ndcg}[kind](result["ranks"], int(k))
 
 
 def pack_history(history: Sequence[Mapping[str, float]]) -> dict[str, list[float | None]]:

@@ -31,6 +31,12 @@ def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
     return hit_ratio(ranks, k) / np.log2(np.asarray(ranks, np.float64) + 2)
 
 
+def metric_values(ranks: np.ndarray, metric: str) -> np.ndarray:
+    """A metric by its name, such as "HR@50": float64 [n] for ranks float [n]."""
+    kind, k = metric.split("@")
+    return {"HR": hit_ratio, "NDCG": ndcg}[kind](ranks, int(k))
+
+
 def mean_metrics(ranks: np.ndarray, ks: Sequence[int]) -> dict[str, float]:
     """Means over the held-out pairs: {"HR@50": ..., "NDCG@50": ..., ...} in the order of `ks`.
 
@@ -39,8 +45,8 @@ def mean_metrics(ranks: np.ndarray, ks: Sequence[int]) -> dict[str, float]:
     """
     if not len(ranks):
         raise ValueError("`ranks` should hold at least one rank. Received: none.")
-    pairs = (("HR", hit_ratio), ("NDCG", ndcg))
-    return {f"{name}@{k}": float(metric(ranks, k).mean()) for k in ks for name, metric in pairs}
+    names = [f"{kind}@{k}" for k in ks for kind in ("HR", "NDCG")]
+    return {name: float(metric_values(ranks, name).mean()) for name in names}
 
 
 def shown_k(ks: Iterable[int]) -> int:

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.metrics import hit_ratio, mean_metrics, ndcg
+from nmtr_tf.evaluation.metrics import mean_metrics, metric_values
 from nmtr_tf.files import read_json
 
-_METRICS = {"HR": hit_ratio, "NDCG": ndcg}
 _SHARED = {"dataset_fingerprint": "data set", "protocol": "protocol", "mask": "mask"}
 
 
@@ -63,8 +62,7 @@ class SavedRun:
 
     def metric(self, name: str) -> np.ndarray:
         """A metric such as "HR@50", float64 [num_evaluations, num_users]."""
-        kind, k = name.split("@")
-        return np.stack([_METRICS[kind](evaluation.ranks, int(k)) for evaluation in self.evaluations])
+        return np.stack([metric_values(evaluation.ranks, name) for evaluation in self.evaluations])
 
     def mean_and_stddev(self, name: str) -> tuple[float, float | None]:
         """Mean of a metric, and the sample standard deviation over the seeds if there are several."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nmtr_tf.evaluation.cell_results import Finished, user_values
-from nmtr_tf.evaluation.metrics import metric_ks, shown_k
+from nmtr_tf.evaluation.cell_results import Finished
+from nmtr_tf.evaluation.metrics import metric_ks, metric_values, shown_k
 from nmtr_tf.evaluation.significance import t_test_p
 from nmtr_tf.evaluation.variants import Variant
 from nmtr_tf.models.methods import METHODS
@@ -111,7 +111,7 @@ def _tests(found: Results, metrics: Sequence[str]) -> dict[tuple[str, str], tupl
     for metric in metrics if baselines else []:
         best = max(baselines.values(), key=lambda result: result["test"][metric])
         for name in found.keys() - baselines.keys():
-            differences = user_values(found[name], metric) - user_values(best, metric)
+            differences = metric_values(found[name]["ranks"], metric) - metric_values(best["ranks"], metric)
             p_value = t_test_p(differences)
             tests[name, metric] = p_value, bool(p_value < LEVEL and differences.mean() > 0)
     return tests
