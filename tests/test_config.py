@@ -2,13 +2,17 @@
 
 import dataclasses
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from experiments.run_settings import read_flagfile
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.methods import METHODS, has_item_bias, predicted_behaviors, shares_embeddings
+from nmtr_tf.reporting import paper
+from nmtr_tf.training.settings import behavior_weights
 from nmtr_tf.training.stages import make_stages
 
 ROOT = Path(__file__).parent.parent
@@ -137,3 +141,22 @@ def test_flagfiles_hold_config_fields_with_valid_values(path):
     behaviors = config.data.behaviors or ("view", "cart", "buy")
     make_stages(config.model, config.training, predicted_behaviors(config.model, behaviors))
     assert path.parent.name == "flags" or config.model.method == path.stem
+
+
+@pytest.mark.parametrize("dataset", ["beibei", "tmall"])
+@pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_mlp", "nmtr_neumf"])
+def test_flagfiles_hold_the_settings_that_the_paper_prints(dataset, method):
+    def numbers(text):
+        return tuple(float(Fraction(part)) for part in text.strip("[]").split(","))
+
+    printed = paper.best_settings(dataset, method)
+    config = read_flagfile(ROOT / "flags" / dataset / f"{method}.flags")
+    behaviors = config.data.behaviors or paper.BEHAVIORS[dataset]
+    assert behaviors == paper.BEHAVIORS[dataset]
+    assert config.training.optimizer == printed["optimizer"].lower()
+    assert config.training.learning_rate == float(printed["learning rate"])
+    assert printed["layers"] in ("-", str(config.model.num_layers))
+    weights = behavior_weights(config.model, config.training, behaviors)
+    assert weights == pytest.approx(numbers(printed["loss coefficients"]))
+    regularization = printed["regularization"].replace("[0.5e-5]", "[0,5e-5]")  # the noted misprint
+    assert (config.training.l2_user, config.training.l2_item) == numbers(regularization)
