@@ -22,8 +22,9 @@ from nmtr_tf.data import storage
 from nmtr_tf.data.preparation import PrepareOptions, prepare
 from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import mean_metrics
-from nmtr_tf.evaluation.ranking import ModelScorer, masked_items, rank_held_out
+from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
 from nmtr_tf.models.nmtr import build_model
 from nmtr_tf.serving import served_model
 from nmtr_tf.serving.export import id_lines, save_model

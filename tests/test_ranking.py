@@ -1,6 +1,7 @@
 """Ranking against sorting by hand."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from conftest import BEHAVIORS, make_interactions
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.ranking import ModelScorer, Scorer, masked_items, rank_held_out
+from nmtr_tf.evaluation.masks import masked_items
+from nmtr_tf.evaluation.ranking import ModelScorer, Scorer, rank_held_out, rank_splits
 from nmtr_tf.models.nmtr import build_model
 
 
@@ -107,6 +109,41 @@ def test_chunks_do_not_change_the_ranks():
 
 def test_a_sample_ranks_just_those():
     np.testing.assert_array_equal(ranks(sample=np.array([1])).ranks, ranks().ranks[1:])
+
+
+class CountingScorer(FixedScorer):
+    """Says how many users were scored."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.num_scored = tf.Variable(0)
+
+    def scores(self, user_ids, item_side):
+        self.num_scored.assign_add(tf.size(user_ids))
+        return super().scores(user_ids, item_side)
+
+
+def test_splits_of_the_same_users_are_ranked_from_one_scoring():
+    rng = np.random.default_rng(0)
+    bought = rng.random((30, 40)) < 0.2
+    items = rng.integers(0, 40, (2, 30))
+    view = make_interactions({"buy": bought}, validation=[*enumerate(items[0])], test=[*enumerate(items[1])])
+    scorer = CountingScorer(rng.integers(0, 9, (30, 40)), 2**20 // 4 // 40 // 7)  # 7 users in 1 MiB
+    for mask, sample in itertools.product(("target", "none"), (None, np.arange(3, 14))):
+        config = EvaluationConfig(mask=mask, eval_memory_mb=1)
+        scorer.num_scored.assign(0)
+        together = rank_splits(scorer, view, ["validation", "test"], config, sample)
+        assert int(scorer.num_scored) == (35 if sample is None else 14)  # whole chunks
+        for split, found in zip(["validation", "test"], together, strict=True):
+            alone = rank_held_out(scorer, view, split, config, sample)
+            for field in dataclasses.fields(found):
+                np.testing.assert_array_equal(getattr(found, field.name), getattr(alone, field.name))
+
+
+def test_splits_of_different_users_are_not_ranked_together():
+    view = make_interactions({"buy": [[1, 0, 0], [1, 0, 0]]}, validation=[(0, 1)], test=[(1, 2)])
+    with pytest.raises(ValueError, match="`splits` should hold the same users"):
+        rank_splits(FixedScorer(np.ones((2, 3))), view, ["validation", "test"], EvaluationConfig())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -16,7 +16,8 @@ from experiments import prepare, recommend, train
 from nmtr_tf.config import ModelConfig
 from nmtr_tf.data import storage
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.ranking import ModelScorer, masked_items
+from nmtr_tf.evaluation.masks import masked_items
+from nmtr_tf.evaluation.ranking import ModelScorer
 from nmtr_tf.models.nmtr import build_model, network
 from nmtr_tf.serving.recommendation import Recommendations, Recommender, excluded_items
 from nmtr_tf.serving.table_files import write_table

@@ -57,8 +57,14 @@ def test_the_loss_falls(shop, small_config, method, optimizer):
     assert history[0]["train/loss_view"] == pytest.approx(np.log(2), abs=0.15)
 
 
-def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, small_config):
+@pytest.mark.parametrize("same_users", [True, False])
+def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, small_config, same_users):
     config = with_training(small_config, num_epochs=3, eval_every=2, curve_split="test")
+    both = np.intersect1d(*[pairs[:, 0] for pairs in shop.held_out.values()])
+    held_out = {split: pairs[np.isin(pairs[:, 0], both)] for split, pairs in shop.held_out.items()}
+    if not same_users:
+        held_out["validation"] = held_out["validation"][1:]
+    shop = dataclasses.replace(shop, held_out=held_out)
     model, view, history = run(shop, config)
     assert [logs["epoch"] for logs in history] == [1, 2, 3]
     assert ["validation/HR@5" in logs for logs in history] == [False, True, True]  # the last epoch always

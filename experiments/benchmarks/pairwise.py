@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.evaluation.ranking import entries_of, masked_items
+from nmtr_tf.evaluation.masks import entries_of, masked_items
 
 BATCH_SIZE = 65_536
 """Pairs in one call of `predict_on_batch`."""

@@ -2,8 +2,7 @@
 
 import dataclasses
 import functools
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +14,7 @@ from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data import leakage
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.masks import entries_of, masked_items
 from nmtr_tf.models.nmtr import network
 
 
@@ -39,15 +39,24 @@ class Scorer:
         raise NotImplementedError
 
     @functools.cached_property
-    def ranks_of_chunk(self) -> Callable:
-        """Graph that scores a chunk of users and ranks one item for each, traced once per scorer."""
+    def _graphs(self) -> dict[int, Callable]:
+        return {}
 
-        def ranks_of_chunk(item_side, user_ids, items, masked_rows, masked_items):
-            return _ranks(self.scores(user_ids, item_side), items, masked_rows, masked_items)
+    def ranks_of_chunk(self, num_splits: int) -> Callable:
+        """Graph that scores a chunk of users and ranks items of each, one a split; traced once per scorer."""
+        if num_splits not in self._graphs:
+            item_side = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.item_side())
+            ids = tf.TensorSpec([None], tf.int32)
+            signature = [item_side, ids, [[ids] * 3] * num_splits]
 
-        item_side = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.item_side())
-        signature = [item_side, *[tf.TensorSpec([None], tf.int32)] * 4]
-        return tf.function(ranks_of_chunk, input_signature=signature, jit_compile=self.compiled)
+            def ranks_of_chunk(item_side, user_ids, splits):
+                scores = self.scores(user_ids, item_side)
+                return tf.stack([_ranks(scores, *split) for split in splits])
+
+            self._graphs[num_splits] = tf.function(
+                ranks_of_chunk, input_signature=signature, jit_compile=self.compiled
+            )
+        return self._graphs[num_splits]
 
 
 class ModelScorer(Scorer):
@@ -111,45 +120,9 @@ class Ranks:
     num_candidates: np.ndarray
 
 
-def masked_items(view: Interactions, split: str, mask: str) -> sparse.csr_array:
-    """Binary matrix [num_users, num_items] of the items left out of a user's ranking.
-
-    Training purchases, or all training items, as the mask says; at test the validation purchases as well.
-
-    Raises:
-        InputError: If mask is "all" while held-out pairs are still in training: they would be left out.
-    """
-    if mask == "none":
-        return sparse.csr_array(view.target.shape, dtype=bool)
-    if mask == "all":
-        _refuse_leak(view, split)
-    masked = list(view.matrices.values()) if mask == "all" else [view.target]
-    if split == "test":
-        validation = view.held_out["validation"]
-        keys = leakage.pair_keys(validation[:, 0], validation[:, 1], view.num_items)
-        masked.append(leakage.matrix_of(keys, view.target.shape))
-    return functools.reduce(operator.add, masked)  # of booleans: either
-
-
-def _refuse_leak(view: Interactions, split: str) -> None:
-    pairs = view.held_out[split]
-    for name, matrix in view.matrices.items():
-        if leaked := int(leakage.contained(pairs, matrix).sum()):
-            raise InputError(
-                f"--mask=all would hide {leaked} of the {len(pairs)} {split} items, which are still in the "
-                f"training rows of {name!r}; use --protocol=strict or --mask=target."
-            )
-
-
 def users_at_once(memory_mb: int, floats_per_user: int) -> int:
     """Users to score in one chunk: 1 to 1024, as many as the memory (MiB) has float32 for."""
     return int(np.clip(memory_mb * 2**20 // 4 // floats_per_user, 1, 1024))
-
-
-def entries_of(mask: sparse.csr_array, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The entries of some users' rows: positions in `users` and items, integers [num_entries] each."""
-    rows = mask[users]
-    return np.repeat(np.arange(len(users)), np.diff(rows.indptr)), rows.indices
 
 
 def rank_held_out(
@@ -173,30 +146,57 @@ def rank_held_out(
     Raises:
         InputError: If the split is empty or a score is NaN or infinite.
     """
-    pairs = view.held_out[split] if sample is None else view.held_out[split][sample]
-    if not len(pairs):
-        raise InputError(f"There are no {split} pairs to rank.")
-    mask = masked_items(view, split, config.mask)
-    chunk = min(users_at_once(config.eval_memory_mb, view.num_items * scorer.pair_floats), len(pairs))
-    item_side = scorer.item_side()
+    (ranks,) = rank_splits(scorer, view, [split], config, sample, progress)
+    return ranks
+
+
+def rank_splits(
+    scorer: Scorer,
+    view: Interactions,
+    splits: Sequence[str],
+    config: EvaluationConfig,
+    sample: np.ndarray | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> list[Ranks]:
+    """`rank_held_out` of several splits, in their order, that scores every user once.
+
+    Raises:
+        InputError: As `rank_held_out`.
+        ValueError: If the splits do not hold the same users in the same order.
+    """
+    pairs = [view.held_out[split] if sample is None else view.held_out[split][sample] for split in splits]
+    for split, own in zip(splits, pairs, strict=True):
+        if not len(own):
+            raise InputError(f"There are no {split} pairs to rank.")
+        if not np.array_equal(own[:, 0], pairs[0][:, 0]):
+            raise ValueError(f"`splits` should hold the same users. Received: {', '.join(splits)}.")
+    masks = [masked_items(view, split, config.mask) for split in splits]
+    num_pairs = len(pairs[0])
+    chunk = min(users_at_once(config.eval_memory_mb, view.num_items * scorer.pair_floats), num_pairs)
+    item_side, ranks_of_chunk = scorer.item_side(), scorer.ranks_of_chunk(len(splits))
     ranks = []
-    for first in range(0, len(pairs), chunk):
-        part = pairs[first : first + chunk]
-        chunk_ranks = scorer.ranks_of_chunk(item_side, *_padded(part, mask, chunk)).numpy()[: len(part)]
+    for first in range(0, num_pairs, chunk):
+        parts = [own[first : first + chunk] for own in pairs]
+        padded = [_padded(part, mask, chunk) for part, mask in zip(parts, masks, strict=True)]
+        chunk_ranks = ranks_of_chunk(item_side, padded[0][0], [own[1:] for own in padded]).numpy()
         if np.isnan(chunk_ranks).any():
             raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")
-        ranks.append(chunk_ranks)
+        ranks.append(chunk_ranks[:, : len(parts[0])])
         if progress:
-            progress(len(part))
-    users, items = pairs.T
-    hidden = leakage.contained(pairs, mask)  # a held-out item is always a candidate
-    num_candidates = view.num_items - np.diff(mask.indptr)[users] + hidden
-    all_ranks = np.concatenate(ranks).astype(np.float64)
-    return Ranks(users, items, all_ranks, num_candidates.astype(np.int32))
+            progress(len(parts[0]))
+    all_ranks = np.concatenate(ranks, axis=1).astype(np.float64)
+    candidates = [_num_candidates(own, mask) for own, mask in zip(pairs, masks, strict=True)]
+    return [Ranks(*own.T, *found) for own, *found in zip(pairs, all_ranks, candidates, strict=True)]
+
+
+def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:
+    """Items that are ranked for the user of each pair, int32; the held-out one always is."""
+    hidden = leakage.contained(pairs, mask)
+    return (mask.shape[1] - np.diff(mask.indptr)[pairs[:, 0]] + hidden).astype(np.int32)
 
 
 def _padded(pairs: np.ndarray, mask: sparse.csr_array, num_rows: int) -> list[tf.Tensor]:
-    """What `ranks_of_chunk` takes after the item side, int32 each, in sizes that hardly ever change.
+    """Users, items, and rows and columns of masked entries, int32 each, in sizes that hardly ever change.
 
     A size that XLA has not seen costs a compilation. So the last pair is repeated up to `num_rows`, and the
     masked entries are filled up to a power of two with the first pair, which masks nothing.

@@ -13,7 +13,8 @@ from scipy import sparse
 from nmtr_tf.data import leakage
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.ranking import ModelScorer, entries_of, masked_items, users_at_once
+from nmtr_tf.evaluation.masks import entries_of, masked_items
+from nmtr_tf.evaluation.ranking import ModelScorer, users_at_once
 
 
 @dataclasses.dataclass(frozen=True)

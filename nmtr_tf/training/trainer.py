@@ -13,7 +13,7 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.interactions import Interactions
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
-from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.evaluation.ranking import ModelScorer, rank_splits
 from nmtr_tf.models.nmtr import network
 from nmtr_tf.training.callbacks import BestEpoch
 from nmtr_tf.training.optimizers import make_optimizer
@@ -138,13 +138,19 @@ def make_evaluation(
     samples = {
         split: evaluation_sample(view, split, config, scorer, sampler.num_instances) for split in splits
     }
+    # Ranking both splits of a user at once halves the scoring.
+    users = [view.held_out[split][:, 0] for split in splits]
+    together = len(splits) == 2 and np.array_equal(*users)
+    groups = [splits] if together else [[split] for split in splits]
 
     def evaluate() -> dict[str, float]:
         logs: dict[str, float] = {}
-        for split, sample in samples.items():
-            ranks = rank_held_out(scorer, view, split, config.evaluation, sample).ranks
-            metrics = mean_metrics(ranks, config.evaluation.ks)
-            logs |= {f"{split}/{name}": value for name, value in metrics.items()}
+        for group in groups:
+            # Equal numbers of pairs have equal samples.
+            ranked = rank_splits(scorer, view, group, config.evaluation, samples[group[0]])
+            for split, ranks in zip(group, ranked, strict=True):
+                metrics = mean_metrics(ranks.ranks, config.evaluation.ks)
+                logs |= {f"{split}/{name}": value for name, value in metrics.items()}
         return logs
 
     return evaluate

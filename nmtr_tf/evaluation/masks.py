@@ -1,0 +1,47 @@
+"""Which items are left out of a user's ranking."""
+
+import functools
+import operator
+
+import numpy as np
+from scipy import sparse
+
+from nmtr_tf.data import leakage
+from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.errors import InputError
+
+
+def masked_items(view: Interactions, split: str, mask: str) -> sparse.csr_array:
+    """Binary matrix [num_users, num_items] of the items left out of a user's ranking.
+
+    Training purchases, or all training items, as the mask says; at test the validation purchases as well.
+
+    Raises:
+        InputError: If mask is "all" while held-out pairs are still in training: they would be left out.
+    """
+    if mask == "none":
+        return sparse.csr_array(view.target.shape, dtype=bool)
+    if mask == "all":
+        _refuse_leak(view, split)
+    masked = list(view.matrices.values()) if mask == "all" else [view.target]
+    if split == "test":
+        validation = view.held_out["validation"]
+        keys = leakage.pair_keys(validation[:, 0], validation[:, 1], view.num_items)
+        masked.append(leakage.matrix_of(keys, view.target.shape))
+    return functools.reduce(operator.add, masked)  # of booleans: either
+
+
+def _refuse_leak(view: Interactions, split: str) -> None:
+    pairs = view.held_out[split]
+    for name, matrix in view.matrices.items():
+        if leaked := int(leakage.contained(pairs, matrix).sum()):
+            raise InputError(
+                f"--mask=all would hide {leaked} of the {len(pairs)} {split} items, which are still in the "
+                f"training rows of {name!r}; use --protocol=strict or --mask=target."
+            )
+
+
+def entries_of(mask: sparse.csr_array, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The entries of some users' rows: positions in `users` and items, integers [num_entries] each."""
+    rows = mask[users]
+    return np.repeat(np.arange(len(users)), np.diff(rows.indptr)), rows.indices
