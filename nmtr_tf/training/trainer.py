@@ -140,7 +140,7 @@ def make_evaluation(
     }
     # Ranking both splits of a user at once halves the scoring.
     users = [view.held_out[split][:, 0] for split in splits]
-    together = len(splits) == 2 and np.array_equal(*users)
+    together = len(users) == 2 and np.array_equal(users[0], users[1])
     groups = [splits] if together else [[split] for split in splits]
 
     def evaluate() -> dict[str, float]:
