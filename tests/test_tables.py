@@ -186,6 +186,8 @@ def test_table_four():
         results[1]["test"][m] for m in ("HR@100", "NDCG@100")
     ]
     peak = subsets_table(finished, bases, "peak")
+    assert "In brackets: the paper's values, with the same behaviors." in peak.notes
+    assert not any("The data here has" in note for note in peak.notes)
     assert [entry.paper for entry in peak.rows[1][1]] == ["0.2979", "0.0705"]
     assert [entry.paper for entry in peak.rows[5][1]] == ["0.2726", "0.0654"]
     three = finished_of(

@@ -30,7 +30,7 @@ def subsets_table(finished: Finished, bases: Sequence[Variant], selection: str) 
             found |= {variant.name(finished.behaviors): result} if result else {}
             theirs = [_table_four(finished, variant, metric, selection) for metric in metrics]
             rows.append((get_method(variant.method).label, _entries(result, metrics, selection, theirs)))
-    notes = peak_notes(finished, found, rows) if selection == "peak" else []
+    notes = peak_notes(finished, found, rows, same_behaviors=True) if selection == "peak" else []
     return Table(title("IV", finished, selection), ["", *metrics], rows, notes)
 
 

@@ -123,8 +123,15 @@ def _significance_notes(found: Results, tests: Mapping[tuple[str, str], tuple[fl
     return [f"{who} above the best baseline of its column: paired t-test over {users:,} users, p < {LEVEL}."]
 
 
-def peak_notes(finished: Finished, found: Results, rows: Rows) -> list[str]:
-    """What is to be known about peaks, and about the paper's values beside them."""
+def peak_notes(finished: Finished, found: Results, rows: Rows, same_behaviors: bool = False) -> list[str]:
+    """What is to be known about peaks, and about the paper's values beside them.
+
+    Args:
+        finished: All finished cells.
+        found: Those of the table.
+        rows: The table's.
+        same_behaviors: Whether the paper's values are of the behaviors that the rows name; else of all.
+    """
     notes = ["Peaks select on test: they are optimistic, as the paper's are."]
     sampled = {(result["curve_users"], result["num_test_users"]) for result in found.values()}
     notes += [
@@ -132,7 +139,11 @@ def peak_notes(finished: Finished, found: Results, rows: Rows) -> list[str]:
         for users, everyone in sorted(sampled)
         if users < everyone
     ]
-    if any(entry.paper for _, entries in rows for entry in entries):
+    if not any(entry.paper for _, entries in rows for entry in entries):
+        return notes
+    if same_behaviors:
+        notes.append("In brackets: the paper's values, with the same behaviors.")
+    else:
         theirs = paper.BEHAVIORS[finished.dataset]
         notes.append(f"In brackets: the paper's values, with {', '.join(theirs)}.")
         if theirs != finished.behaviors:
