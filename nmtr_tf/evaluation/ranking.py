@@ -43,7 +43,11 @@ class Scorer:
         return {}
 
     def ranks_of_chunk(self, num_splits: int) -> Callable:
-        """Graph that scores a chunk of users and ranks items of each, one a split; traced once per scorer."""
+        """Graph that scores a chunk of users and ranks one item of each for every split; traced once.
+
+        It takes the item side, user ids int32 [n] and, for each split, items int32 [n] with rows and columns
+        of masked entries, int32 [m] each. It gives ranks float32 [num_splits, n].
+        """
         if num_splits not in self._graphs:
             item_side = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.item_side())
             ids = tf.TensorSpec([None], tf.int32)
