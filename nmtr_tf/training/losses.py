@@ -33,11 +33,7 @@ def bpr_loss(
 ) -> tf.Tensor:
     """Pairwise loss [Rendle et al. 2009] of one behavior, summed over positives with each of their negatives.
 
-    Args:
-        positive_logits: float32 [n].
-        negative_logits: float32 [n, num_negatives].
-        positive_weights: float32 [n], 0 where the positive does not count.
-        negative_weights: float32 [n], 0 where the negatives do not count.
+    Arguments as those of `log_loss`.
 
     Returns:
         float32 scalar: -sum weight * log sigmoid(positive - negative).
@@ -56,11 +52,7 @@ def squared_loss(
 
     The logits are scores as they are, without a sigmoid, and should be 1 and 0.
 
-    Args:
-        positive_logits: float32 [n].
-        negative_logits: float32 [n, num_negatives].
-        positive_weights: float32 [n], 0 where the positive does not count.
-        negative_weights: float32 [n], 0 where the negatives do not count.
+    Arguments as those of `log_loss`.
 
     Returns:
         float32 scalar: sum weight * (1 - positive)^2 + sum weight * negative^2.
