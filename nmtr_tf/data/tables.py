@@ -18,6 +18,9 @@ BLOCK_BYTES = 1 << 23
 _PARQUET_ROWS = 1 << 18
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_KEPT: list[object] = []
+"""What Arrow's threads call Python through. The last to let go of it needs Python's lock; where that is a thread
+and Python is exiting, as after a file without rows, the process is aborted. So this list is the last."""
 
 
 class TextTable:
@@ -80,7 +83,6 @@ class TextTable:
                 column_names=positions,
                 skip_rows=self._header_line,
                 block_size=BLOCK_BYTES,
-                encoding="latin-1",
             ),
             "parse_options": csv.ParseOptions(
                 delimiter=self._delimiter, quote_char=self._quote, invalid_row_handler=self._skip
@@ -89,7 +91,12 @@ class TextTable:
                 column_types=dict.fromkeys(columns, pa.string()), include_columns=list(dict.fromkeys(columns))
             ),
         }
-        with _reading(self.path), _open(self.path) as stream:
+        with (
+            _reading(self.path),
+            _open(self.path) as raw,
+            pa.transcoding_input_stream(raw, "latin-1", "utf8") as stream,
+        ):
+            _KEPT.append((stream, options["parse_options"]))
             for batch in csv.open_csv(stream, **options):
                 cells = [_encode_latin1(batch.column(column)) for column in columns]
                 yield pa.RecordBatch.from_arrays(cells, names=list(places))
