@@ -70,6 +70,11 @@ FORMATS: dict[str, tuple[dict[str, str], dict[str, Any], list[tuple]]] = {
         {"source": "log", "behaviors": ("view", "buy")},
         [(5, 6, "view", 10000), (5, 7, "buy", 20000), (4, 6, "buy", 1500)],
     ),
+    "log with semicolons": (
+        {"a.csv": 'user;"the;item";behavior;timestamp\n5;"6,5";view;10\n"5";7;buy;20\n'},
+        {"source": "log", "behaviors": ("view", "buy"), "columns": {"item": "the;item"}},
+        [(5, "6,5", "view", 10000), (5, "7", "buy", 20000)],
+    ),
     "adjacency": (
         ADJACENCY,
         {"source": "adjacency", "inputs": "cart:cart.txt,buy:buy.txt", "heldout": "test.txt"},

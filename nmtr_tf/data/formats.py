@@ -11,8 +11,8 @@ class Format:
 
     Attributes:
         description: One line for --help.
-        delimiter: Between fields; None: told by the file's suffix. Only comma-separated fields may
-            be in double quotes.
+        delimiter: Between fields; None: told by the file's suffix. Only fields separated by commas or
+            semicolons may be in double quotes.
         column_names: Names of the columns of files without a header, else None.
         user: Name of the column of user ids.
         item: Name of the column of item ids.

@@ -16,11 +16,11 @@ from nmtr_tf.errors import InputError
 
 BLOCK_BYTES = 1 << 23
 _PARQUET_ROWS = 1 << 18
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
+_DELIMITERS = {".csv": ",;", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _KEPT: list[object] = []
-"""What Arrow's threads call Python through. The last to let go of it needs Python's lock; where that is a thread
-and Python is exiting, as after a file without rows, the process is aborted. So this list is the last."""
+"""What Arrow's threads call Python through. Who lets go of it last needs Python's lock; where that is a thread
+while Python exits, as after a file without rows, the process is aborted. So this list lets go last."""
 
 
 class TextTable:
@@ -36,15 +36,21 @@ class TextTable:
     def __init__(self, path: Path, delimiter: str, names: Sequence[str] | None):
         """Reads the header, or takes `names` for a file without.
 
+        Args:
+            path: The file.
+            delimiter: Between fields; of several characters, the one that the first line has most of.
+            names: Of the columns of a file without a header, else None.
+
         Raises:
             InputError: The file cannot be read, or its header is not UTF-8.
         """
         self.path = path
         self.invalid_rows = 0
-        self._delimiter, self._quote = delimiter, '"' if delimiter == "," else False
         self._first_invalid: csv.InvalidRow | None = None
         with _reading(path):
             number, line = next(_lines(path), (0, b""))
+        self._delimiter = max(delimiter, key=line.decode("latin-1").count)
+        self._quote = '"' if self._delimiter in ",;" else False
         self._header_line = number if names is None else 0
         self.header = f"{path}, line {self._header_line}"
         names = self._split_header(line) if names is None else names
@@ -57,7 +63,7 @@ class TextTable:
         except UnicodeDecodeError as error:
             raise InputError(f"{self.header}: expected UTF-8 text, got {line[:20]!r}") from error
         if self._quote and '"' in text:
-            return next(text_csv.reader([text]))
+            return next(text_csv.reader([text], delimiter=self._delimiter))
         return text.split(self._delimiter)
 
     def batches(self, places: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
