@@ -19,8 +19,8 @@ _PARQUET_ROWS = 1 << 18
 _DELIMITERS = {".csv": ",;", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _KEPT: list[object] = []
-"""What Arrow's threads call Python through. Who lets go of it last needs Python's lock; where that is a thread
-while Python exits, as after a file without rows, the process is aborted. So this list lets go last."""
+"""What Arrow's threads call Python through. Who lets go of it last needs Python's lock; where that is a
+thread while Python exits, as after a file without rows, the process is aborted. So this list lets go last."""
 
 
 class TextTable:
