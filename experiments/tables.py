@@ -2,7 +2,8 @@
 
 1  statistics of the data set
 2  the best settings that experiments.tune found
-3  all methods: HR and NDCG, tests against the best baseline, references that learn nothing and linear peers
+3  all methods: HR and NDCG, tests against the best baseline, references that learn nothing and linear peers;
+   with --seeds a second table, of means and standard deviations
 4  the NMTR methods with subsets of the auxiliary data, or with the one that --behaviors and --keep name
 5  multi-task against sequential training; separate embeddings; the heads of the other behaviors
 
@@ -12,13 +13,15 @@ exists; flags given here come last. The paper's own values stand beside --select
 
 Examples:
     python -m experiments.tables --table=3 --dataset_dir=out/shop --workdir=out/paper --num_epochs=20
+    python -m experiments.tables --table=3 --seeds=0,1,2 --dataset_dir=out/shop --workdir=out/paper
     python -m experiments.tables --table=4 --dataset_dir=out/shop --workdir=out/paper --dry_run
     python -m experiments.tables --results_dir=docs/results --write=RESULTS.md
 """
 
 import csv
+import dataclasses
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -37,7 +40,7 @@ from nmtr_tf.models.methods import METHODS
 from nmtr_tf.reporting.ablation_tables import subsets_table, training_tables
 from nmtr_tf.reporting.data_tables import settings_table, statistics_table
 from nmtr_tf.reporting.documents import Table, to_json, to_latex, to_markdown, to_text
-from nmtr_tf.reporting.method_table import methods_table
+from nmtr_tf.reporting.method_table import methods_table, repeated_variants, seeds_table
 from nmtr_tf.reporting.results_page import replace_part, results_part
 
 FLAGS = cells.new_flags()
@@ -49,6 +52,12 @@ flags.DEFINE_enum(
     ["validation", "peak"],
     "Whose test metrics are shown: those of the epoch that validation chose, or, metric by metric, the best "
     "of all epochs on test, as in the paper, with its values beside them.",
+    **_at,
+)
+flags.DEFINE_list(
+    "seeds",
+    [],
+    "For Table III: train once for each of these seeds, not once with --seed; the table is the first one's.",
     **_at,
 )
 flags.DEFINE_string(
@@ -72,6 +81,9 @@ def _tables(values: flags.FlagValues) -> None:
         _write_page(values)
         return
     cli.require(values, "table")
+    if values.seeds and values.table != "3":
+        raise InputError(f"--seeds is for --table=3. Received: --table={values.table}.")
+    values.seed = _seeds(values)[0]
     bench = open_bench(values)
     make = {"1": _statistics, "2": _settings}.get(values.table, _results)
     if tables := make(bench):
@@ -116,7 +128,8 @@ def _results(bench: Bench) -> list[Table]:
     if values.selection == "validation" and values.validation == "none":
         raise InputError("--selection=validation needs --validation=random; with none, use --selection=peak.")
     plan, make = _PLANS[values.table]
-    bases = [bench.variant(method) for method in values.methods or (METHODS if plan is _alone else _CASCADES)]
+    methods = values.methods or (METHODS if plan is _methods else _CASCADES)
+    bases = [bench.variant(method) for method in methods]
     wanted = [make_cell(bench, variant) for base in bases for variant in plan(bench, base)]
     if values.dry_run:
         show_plan(bench, wanted)
@@ -128,8 +141,18 @@ def _results(bench: Bench) -> list[Table]:
     return make(finished, bases, values.selection)
 
 
-def _alone(bench: Bench, base: Variant) -> Iterable[Variant]:
-    return [base]
+def _seeds(values: flags.FlagValues) -> list[int]:
+    return cli.whole_numbers(values, "seeds") or [values.seed]
+
+
+def _methods(bench: Bench, base: Variant) -> Iterable[Variant]:
+    return [dataclasses.replace(base, seed=seed) for seed in _seeds(bench.values)]
+
+
+def _methods_tables(finished: Finished, bases: Sequence[Variant], selection: str) -> list[Table]:
+    repeated = repeated_variants(finished, bases)
+    beside = [seeds_table(finished, repeated, selection)] if repeated else []
+    return [methods_table(finished, bases, selection), *beside]
 
 
 def _subsets(bench: Bench, base: Variant) -> Iterable[Variant]:
@@ -141,7 +164,7 @@ def _kinds(bench: Bench, base: Variant) -> Iterable[Variant]:
 
 
 _PLANS: dict[str, tuple[Callable, Callable]] = {
-    "3": (_alone, lambda *arguments: [methods_table(*arguments)]),
+    "3": (_methods, _methods_tables),
     "4": (_subsets, lambda *arguments: [subsets_table(*arguments)]),
     "5": (_kinds, lambda finished, bases, selection: training_tables(finished, bases, [selection])),
 }

@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import call, refused
 from scipy import stats
@@ -18,7 +19,7 @@ from nmtr_tf.models.methods import METHODS
 from nmtr_tf.reporting.ablation_tables import subsets_table, training_tables
 from nmtr_tf.reporting.data_tables import settings_table, statistics_table
 from nmtr_tf.reporting.documents import Entry, Table, to_text
-from nmtr_tf.reporting.method_table import methods_table
+from nmtr_tf.reporting.method_table import methods_table, repeated_variants, seeds_table
 from nmtr_tf.reporting.results_page import BEGIN, END
 
 KS = (50, 100)
@@ -157,6 +158,44 @@ def test_no_paper_beside_other_data(finished):
     table = methods_table(other, METHODS_SHOWN, "peak")
     assert not any(entry.paper for _, entries in table.rows for entry in entries)
     assert "paper's values" not in " ".join(table.notes)
+
+
+def seeds_of(center: float, name: str, *seeds: int) -> list[dict]:
+    return [
+        result_of(f"{name}-seed_{seed}" if seed else name, center, 10 * seed + len(name)) | {"seed": seed}
+        for seed in seeds
+    ]
+
+
+def test_over_seeds_are_the_mean_the_deviation_and_a_test_of_each_users_mean():
+    gmf, cmf, nmtr = seeds_of(200, "gmf", 0), seeds_of(150, "cmf", 0, 1, 4), seeds_of(120, "nmtr_gmf", 0, 1)
+    finished = finished_of(*gmf, *cmf, *nmtr)
+    variants = repeated_variants(finished, METHODS_SHOWN)
+    assert [(one.method, one.seed) for one in variants] == [
+        ("cmf", 0),
+        ("cmf", 1),
+        ("cmf", 4),
+        ("nmtr_gmf", 0),
+        ("nmtr_gmf", 1),
+    ]
+    table = seeds_table(finished, variants, "validation")
+    assert table.title.startswith("Beside Table III: beibei")
+    assert table.columns == ["", "seeds", "HR@100", "s.d. of HR@100", "NDCG@100", "s.d. of NDCG@100"]
+    assert [label for label, _ in table.rows] == ["Our NMTR model", "NMTR-GMF", "Multi-behavior", "CMF"]
+    for (_, entries), results in zip((table.rows[1], table.rows[3]), (nmtr, cmf), strict=True):
+        assert entries[0].value == len(results)
+        for place, metric in ((1, "HR@100"), (3, "NDCG@100")):
+            values = [result["test"][metric] for result in results]
+            assert entries[place].value == pytest.approx(sum(values) / len(values))
+            assert entries[place + 1].value == pytest.approx(pd.Series(values).std())
+            assert entries[place].best == (results is nmtr)
+    hits = [np.mean([one["ranks"] < 100 for one in results], axis=0) for results in (nmtr, cmf)]
+    test = stats.ttest_rel(*hits)
+    assert table.rows[1][1][1].p_value == pytest.approx(test.pvalue)
+    assert table.rows[1][1][1].significant == bool(test.pvalue < 0.05)
+    peak = entries_of(seeds_table(finished, variants, "peak"), "CMF")
+    assert peak["HR@100"].value == pytest.approx(np.mean([result["peak"]["HR@100"] for result in cmf]))
+    assert entries_of(seeds_table(finished, variants, "peak"), "NMTR-GMF")["HR@100"].p_value is None
 
 
 def test_table_three_fits_a_terminal(finished):
@@ -298,6 +337,24 @@ def test_the_command_writes_three_files_and_resumes(made, monkeypatch, capsys):
     assert "| NMTR-GMF |" in (workdir / "table3_strict_peak.md").read_text()
 
 
+def test_several_seeds_train_what_is_missing(made, capsys):
+    workdir, flags = made
+    assert call(tables, "--table=3", *flags, "--methods=nmtr_gmf", "--seeds=0,3") == 0
+    assert re.findall(r"^\[.*", capsys.readouterr().out, re.MULTILINE) == ["[1/1] nmtr_gmf-seed_3"]
+    stored = [workdir / "results" / "shop" / "strict" / f"nmtr_gmf{end}.json" for end in ("", "-seed_3")]
+    first, second = map(read_json, stored)
+    assert (first["seed"], second["seed"]) == (0, 3)
+    assert first["ranks"] != second["ranks"]
+    assert not list(stored[0].parent.glob("reference*seed*"))
+    three, beside = read_json(workdir / "table3_strict_validation.json")["tables"]
+    assert three["rows"][1]["entries"]["NDCG@10"]["value"] == first["test"]["NDCG@10"]
+    mean = (first["test"]["NDCG@10"] + second["test"]["NDCG@10"]) / 2
+    entries = beside["rows"][1]["entries"]
+    assert entries["NDCG@10"]["value"] == pytest.approx(mean)
+    difference = abs(first["test"]["NDCG@10"] - second["test"]["NDCG@10"])
+    assert entries["s.d. of NDCG@10"]["value"] == pytest.approx(difference / 2**0.5)
+
+
 @pytest.mark.parametrize(("table", "count"), [("3", 1), ("4", 4), ("5", 3)])
 def test_dry_run_lists_the_cells_and_trains_nothing(made, monkeypatch, capsys, table, count):
     workdir, flags = made
@@ -358,6 +415,8 @@ def test_tables_one_and_two(made, shop_dir, capsys):
         ),
         (["--table=3", "--loss_weights=0.5,0.5"], "--loss_weights should hold one weight for each of the 3"),
         (["--table=3", "--selection=luck"], "luck"),
+        (["--table=4", "--seeds=0,1"], "--seeds is for --table=3. Received: --table=4."),
+        (["--table=3", "--seeds=1,1"], "--seeds should be different whole numbers, at least 0."),
         (["--table=3", "--validation=none"], "--selection=validation needs --validation=random"),
         (["--table=5", "--methods=gmf"], "--train_mode=sequential goes from behavior to behavior"),
         (["--table=3", "--write=RESULTS.md"], "--write shows all finished cells; it excludes --table."),
@@ -395,7 +454,8 @@ def results_in(directory, *results: dict):
 def test_the_page_is_made_of_the_results_alone(tmp_path, page):
     gmf = result_of("gmf", flags=["--num_epochs=50"])
     folder = results_in(tmp_path / "results", gmf, result_of("nmtr_gmf-sequential"), result_of("nmtr_gmf"))
-    results_in(folder, result_of("bpr", dataset="taobao", protocol="released"))
+    other = {"dataset": "taobao", "protocol": "released"}
+    results_in(folder, result_of("bpr") | other, result_of("bpr-seed_1") | other | {"seed": 1})
     command = [f"--results_dir={folder}", f"--write={page}", "--quiet"]
     assert call(tables, *command) == 0
     text = page.read_text()
@@ -404,6 +464,9 @@ def test_the_page_is_made_of_the_results_alone(tmp_path, page):
     assert "old" not in text
     assert text.count("**Table III: beibei") == 2  # both selections where the paper has values
     assert text.count("**Table III: taobao") == 1
+    assert text.count("**Beside Table III: taobao") == 1
+    assert "**Beside Table III: beibei" not in text
+    assert "--workdir=out/tables --seeds=0,1`: runs: 2, seeds 0, 1, at most" in text
     assert "Table IV" not in text  # it has no cell of its own yet
     assert text.count("**Table V: beibei") == 2
     assert (

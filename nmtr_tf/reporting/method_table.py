@@ -1,7 +1,10 @@
-"""Table III: all methods, the tests against the best baseline, and the references below the line."""
+"""Table III: all methods, the tests against the best baseline, the references below the line; over seeds."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from nmtr_tf.evaluation.cell_results import Finished
 from nmtr_tf.evaluation.metrics import metric_ks, metric_values, shown_k
@@ -29,6 +32,9 @@ REFERENCES = {
 }
 """References and linear peers -> their short labels; "all": of all behaviors, not of the target alone."""
 
+_ENTRIES = {"validation": "test", "peak": "peak"}
+"""Selection -> the entry of a result that has its metrics."""
+
 Rows = list[tuple[str, Sequence[Entry]]]
 Results = Mapping[str, Mapping[str, Any]]
 """{method: the result of its cell}"""
@@ -55,19 +61,16 @@ def methods_table(finished: Finished, variants: Sequence[Variant], selection: st
         for name, result in found.items()
     }
     best = {metric: _highest(values, metric) for metric in metrics}
-    tests = _tests(found, metrics) if selection == "validation" else {}
+    tests = _tests({name: [result] for name, result in found.items()}, metrics, selection)
 
     def entry(name: str, metric: str) -> Entry:
         theirs = paper.table_three(finished.dataset, name, metric) if selection == "peak" else ""
-        p_value, above = tests.get((name, metric), (None, False))
         value = values.get(name, {}).get(metric)
-        return Entry(value, theirs, value is not None and value == best[metric], p_value, above)
+        is_best = value is not None and value == best[metric]
+        return Entry(value, theirs, is_best, *tests.get((name, metric), (None, False)))
 
-    rows: Rows = []
-    for group, heading in _GROUPS.items():
-        members = [one.method for one in variants if METHODS[one.method].group == group]
-        rows += [(heading, [])] if members else []
-        rows += [(METHODS[name].label, [entry(name, metric) for metric in metrics]) for name in members]
+    methods = [one.method for one in variants]
+    rows = _method_rows(methods, lambda name: [entry(name, metric) for metric in metrics])
     references = {
         name: result for name in REFERENCES if (result := finished.find(reference_variant(variants[0], name)))
     }
@@ -75,9 +78,67 @@ def methods_table(finished: Finished, variants: Sequence[Variant], selection: st
     if selection == "peak":
         notes = peak_notes(finished, found, rows) + paper.table_three_notes(finished.dataset)
     else:
-        notes = _significance_notes(found, tests) if tests else []
+        notes = _significance_notes(finished, tests)
     notes += _reference_notes(references, values, metrics)
     return Table(title("III", finished, selection), ["", *metrics], rows, notes)
+
+
+def repeated_variants(finished: Finished, bases: Sequence[Variant]) -> list[Variant]:
+    """The finished cells of those methods that have been trained with several seeds."""
+    seeds = sorted({result["seed"] for result in finished.results.values()})
+    repeated: list[Variant] = []
+    for base in bases:
+        variants = [dataclasses.replace(base, seed=seed) for seed in seeds]
+        done = [variant for variant in variants if finished.find(variant)]
+        repeated += done if len(done) > 1 else []
+    return repeated
+
+
+def seeds_table(finished: Finished, variants: Sequence[Variant], selection: str) -> Table:
+    """Beside Table III: mean and sample standard deviation over the seeds of each method.
+
+    The tests are those of Table III, with the metrics of each user averaged over the seeds.
+
+    Args:
+        finished: The cells.
+        variants: Those of several seeds of each method, all finished.
+        selection: As in `methods_table`.
+    """
+    k = shown_k(metric_ks(finished.metrics))
+    metrics = [f"HR@{k}", f"NDCG@{k}"]
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for one in variants:
+        found.setdefault(one.method, []).append(finished.results[one.name(finished.behaviors)])
+    values = {
+        (name, metric): [result[_ENTRIES[selection]][metric] for result in results]
+        for name, results in found.items()
+        for metric in metrics
+    }
+    means = {place: float(np.mean(row)) for place, row in values.items()}
+    tests = _tests(found, metrics, selection)
+
+    def entries(name: str) -> list[Entry]:
+        shown = [Entry(len(found[name]))]
+        for metric in metrics:
+            mean, deviation = means[name, metric], float(np.std(values[name, metric], ddof=1))
+            is_best = mean == max(means[other, metric] for other in found)
+            shown += [Entry(mean, "", is_best, *tests.get((name, metric), (None, False))), Entry(deviation)]
+        return shown
+
+    columns = ["", "seeds", *[head for metric in metrics for head in (metric, f"s.d. of {metric}")]]
+    name = title("III", finished, selection).replace("Table", "Beside Table", 1)
+    notes = ["Means and standard deviations (s.d.) over the seeds.", *_significance_notes(finished, tests)]
+    return Table(name, columns, _method_rows(list(found), entries), notes)
+
+
+def _method_rows(methods: Sequence[str], entries: Callable[[str], Sequence[Entry]]) -> Rows:
+    """The rows of methods, in the groups of Table III."""
+    rows: Rows = []
+    for group, heading in _GROUPS.items():
+        members = [name for name in methods if METHODS[name].group == group]
+        rows += [(heading, [])] if members else []
+        rows += [(METHODS[name].label, entries(name)) for name in members]
+    return rows
 
 
 def _reference_rows(references: Results, metrics: Sequence[str]) -> Rows:
@@ -96,29 +157,44 @@ def title(number: str, finished: Finished, selection: str) -> str:
 
 def measured(result: Mapping[str, Any] | None, metric: str, selection: str) -> float | None:
     """A test metric of a result under a selection; None without one."""
-    entry = "test" if selection == "validation" else "peak"
-    return result[entry].get(metric) if result else None
+    return result[_ENTRIES[selection]].get(metric) if result else None
 
 
 def _highest(values: Mapping[str, Mapping[str, float | None]], metric: str) -> float | None:
     return max((value for row in values.values() if (value := row[metric]) is not None), default=None)
 
 
-def _tests(found: Results, metrics: Sequence[str]) -> dict[tuple[str, str], tuple[float, bool]]:
-    """(NMTR method, metric) -> p-value against the best baseline, and whether it is significantly above."""
-    baselines = {name: result for name, result in found.items() if METHODS[name].group != "NMTR"}
-    tests = {}
-    for metric in metrics if baselines else []:
-        best = max(baselines.values(), key=lambda result: result["test"][metric])
-        for name in found.keys() - baselines.keys():
-            differences = metric_values(found[name]["ranks"], metric) - metric_values(best["ranks"], metric)
+Tests = Mapping[tuple[str, str], tuple[float, bool]]
+"""{(NMTR method, metric): (p-value against the best baseline, whether it is significantly above)}"""
+
+
+def _tests(found: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], selection: str) -> Tests:
+    """The tests between methods, each user's metrics averaged over a method's results; none of peaks.
+
+    Args:
+        found: {method: results of its seeds}.
+        metrics: What is tested.
+        selection: As in `methods_table`.
+    """
+    baselines = [name for name in found if METHODS[name].group != "NMTR"]
+    tests: dict[tuple[str, str], tuple[float, bool]] = {}
+    for metric in metrics if baselines and selection == "validation" else []:
+        by_user = {
+            name: np.mean([metric_values(result["ranks"], metric) for result in results], axis=0)
+            for name, results in found.items()
+        }
+        best = max(baselines, key=lambda name: by_user[name].mean())
+        for name in by_user.keys() - set(baselines):
+            differences = by_user[name] - by_user[best]
             p_value = t_test_p(differences)
             tests[name, metric] = p_value, bool(p_value < LEVEL and differences.mean() > 0)
     return tests
 
 
-def _significance_notes(found: Results, tests: Mapping[tuple[str, str], tuple[float, bool]]) -> list[str]:
-    users = next(iter(found.values()))["num_test_users"]
+def _significance_notes(finished: Finished, tests: Tests) -> list[str]:
+    if not tests:
+        return []
+    users = next(iter(finished.results.values()))["num_test_users"]
     who = "(*)" if any(above for _, above in tests.values()) else "No NMTR method is"
     return [f"{who} above the best baseline of its column: paired t-test over {users:,} users, p < {LEVEL}."]
 

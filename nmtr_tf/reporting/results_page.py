@@ -12,7 +12,7 @@ from nmtr_tf.models.methods import METHODS
 from nmtr_tf.reporting import paper
 from nmtr_tf.reporting.ablation_tables import subsets_table, training_tables
 from nmtr_tf.reporting.documents import Table, to_markdown
-from nmtr_tf.reporting.method_table import methods_table
+from nmtr_tf.reporting.method_table import methods_table, repeated_variants, seeds_table
 
 BEGIN = "<!-- results of experiments.tables: begin -->"
 END = "<!-- results of experiments.tables: end -->"
@@ -60,8 +60,10 @@ def _section(finished: Finished) -> str:
     selections = ("validation", "peak") if finished.dataset in paper.BEHAVIORS else ("validation",)
     subsets = [variant for base in cascades for variant in data_subsets(base, finished.behaviors)]
     kinds = [variant for base in cascades for variant in training_kinds(base).values()]
+    repeated = repeated_variants(finished, methods)
     plan: list[tuple[int, list[Variant], list[Table]]] = [
         (3, methods, [methods_table(finished, methods, selection) for selection in selections]),
+        (3, repeated, [seeds_table(finished, repeated, "validation")]),
         (4, subsets, [subsets_table(finished, cascades, selection) for selection in selections]),
         (5, kinds, training_tables(finished, cascades, selections)),
     ]
@@ -74,15 +76,16 @@ def _section(finished: Finished) -> str:
         results = {name: result for name, result in found.items() if result is not None}
         if results.keys() - shown:  # the table has a cell that those above it have not
             parts += [to_markdown(table) for table in tables]
-            parts.append(_provenance(number, finished, seed, list(results.values())))
+            parts.append(_provenance(number, finished, list(results.values())))
         shown |= results.keys()
     if missing:
         parts.append(f"Not done: {', '.join(f'`{name}`' for name in missing)}.\n")
     return "\n".join(parts)
 
 
-def _provenance(number: int, finished: Finished, seed: int, results: Sequence[Mapping[str, Any]]) -> str:
-    """The command, seed, budget, hardware and time of a table's cells; a line for each that differs."""
+def _provenance(number: int, finished: Finished, results: Sequence[Mapping[str, Any]]) -> str:
+    """The command, seeds, budget, hardware and time of a table's cells; a line for each that differs."""
+    seeds = [str(seed) for seed in sorted({result["seed"] for result in results})]
     minutes: dict[tuple[str, str, str], list[float]] = {}
     for result in results:
         training = result["config"]["training"]
@@ -92,8 +95,10 @@ def _provenance(number: int, finished: Finished, seed: int, results: Sequence[Ma
         minutes.setdefault(key, []).append(result["seconds"] / 60)
     command = f"python -m experiments.tables --table={number} --dataset_dir=out/{finished.dataset}"
     command += f" --protocol={finished.protocol} --workdir=out/tables"
+    command += f" --seeds={','.join(seeds)}" if len(seeds) > 1 else ""
+    label = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}"
     return "".join(
-        f"- `{' '.join([command, given]).strip()}`: runs: {len(own)}, seed {seed}, {budget}; {machine}; "
+        f"- `{' '.join([command, given]).strip()}`: runs: {len(own)}, {label}, {budget}; {machine}; "
         f"training took {sum(own):,.1f} min.\n"
         for (given, budget, machine), own in minutes.items()
     )
