@@ -112,7 +112,8 @@ def run(
             flags; they are refused otherwise.
 
     Returns:
-        Exit status: 0, or 2 after printing one line about bad input.
+        Exit status: 0; 2 after printing one line about bad input; 130 and 141 where the user, or what reads
+        the output, had enough.
     """
     argv = list(sys.argv if argv is None else argv)
     values.unparse_flags()
@@ -121,11 +122,16 @@ def run(
     try:
         rest = values(argv)[1:]
         if values.help:
-            print(_help(values, about))
+            print(_help(values, about), flush=True)
             return 0
         if rest and not takes_arguments:
             raise InputError(f"Unexpected argument {rest[0]!r}; flags are written --name=value, see --help.")
         command(values, *([rest] if takes_arguments else []))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As with `| head`. Python would complain once more when it closes the output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     except (flags.Error, InputError, OSError) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2

@@ -1,6 +1,9 @@
 """The commands end to end, in this process: what a user types, sees and gets."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -286,6 +289,16 @@ def test_help_describes_every_flag(command, capsys):
     assert out.startswith(command.__doc__.strip().splitlines()[0])
     assert all(f"{name}" in out for name in command.FLAGS)
     assert "None" not in out
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    # The shell's `prepare --help | head -1`, with a reader that reads nothing.
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "experiments.prepare", "--help"]
+    finished = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(writer)
+    assert (finished.returncode, finished.stderr) == (141, b"")
 
 
 def test_flags_of_one_call_do_not_stick(shop_dir, tmp_path):
