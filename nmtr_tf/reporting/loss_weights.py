@@ -91,7 +91,8 @@ def draw_lines(
         options = {"color": style.color, "marker": style.marker}
         axes.plot([w[0] for w in places], heights, style.line, label=get_method(method).label, **options)
         best = max(places, key=points.__getitem__)
-        axes.plot(best[0], points[best], markersize=11, markeredgecolor="black", **options)
+        # The edge in the page's color sets it apart from the line and from the small marker under it.
+        axes.plot(best[0], points[best], markersize=14, markeredgecolor="white", zorder=3, **options)
     axes.set_xticks([step / 10 for step in range(11)])
     axes.set_xlabel(f"weight of {behaviors[0]}; the rest, to 1, is {behaviors[1]}'s")
     axes.set_ylabel(f"test {metric}")
