@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from conftest import call, refused
 
+from experiments import __main__ as listing
 from experiments import evaluate, prepare, recommend, train
 from nmtr_tf.data import storage
 from nmtr_tf.training.run import Run
@@ -289,6 +291,14 @@ def test_help_describes_every_flag(command, capsys):
     assert out.startswith(command.__doc__.strip().splitlines()[0])
     assert all(f"{name}" in out for name in command.FLAGS)
     assert "None" not in out
+
+
+def test_all_commands_are_listed(capsys):
+    assert listing.main() == 0
+    listed = dict(re.findall(r"^(\w+)  +(.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert {"prepare", "train", "evaluate", "recommend", "export", "tables"} <= listed.keys()
+    assert listed["train"] == train.__doc__.splitlines()[0]
+    assert not {"cli", "cells", "__main__"} & listed.keys()
 
 
 def test_a_reader_that_has_enough_is_no_error():
