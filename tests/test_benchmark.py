@@ -257,7 +257,7 @@ def test_a_peer_that_is_not_installed_is_skipped_with_the_reason(tmp_path, shop_
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     rows = rows_of(tmp_path, "--parts=peers", f"--dataset_dirs={shop_dir}")
     (work,) = (work for work in rows if "recbole" in work)
-    assert "skipped, it is not installed: pip install nmtr_tf[peers]" in work
+    assert "skipped, it is not installed: pip install '.[peers]'" in work
     assert rows[work]["value"] is None
 
 

@@ -28,7 +28,7 @@ def measure(setting: Setting) -> Rows:
     for peer in setting.peers:
         what = f"{_MODELS[peer][1]}, purchases of {dataset.name}"
         if importlib.util.find_spec(peer) is None:
-            yield skipped(f"{what}, beside {peer}", "it is not installed: pip install nmtr_tf[peers]")
+            yield skipped(f"{what}, beside {peer}", "it is not installed: pip install '.[peers]'")
             continue
         try:
             theirs = _ask_peer(peer, dataset.view)

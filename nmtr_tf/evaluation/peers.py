@@ -92,7 +92,7 @@ def require_implicit() -> tuple[Any, Any]:
     try:
         return importlib.import_module("implicit.cpu.als"), importlib.import_module("threadpoolctl")
     except ImportError:
-        raise InputError("iALS needs the package implicit: pip install nmtr_tf[peers]") from None
+        raise InputError("iALS needs the package implicit: pip install implicit") from None
 
 
 def fit_ials(matrix: sparse.csr_array, alpha: float = IALS_ALPHA) -> FactorScorer:
