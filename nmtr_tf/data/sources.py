@@ -1,10 +1,13 @@
 """What to read: the arguments of `read_events` checked, and the behaviors, files and columns they mean."""
 
+import contextlib
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from nmtr_tf.data.formats import FORMATS, TIME_UNITS, Format
 from nmtr_tf.errors import InputError
@@ -197,3 +200,12 @@ def checksums(paths: Sequence[Path]) -> dict[str, str]:
                 digest.update(block)
         digests["/".join(path.parts[-depth:])] = digest.hexdigest()
     return digests
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns failures to read `path` into `InputError`."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error

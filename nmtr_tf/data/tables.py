@@ -1,6 +1,5 @@
-"""Text and Parquet files as batches of raw columns, and where in the file a row of them is."""
+"""Text files as batches of raw columns, and where in the file a row of them is; the tables of all files."""
 
-import contextlib
 import csv as text_csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,14 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyarrow import csv
 
-from nmtr_tf.data.sources import quoted
+from nmtr_tf.data.parquet import ParquetTable
+from nmtr_tf.data.sources import quoted, reading
 from nmtr_tf.errors import InputError
 
 BLOCK_BYTES = 1 << 23
-_PARQUET_ROWS = 1 << 18
 _DELIMITERS = {".csv": ",;", ".tsv": "\t", ".txt": "\t", ".tab": "\t"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _KEPT: list[object] = []
@@ -47,7 +45,7 @@ class TextTable:
         self.path = path
         self.invalid_rows = 0
         self._first_invalid: csv.InvalidRow | None = None
-        with _reading(path):
+        with reading(path):
             number, line = next(_lines(path), (0, b""))
         self._delimiter = max(delimiter, key=line.decode("latin-1").count)
         self._quote = '"' if self._delimiter in ",;" else False
@@ -98,7 +96,7 @@ class TextTable:
             ),
         }
         with (
-            _reading(self.path),
+            reading(self.path),
             _open(self.path) as raw,
             pa.transcoding_input_stream(raw, "latin-1", "utf8") as stream,
         ):
@@ -132,65 +130,6 @@ class TextTable:
         return f"{self.path}", "expected the same number of fields in every row"
 
 
-class ParquetTable:
-    """A Parquet file; the interface of `TextTable`."""
-
-    def __init__(self, path: Path):
-        """Reads the schema.
-
-        Raises:
-            InputError: The file cannot be read.
-        """
-        self.path = path
-        self.header = str(path)
-        self.invalid_rows = 0
-        with _reading(path):
-            self._schema = pq.read_schema(path)
-        self.names: list[str] = list(self._schema.names)
-
-    def batches(self, places: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
-        """Reads columns as text, nulls as empty; see `TextTable.batches`.
-
-        Raises:
-            InputError: The file cannot be read, or a column holds something else than text, numbers
-                or times, or ids that are not whole numbers.
-        """
-        for role in ("user", "item"):
-            if role in places:
-                self._check_ids(places[role])
-        names = [self.names[position] for position in places.values()]
-        with _reading(self.path), pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_PARQUET_ROWS, columns=names):
-                cells = [self._text(name, batch.column(name)) for name in names]
-                yield pa.RecordBatch.from_arrays(cells, names=list(places))
-
-    def _check_ids(self, position: int) -> None:
-        kind = self._schema.field(position).type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-            where = f"{self.path}, column {self.names[position]!r}"
-            raise InputError(f"{where}: expected ids as text or integers, got {kind}")
-
-    def _text(self, name: str, array: pa.Array) -> pa.Array:
-        try:
-            if pa.types.is_dictionary(array.type):
-                array = array.dictionary_decode()
-            if pa.types.is_temporal(array.type):
-                array = array.cast(pa.timestamp("ms"), safe=False)  # Its text is ISO-8601, in UTC.
-            if not pa.types.is_binary(array.type):
-                array = array.cast(pa.string())
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise InputError(
-                f"{self.path}, column {name!r}: expected text or numbers, got {array.type}"
-            ) from error
-        return array.cast(pa.binary()).fill_null(b"")
-
-    def locate(self, row: int | None) -> tuple[str, str]:
-        """Finds a row; see `TextTable.locate`."""
-        return f"{self.path}, row {(row or 0) + 1}", ""
-
-
 Table = TextTable | ParquetTable
 
 
@@ -214,15 +153,6 @@ def open_table(path: Path, delimiter: str | None, names: Sequence[str] | None) -
         known = quoted([*_DELIMITERS, ".parquet"])
         raise InputError(f"{path}: expected a file name that ends with one of {known}")
     return TextTable(path, _DELIMITERS[suffix], names)
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turns failures to read `path` into `InputError`."""
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _open(path: Path) -> pa.NativeFile:
