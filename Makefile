@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
+NMTR := $(VENV)/bin/nmtr
 SOURCES := nmtr_tf experiments tests setup.py
 
 .PHONY: demo test lint format clean
@@ -14,12 +15,12 @@ $(VENV)/installed: setup.py
 	@touch $@
 
 demo: $(VENV)/installed
-	$(RUN) -m experiments.prepare --source=synthetic --dataset_dir=out/shop --overwrite
-	$(RUN) -m experiments.train --flagfile=flags/quickstart.flags --overwrite
-	$(RUN) -m experiments.evaluate --workdir=out/demo
-	$(RUN) -m experiments.recommend --workdir=out/demo --k=5
+	$(NMTR) prepare --source=synthetic --dataset_dir=out/shop --overwrite
+	$(NMTR) train --method_settings=quickstart --overwrite
+	$(NMTR) evaluate --workdir=out/demo
+	$(NMTR) recommend --workdir=out/demo --k=5
 	rm -rf out/models/demo
-	$(RUN) -m experiments.export --workdir=out/demo --export_dir=out/models/demo --k=5
+	$(NMTR) export --workdir=out/demo --export_dir=out/models/demo --k=5
 	@echo "The exported model, asked by a fresh process that has TensorFlow alone:"
 	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
 	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null

@@ -16,8 +16,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["nmtr_tf", "nmtr_tf.*"]),
-    package_data={"nmtr_tf": ["py.typed"]},
+    # The code of the commands is in nmtr_tf/cli. experiments/ holds entry points of a few lines each and the
+    # benchmarks, for the repository: nobody wants a top-level package of that name among his own.
+    packages=[*find_packages(include=["nmtr_tf", "nmtr_tf.*"]), "nmtr_tf.flags"],
+    package_dir={"nmtr_tf.flags": "flags"},  # --method_settings finds them there
+    package_data={"nmtr_tf": ["py.typed"], "nmtr_tf.flags": ["*.flags", "*/*.flags"]},
+    entry_points={"console_scripts": ["nmtr = nmtr_tf.cli.main:main"]},
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.6",
@@ -30,6 +34,7 @@ setup(
         "tabulate>=0.9",
         "tensorboard>=2.18",
         "tqdm>=4.66",
+        "typing-extensions>=4.4",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],

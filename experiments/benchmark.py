@@ -5,7 +5,7 @@ can do at most is measured in the same run. Without --dataset_dirs it draws stan
 public Beibei and Taobao data sets.
 
 Parts: training (beside stock Keras), ranking (beside pairwise prediction and the bare matrix product),
-sampler, startup, memory, scale, serving, peers (other packages).
+sampler, startup, memory, scale, serving, other_packages.
 
 Examples:
     python -m experiments.benchmark --output_dir=out/benchmark
@@ -24,21 +24,22 @@ from typing import Any
 
 from absl import flags
 
-from experiments import cli
 from experiments.benchmarks.data import load_prepared
 from experiments.benchmarks.page import to_page
 from experiments.benchmarks.rows import DIFFERENCE, Row
-from experiments.machine import hardware, peak_kib
+from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
+from nmtr_tf.cli.flags import new_flags, run, whole_numbers
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file, write_json
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.machine import hardware, peak_kib
+from nmtr_tf.models.methods import METHODS
 from nmtr_tf.reporting.tables import format_table
 
-PARTS = ("training", "ranking", "sampler", "startup", "memory", "scale", "serving", "peers")
+PARTS = ("training", "ranking", "sampler", "startup", "memory", "scale", "serving", "other_packages")
 UNITS = ("gmf", "mlp", "neumf")
-PEERS = ("recbole", "implicit")
+PACKAGES = ("recbole", "implicit")
 
-FLAGS = cli.new_flags()
+FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
 flags.DEFINE_string(
     "output_dir", "", "Where to write benchmark.json, benchmark.md and pictures; empty: print only.", **_at
@@ -49,7 +50,7 @@ flags.DEFINE_list("dataset_dirs", [], "Prepared data sets to train and rank; emp
 flags.DEFINE_list(
     "units", [], "Interaction units to train and rank with; empty: all, or neumf with --quick.", **_at
 )
-flags.DEFINE_list("peers", list(PEERS), "Other packages to compare with.", **_at)
+flags.DEFINE_list("packages", list(PACKAGES), "Other packages to compare with.", **_at)
 flags.DEFINE_list(
     "methods", [], "Methods to serve; empty: nmtr_gmf and nmtr_neumf, or nmtr_gmf with --quick.", **_at
 )
@@ -61,12 +62,12 @@ flags.DEFINE_integer("num_users", 20_000, "Users of the served models.", **_at, 
 
 def main(argv=None) -> int:
     """Entry point."""
-    return cli.run(_benchmark, FLAGS, __doc__, argv)
+    return run(_benchmark, FLAGS, __doc__, argv)
 
 
 def _benchmark(values: flags.FlagValues) -> None:
     options = _options(values)
-    cli.import_tensorflow()
+    import_tensorflow()
     from experiments.benchmarks.limits import measure_limits
     from experiments.benchmarks.setting import Setting
     from nmtr_tf.training.device import set_device
@@ -75,7 +76,7 @@ def _benchmark(values: flags.FlagValues) -> None:
     limits = measure_limits(values.quick)
     setting = Setting(limits=limits, **options)
     parts = {"limits": limits.rows()}
-    with cli.progress_bar(values, len(values.parts), " parts") as bar:
+    with progress_bar(values, len(values.parts), " parts") as bar:
         for part in values.parts:
             parts[part] = []
             for row in importlib.import_module(f"experiments.benchmarks.{part}").measure(setting):
@@ -84,14 +85,14 @@ def _benchmark(values: flags.FlagValues) -> None:
             bar.update()
     parts["this benchmark"] = [Row("this benchmark: peak memory", peak_kib() / 1024, "MiB")]
     rows, about = [row for own in parts.values() for row in own], _machine(device)
-    cli.say(values, _table(about["line"], rows))
+    say(values, _table(about["line"], rows))
     if values.output_dir:
         directory = Path(values.output_dir)
         written = {"machine": about, "rows": [dataclasses.asdict(row) for row in rows]}
         write_json(directory / "benchmark.json", written)
         with new_file(directory / "benchmark.md") as path:
             path.write_text(to_page(about["line"], parts), encoding="utf-8")
-        cli.say(values, f"\nWritten: {directory}/benchmark.json, .md")
+        say(values, f"\nWritten: {directory}/benchmark.json, .md")
 
 
 def _judged(row: Row, quick: bool) -> Row:
@@ -102,21 +103,19 @@ def _judged(row: Row, quick: bool) -> Row:
 def _options(values: flags.FlagValues) -> dict[str, Any]:
     """The fields of `Setting` that flags give; whatever is wrong with them fails here."""
     quick = values.quick
-    sizes = cli.whole_numbers(values, "num_items") or ([2000] if quick else [8000, 1_000_000])
+    sizes = whole_numbers(values, "num_items") or ([2000] if quick else [8000, 1_000_000])
     if min(sizes) < 1:
         raise InputError(f"--num_items should be positive. Received: {min(sizes)}.")
     methods = values.methods or (["nmtr_gmf"] if quick else ["nmtr_gmf", "nmtr_neumf"])
-    for method in methods:
-        get_method(method)
     if Path(values.output_dir).is_file():
         raise InputError(f"--output_dir={values.output_dir} should be a directory; it is a file.")
     _require_known("parts", values.parts, PARTS)
     return {
         "quick": quick,
         "units": _require_known("units", values.units or (["neumf"] if quick else UNITS), UNITS),
-        "peers": _require_known("peers", values.peers, PEERS),
+        "packages": _require_known("packages", values.packages, PACKAGES),
         "prepared": tuple(load_prepared(path) for path in values.dataset_dirs),
-        "methods": tuple(methods),
+        "methods": _require_known("methods", methods, tuple(METHODS)),
         "num_items": tuple(sizes),
         "num_users": values.num_users,
         "output_dir": values.output_dir,

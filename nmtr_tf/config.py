@@ -1,7 +1,8 @@
 """Configuration of a run: frozen, validated dataclasses with a JSON round trip.
 
 The dataclasses are the one place where an option's name, default and meaning stand; the commands
-in `experiments/` make their flags from them.
+make their flags from them. An option that names a part (a unit, a loss, an optimizer) takes the part itself
+too; only what has a registered name can be written to a file.
 """
 
 import dataclasses
@@ -10,17 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.options import check_choices, option, require
+from nmtr_tf.options import check_choices, check_types, option, require
 
 PROTOCOLS = ("released", "strict")
-UNITS = ("mf", "gmf", "mlp", "neumf")
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Which data a run sees."""
 
-    dataset_dir: str = option("", "Data set directory written by experiments.prepare.")
+    dataset_dir: str = option("", "Data set directory written by prepare.")
     behaviors: tuple[str, ...] = option(
         (), "Behaviors to use, weakest first, target last; empty: all of the data set."
     )
@@ -36,8 +36,13 @@ class DataConfig:
         "then there is no early stopping and the last weights are evaluated.",
         ("random", "none"),
     )
+    keep: tuple[str, ...] = option(
+        (),
+        "Shares of every user's rows of auxiliary behaviors to train on, behavior:share, such as cart:0.5.",
+    )
 
     def __post_init__(self):
+        check_types(self)
         check_choices(self)
 
 
@@ -46,9 +51,10 @@ class ModelConfig:
     """The model: Eq. 4 to 9."""
 
     method: str = option("nmtr_neumf", "Name of a method in nmtr_tf/models/methods.py.")
-    units: tuple[str, ...] = option(
+    units: tuple[Any, ...] = option(
         (),
-        "Interaction unit of each behavior, weakest first (mf, gmf, mlp or neumf); empty: the method's own.",
+        "Interaction unit of each behavior, weakest first (mf, gmf, mlp, neumf or one of your own); empty: "
+        "the method's own.",
     )
     embedding_dim: int = option(64, "E, the size of user and item embeddings.")
     num_layers: int = option(3, "Layers of the MLP tower, 1 to 5, each half as wide as the one before.")
@@ -67,17 +73,16 @@ class ModelConfig:
     item_bias: bool | None = option(None, "An item bias for each behavior, b_i of Eq. 9.")
 
     def __post_init__(self):
+        check_types(self)
         check_choices(self)
         require(self, self.embedding_dim >= 1, "embedding_dim", "at least 1")
         require(self, 1 <= self.num_layers <= 5, "num_layers", "from 1 to 5")
         require(self, self.tower_width >= 0, "tower_width", "at least 0")
         require(self, 0 <= self.dropout < 1, "dropout", "in [0, 1)")
         require(self, self.embedding_stddev > 0, "embedding_stddev", "positive")
-        known = all(unit in UNITS for unit in self.units)
-        require(self, known, "units", f"names among {', '.join(UNITS)}")
         if self.tower_widths[-1] < 1:
             raise InputError(
-                f"--num_layers={self.num_layers} with a first layer of width {self.tower_widths[0]} "
+                f"`num_layers={self.num_layers}` with a first layer of width {self.tower_widths[0]} "
                 f"reaches a layer of width 0; expected a width of at least {2 ** (self.num_layers - 1)}."
             )
 
@@ -95,13 +100,12 @@ class TrainingConfig:
     num_epochs: int = option(50, "Epochs at most; an epoch visits every observed (user, item) pair once.")
     batch_size: int = option(2048, "Observed (user, item) pairs per step.")
     num_negatives: int = option(4, "Sampled negatives for every observed behavior of a pair.")
-    optimizer: str = option("adagrad", "Optimizer.", ("adagrad", "adam"))
+    optimizer: Any = option("adagrad", "'adagrad', 'adam' or one of your own.")
     learning_rate: float = option(0.01, "Learning rate.")
     initial_accumulator: float = option(1e-8, "Adagrad's accumulator before the first step.")
-    loss: str = option(
-        "",
-        "'log' (Eq. 12), 'bpr' (pairwise) or 'squared' (Eq. 3); empty: the method's own.",
-        ("", "log", "bpr", "squared"),
+    objective: Any = option("sampled", "What is minimised: 'sampled', a loss of pairs and sampled negatives.")
+    loss: Any = option(
+        "", "'log' (Eq. 12), 'bpr' (pairwise), 'squared' (Eq. 3) or one of your own; empty: the method's own."
     )
     loss_weights: tuple[float, ...] = option(
         (),
@@ -121,7 +125,7 @@ class TrainingConfig:
     )
     channel_weights: tuple[float, ...] = option(
         (),
-        "Multi-channel methods: weight of each weaker behavior's channel, weakest first; empty: "
+        "Multi-channel methods: weight of each auxiliary behavior's channel, weakest first; empty: "
         "1/(distance from the target + 1).",
     )
     train_mode: str = option(
@@ -150,6 +154,7 @@ class TrainingConfig:
     device: str = option("auto", "Where to run; 'auto': a GPU where there is one.", ("auto", "cpu", "gpu"))
 
     def __post_init__(self):
+        check_types(self)
         check_choices(self)
         for name in ("num_epochs", "batch_size", "num_negatives", "eval_every", "steps_per_call"):
             require(self, getattr(self, name) >= 1, name, "at least 1")
@@ -165,7 +170,7 @@ class TrainingConfig:
         require(self, min(self.stage_epochs, default=1) >= 1, "stage_epochs", "at least 1 each")
         sequential = self.train_mode == "sequential"
         require(
-            self, sequential or not self.stage_epochs, "stage_epochs", "given with --train_mode=sequential"
+            self, sequential or not self.stage_epochs, "stage_epochs", "given with `train_mode=sequential`"
         )
 
 
@@ -173,7 +178,10 @@ class TrainingConfig:
 class EvaluationConfig:
     """How the held-out items are ranked."""
 
-    ks: tuple[int, ...] = option((50, 80, 100, 200), "Cut-offs K of HR@K and NDCG@K.")
+    ks: tuple[int, ...] = option((50, 80, 100, 200), "Cut-offs K of the metrics.")
+    metrics: tuple[str, ...] = option(
+        ("HR", "NDCG"), "Metrics at each K: HR, NDCG, Recall, MRR, MAP, coverage or one of your own."
+    )
     mask: str = option(
         "target",
         "Training items left out of the ranking: those of the target behavior, of all behaviors, or none.",
@@ -186,11 +194,19 @@ class EvaluationConfig:
     eval_memory_mb: int = option(256, "Memory for the scores of one chunk of users, in MiB.")
 
     def __post_init__(self):
+        check_types(self)
         check_choices(self)
         require(self, bool(self.ks) and min(self.ks) >= 1, "ks", "positive numbers")
         ascending = all(a < b for a, b in zip((0, *self.groups), self.groups, strict=False))
         require(self, ascending, "groups", "positive numbers in ascending order")
         require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
+        distinct = bool(self.metrics) and len(set(self.metrics)) == len(self.metrics)
+        require(self, distinct, "metrics", "different names")
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Every metric that is computed, as it is written: "HR@50", "NDCG@50", "HR@80", ..."""
+        return [f"{metric}@{k}" for k in self.ks for metric in self.metrics]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,15 +219,42 @@ class RunConfig:
     evaluation: EvaluationConfig = EvaluationConfig()
 
     def __post_init__(self):
-        metrics = [f"{metric}@{k}" for metric in ("HR", "NDCG") for k in self.evaluation.ks]
+        metrics = self.evaluation.metric_names
         if self.training.monitor not in metrics:
             raise InputError(
-                f"--monitor should be a metric that is computed, one of {', '.join(metrics)}. "
+                f"`monitor` should be a metric that is computed, one of {', '.join(metrics)}. "
                 f"Received: {self.training.monitor!r}."
             )
 
+    def with_options(self, **options: Any) -> "RunConfig":
+        """The config with some options, of whichever section, replaced.
+
+        Raises:
+            InputError: If there is no such option, or a value is not allowed.
+        """
+        sections: dict[str, Any] = {}
+        for part in dataclasses.fields(self):
+            section = getattr(self, part.name)
+            own = {field.name for field in dataclasses.fields(section)} & set(options)
+            sections[part.name] = dataclasses.replace(section, **{name: options.pop(name) for name in own})
+        if options:
+            raise InputError(f"There is no option `{min(options)}`; `method`, `num_epochs`, ... are.")
+        return RunConfig(**sections)
+
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Plain dictionaries, ready for `json.dump`."""
+        """Plain dictionaries, ready for `json.dump`.
+
+        Raises:
+            InputError: If an option holds a part of the user's own that has no registered name.
+        """
+        for part in dataclasses.fields(self):
+            for name, value in vars(getattr(self, part.name)).items():
+                for one in value if isinstance(value, tuple) else (value,):
+                    if not isinstance(one, str | int | float | None):
+                        raise InputError(
+                            f"`{name}` holds {getattr(one, '__name__', one)!s}, which has no registered name, so "
+                            "that the run cannot be saved; give it one with a register_... function."
+                        )
         return dataclasses.asdict(self)
 
     @classmethod

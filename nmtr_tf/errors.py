@@ -1,9 +1,30 @@
 """The one exception for input that a user can mend."""
 
+import re
+
+_OPTION = re.compile(r"`(\w+)(=[^`]*)?`")
+
 
 class InputError(ValueError):
-    """Bad input: a flag, a file, a row. The message says what, where, what was expected and what came.
+    """Bad input: an option, a file, a row. The message says what, where, what was expected and what came.
 
-    Commands print it as one line and exit with status 2; anything else is a defect of this project
-    and keeps its traceback.
+    Messages name options as Python does, in backticks: `num_layers`, or `num_layers=9` with a value. The
+    commands write them as flags. A command prints the message as one line and exits with status 2; any
+    other exception is a defect of this project and keeps its traceback.
     """
+
+    @property
+    def option(self) -> str | None:
+        """The option that the message is about: the first that it names; None: it names none."""
+        found = _OPTION.search(str(self))
+        return found[1] if found else None
+
+    def as_flags(self, names) -> str:
+        """The message with options written as flags, `num_layers` as --num_layers.
+
+        Args:
+            names: The flags that there are; other names stay as they are.
+        """
+        return _OPTION.sub(
+            lambda found: f"--{found[1]}{found[2] or ''}" if found[1] in names else found[0], str(self)
+        )

@@ -1,6 +1,9 @@
 """Fields of the config dataclasses that know their help text, and the checks of their values."""
 
 import dataclasses
+import fractions
+import numbers
+import typing
 from typing import Any
 
 from nmtr_tf.errors import InputError
@@ -9,6 +12,53 @@ from nmtr_tf.errors import InputError
 def option(default: Any, help_text: str, choices: tuple[str, ...] = ()) -> Any:
     """A dataclass field that carries its own help text and, for an enumeration, its choices."""
     return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+
+
+def check_types(config: Any) -> None:
+    """Checks the type of every value of a config dataclass; lists become tuples, whole numbers floats.
+
+    Raises:
+        InputError: If a value is of another type than its field.
+    """
+    types = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, kind = getattr(config, field.name), types[field.name]
+        if typing.get_origin(kind) is tuple:
+            is_list = isinstance(value, list | tuple)
+            items = [_typed(item, typing.get_args(kind)[0]) for item in value] if is_list else [_WRONG]
+            typed: Any = _WRONG if _WRONG in items else tuple(items)
+        else:
+            typed = _typed(value, kind)
+        if typed is _WRONG:
+            expected = _EXPECTED[typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind]
+            several = "a list of " if typing.get_origin(kind) is tuple else ""
+            raise InputError(f"`{field.name}` should be {several}{expected}. Received: {value!r}.")
+        object.__setattr__(config, field.name, typed)  # frozen, but not yet handed out
+
+
+_WRONG = object()
+_EXPECTED = {
+    str: "text",
+    int: "whole numbers",
+    float: "numbers",
+    bool: "true or false",
+    bool | None: "true, false or null",
+}
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    """The value as its type has it, or `_WRONG`."""
+    if kind is Any or (value is None and kind == bool | None):
+        return value
+    if kind in (bool, bool | None):
+        return value if isinstance(value, bool) else _WRONG
+    if isinstance(value, bool):
+        return _WRONG
+    if kind is int:
+        return int(value) if isinstance(value, numbers.Integral) else _WRONG
+    if kind is float:
+        return float(value) if isinstance(value, numbers.Real) else _WRONG
+    return value if isinstance(value, kind) else _WRONG
 
 
 def check_choices(config: Any) -> None:
@@ -21,7 +71,7 @@ def check_choices(config: Any) -> None:
         choices, value = field.metadata["choices"], getattr(config, field.name)
         if choices and value not in choices:
             allowed = ", ".join(repr(choice) for choice in choices)
-            raise InputError(f"--{field.name} should be one of {allowed}. Received: {value!r}.")
+            raise InputError(f"`{field.name}` should be one of {allowed}. Received: {value!r}.")
 
 
 def require(config: Any, condition: bool, name: str, expected: str) -> None:
@@ -31,4 +81,37 @@ def require(config: Any, condition: bool, name: str, expected: str) -> None:
         InputError: If `condition` is false.
     """
     if not condition:
-        raise InputError(f"--{name} should be {expected}. Received: {getattr(config, name)!r}.")
+        raise InputError(f"`{name}` should be {expected}. Received: {getattr(config, name)!r}.")
+
+
+def option_text(value: Any) -> str:
+    """A value as it is written after `name=`, in flagfiles and in tables; 1/6 stays a fraction.
+
+    Raises:
+        InputError: If it is a part of the user's own that has no registered name.
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(option_text, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else str(fractions.Fraction(value).limit_denominator(1000))
+    if not isinstance(value, str | int | None):
+        raise InputError(f"{value!r} cannot be written down; register it, and give its name.")
+    return str(value)
+
+
+def option_value(text: str, kind: Any) -> Any:
+    """The inverse of `option_text` for a field of this type.
+
+    Raises:
+        ValueError: If the text is none of its values.
+    """
+    if typing.get_origin(kind) is tuple:
+        return tuple(option_value(part, typing.get_args(kind)[0]) for part in text.split(",") if text)
+    if kind in (bool, bool | None):
+        return {"true": True, "false": False, "None": None}[text]
+    if kind is float:
+        return float(fractions.Fraction(text))
+    return int(text) if kind is int else text

@@ -10,21 +10,22 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from experiments import prepare as prepare_command
+from nmtr_tf.cli import prepare as prepare_command
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
-from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.leakage import matrix_of
-from nmtr_tf.data.preparation import PrepareOptions, prepare
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.events import SPLITS, Events
+from nmtr_tf.data.pairs import matrix_of
+from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.synthetic import synthetic_shop
+from nmtr_tf.data.view import TrainingView
 
 BEHAVIORS = ("view", "cart", "buy")
 
 
 @pytest.fixture(scope="session")
-def shop() -> Interactions:
+def shop() -> Dataset:
     """A prepared synthetic shop of 80 users and 40 items, protocol strict."""
-    prepared = prepare(synthetic_shop(80, 40, seed=3), PrepareOptions(min_behaviors=2))
-    return Interactions.from_events(prepared.events, prepared.split, "strict")
+    return prepare(synthetic_shop(80, 40, seed=3), min_behaviors=2)
 
 
 @pytest.fixture
@@ -39,26 +40,50 @@ def small_config() -> RunConfig:
     )
 
 
-def make_interactions(
-    matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int, int]]
-) -> Interactions:
-    """Interactions from dense 0/1 matrices [num_users][num_items] and (user, item) pairs per split."""
+def make_view(matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int, int]]) -> TrainingView:
+    """A training view from dense 0/1 matrices [num_users][num_items] and (user, item) pairs per split."""
     dense = {name: np.array(rows) for name, rows in matrices.items()}
     num_users, num_items = next(iter(dense.values())).shape
-    pairs = {
-        split: np.array(held_out.get(split, []), np.int32).reshape(-1, 2) for split in ("validation", "test")
-    }
-    return Interactions(
+    return TrainingView(
         user_ids=np.arange(100, 100 + num_users),
         item_ids=np.arange(num_items),
         matrices={
             name: matrix_of(np.flatnonzero(rows.ravel()), (num_users, num_items))
             for name, rows in dense.items()
         },
-        held_out=pairs,
+        held_out={split: _pairs(held_out.get(split, [])) for split in SPLITS[1:]},
         protocol="released",
         fingerprint="made by hand",
     )
+
+
+def make_dataset(matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int, int]]) -> Dataset:
+    """A data set, protocol released, from what `make_view` takes; its held-out pairs are no training rows."""
+    dense = {name: np.array(rows) for name, rows in matrices.items()}
+    num_users, num_items = next(iter(dense.values())).shape
+    parts = [
+        (user, item, code, 0)
+        for code, rows in enumerate(dense.values())
+        for user, item in zip(*np.nonzero(rows), strict=True)
+    ]
+    target = len(dense) - 1
+    parts += [
+        (user, item, target, SPLITS.index(split)) for split, pairs in held_out.items() for user, item in pairs
+    ]
+    user, item, behavior, split = np.array(sorted(parts), np.int32).reshape(-1, 4).T
+    events = Events(
+        users=np.arange(100, 100 + num_users),
+        items=np.arange(num_items),
+        behaviors=tuple(dense),
+        user=user,
+        item=item,
+        behavior=behavior.astype(np.int8),
+    )
+    return Dataset(events, split.astype(np.int8), "released")
+
+
+def _pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
+    return np.array(pairs, np.int32).reshape(-1, 2)
 
 
 @pytest.fixture(scope="session")

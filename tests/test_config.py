@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run_settings import read_flagfile
+from nmtr_tf.cli.run_settings import read_flagfile
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.methods import METHODS, has_item_bias, predicted_behaviors, shares_embeddings
-from nmtr_tf.reporting import paper
+from nmtr_tf.paper import printed as paper
 from nmtr_tf.training.settings import behavior_weights
 from nmtr_tf.training.stages import make_stages
 
@@ -123,7 +123,8 @@ def test_there_are_flagfiles():
 
 @pytest.mark.parametrize("path", flagfiles(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_flagfiles_hold_config_fields_with_valid_values(path):
-    from experiments import cli, train
+    from nmtr_tf.cli import common as cli
+    from nmtr_tf.cli import train
 
     train.FLAGS.unparse_flags()
     for name in train.FLAGS:

@@ -1,15 +1,13 @@
 """What the README shows works as it stands."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from experiments import evaluate, export, prepare, recommend, train
-
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-COMMANDS = {module.__name__: module for module in (prepare, train, evaluate, recommend, export)}
 
 
 def blocks(language: str) -> list[str]:
@@ -25,19 +23,25 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_python_snippet(folder, capsys):
     (snippet,) = blocks("python")
-    lines = [line for line in snippet.splitlines() if line and not line.startswith("from ")]
-    assert len(lines) <= 15
-    exec(compile(snippet, "README.md", "exec"), {})
-    assert "'HR@2'" in capsys.readouterr().out
+    names: dict = {}
+    assert len(snippet.splitlines()) <= 12
+    exec(compile(snippet, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "HR@50" in printed
+    assert "Difference from run_py, paired by user" in printed
+    assert set(names["run"].recommend(["ann"], k=2)["user"]) == {"ann"}
+    assert (folder / "out/models/nmtr_py/1/saved_model.pb").is_file()
 
 
 def test_the_commands_on_your_own_log(folder, capsys):
-    (serving,) = (block for block in blocks("sh") if "experiments.export" in block)
+    (serving,) = (block for block in blocks("sh") if "nmtr export" in block)
     for line in (blocks("sh")[1] + serving).splitlines():
-        _, _, module, *flags = shlex.split(line)
-        if "train" in module:
+        program, command, *flags = shlex.split(line)
+        assert program == "nmtr"
+        if command == "train":
             flags += ["--num_epochs=1", "--quiet"]
-        assert COMMANDS[module].main([module, *flags]) == 0
+        module = importlib.import_module(f"nmtr_tf.cli.{command}")
+        assert module.main([f"nmtr {command}", *flags]) == 0
     assert "For ann, who did" in capsys.readouterr().out
     assert (folder / "out/models/nmtr/1/saved_model.pb").is_file()
     assert (folder / "out/recommendations.csv").read_text().startswith("user")

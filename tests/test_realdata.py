@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import prepare
+from nmtr_tf.cli import prepare
 from nmtr_tf.data import storage
 
 BEIBEI = ["--input=cart:{0}/beibei/cart.txt,buy:{0}/beibei/train.txt", "--heldout={0}/beibei/test.txt"]

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
-from nmtr_tf.data import leakage
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
-from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.storage import load, save
+from nmtr_tf.data.pairs import pair_keys
+from nmtr_tf.data.view import TrainingView
 
 QUICK = 16
 """What --quick divides the sizes of the stand-ins by."""
-_SHARE = 0.6  # of the stronger behaviors' pairs that a weaker behavior has too
+_SHARE = 0.6  # of a behavior's pairs that the auxiliary behavior before it has too
 _SKEW = 0.7  # popularity of the k-th item: k^-skew
 
 
@@ -38,7 +39,7 @@ STAND_INS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
+class BenchmarkData:
     """What is measured on.
 
     Attributes:
@@ -48,32 +49,48 @@ class Dataset:
     """
 
     name: str
-    view: Interactions
+    view: TrainingView
     dataset_dir: Path | None = None
 
 
-def load_prepared(dataset_dir: str) -> Dataset:
+def load_prepared(dataset_dir: str) -> BenchmarkData:
     """A prepared data set, named by its directory.
 
     Raises:
         InputError: If the directory is no data set.
     """
-    return Dataset(
-        Path(dataset_dir).name, load(dataset_dir).training_view((), "", "none"), Path(dataset_dir).resolve()
-    )
+    dataset = Dataset.load(dataset_dir)
+    return BenchmarkData(dataset.name, dataset.training_view(validation="none"), Path(dataset_dir).resolve())
 
 
-def stand_in(name: str, quick: bool) -> Dataset:
+def stand_in(name: str, quick: bool) -> BenchmarkData:
     """The stand-in of a public data set."""
-    events, split = draw_events(STAND_INS[name].over(QUICK if quick else 1))
-    return Dataset(_label(name, quick), Interactions.from_events(events, split, "released"))
+    return BenchmarkData(_label(name, quick), _drawn(name, quick).training_view())
 
 
 def save_stand_in(name: str, quick: bool, dataset_dir: Path) -> str:
     """Writes a stand-in as a prepared data set and gives its name for the table."""
-    events, split = draw_events(STAND_INS[name].over(QUICK if quick else 1))
-    save(dataset_dir, events, split, "released", {"source": "drawn by experiments.benchmark"})
+    _drawn(name, quick).save(dataset_dir)
     return _label(name, quick)
+
+
+def _drawn(name: str, quick: bool) -> Dataset:
+    events, split = draw_events(STAND_INS[name].over(QUICK if quick else 1))
+    return Dataset(events, split, "released", {"source": "drawn by the benchmark"})
+
+
+def view_of(matrices: Mapping[str, sparse.csr_array]) -> TrainingView:
+    """A training view of binary matrices [num_users, num_items] without held-out pairs."""
+    num_users, num_items = next(iter(matrices.values())).shape
+    nothing = np.zeros((0, 2), np.int32)
+    return TrainingView(
+        user_ids=np.arange(num_users),
+        item_ids=np.arange(num_items),
+        matrices=matrices,
+        held_out={"validation": nothing, "test": nothing},
+        protocol="strict",
+        fingerprint="synthetic",
+    )
 
 
 def _label(name: str, quick: bool) -> str:
@@ -83,7 +100,7 @@ def _label(name: str, quick: bool) -> str:
 def draw_events(sizes: Sizes, seed: int = 0) -> tuple[Events, np.ndarray]:
     """Draws a log: uniform users, items by a power law, and one held-out test purchase a user.
 
-    Most pairs of a stronger behavior are pairs of the weaker ones too.
+    Most pairs of a behavior are pairs of the auxiliary behavior before it too.
 
     Returns:
         The events, and split int8 [num_events] with 0 for training and 2 for test.
@@ -104,11 +121,12 @@ def draw_events(sizes: Sizes, seed: int = 0) -> tuple[Events, np.ndarray]:
             keys[name] = np.setdiff1d(_grow(rng, test, count + len(test), shape, popularity), test)
         stronger = np.union1d(stronger, keys[name])
     parts = [*(keys[name] for name in sizes.num_pairs), test]
-    lengths = [len(part) for part in parts]
+    drawn, lengths = np.concatenate(parts), [len(part) for part in parts]
+    order = np.argsort(drawn, kind="stable")  # by user, item and, as the parts are, behavior
     target = len(sizes.num_pairs) - 1
-    behavior = np.repeat(np.array([*range(target + 1), target], np.int8), lengths)
-    split = np.repeat(np.array([*[0] * (target + 1), 2], np.int8), lengths)
-    user, item = np.divmod(np.concatenate(parts), sizes.num_items)
+    behavior = np.repeat(np.array([*range(target + 1), target], np.int8), lengths)[order]
+    split = np.repeat(np.array([*[0] * (target + 1), 2], np.int8), lengths)[order]
+    user, item = np.divmod(drawn[order], sizes.num_items)
     events = Events(
         users=np.arange(sizes.num_users),
         items=np.arange(sizes.num_items),
@@ -131,5 +149,5 @@ def _grow(
     keys = np.unique(keys)
     while missing := count - len(keys):
         items = rng.choice(shape[1], missing, p=popularity)
-        keys = np.union1d(keys, leakage.pair_keys(rng.integers(shape[0], size=missing), items, shape[1]))
+        keys = np.union1d(keys, pair_keys(rng.integers(shape[0], size=missing), items, shape[1]))
     return keys

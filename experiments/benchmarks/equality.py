@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.benchmarks.data import Dataset
-from experiments.benchmarks.ours import Training, make_training
+from experiments.benchmarks.data import BenchmarkData
 from experiments.benchmarks.rows import DIFFERENCE, Rows, Target, measured
+from experiments.benchmarks.step_clock import StepClock, make_clock
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.training.losses import log_loss
 from nmtr_tf.training.sampling import BehaviorBatch
 
@@ -17,7 +18,7 @@ _SAME = Target("<=", 1e-4, DIFFERENCE)
 _SAMPLE = 10_000  # pairs whose logits are compared
 
 
-def measure_equality(dataset: Dataset, method: str) -> Rows:
+def measure_equality(data: BenchmarkData, method: str) -> Rows:
     """Differences of an epoch's mean loss and of the logits of a sample of pairs, where the largest counts.
 
     Left to themselves for an epoch, rounding can take two trainings apart: a ReLU that is on in
@@ -26,10 +27,10 @@ def measure_equality(dataset: Dataset, method: str) -> Rows:
     last row takes every step of the epoch from the same weights, for the reverse order too: nothing adds
     up there.
     """
-    ours, plain, reverse, forced, turned = (make_training(dataset.view, method) for _ in range(5))
+    ours, plain, reverse, forced, turned = (make_clock(data.view, method) for _ in range(5))
     steps = [plain_step(plain), plain_step(reverse, in_reverse=True), plain_step(forced)]
     turned_step = plain_step(turned, in_reverse=True)
-    pairs = _sample_pairs(dataset)
+    pairs = _sample_pairs(data.view)
     batches = iter(ours.sampler.batches())
     summed = np.zeros(3)
     largest_step = rounding_step = 0.0
@@ -37,7 +38,7 @@ def measure_equality(dataset: Dataset, method: str) -> Rows:
         for copy in (forced, turned):
             _copy_state(ours, copy)
         losses = [
-            ours.train_steps(batches, tf.constant(1)).numpy()[0],
+            ours.learner.train_steps(batches, tf.constant(1)).numpy()[0],
             *(step(batch).numpy() for step in steps),
         ]
         summed += losses[:3]
@@ -47,7 +48,7 @@ def measure_equality(dataset: Dataset, method: str) -> Rows:
         rounding_step = max(rounding_step, _largest_difference(forced, turned, pairs))
     mean = summed / ours.sampler.num_instances
     apart, rounding = _largest_difference(ours, plain, pairs), _largest_difference(plain, reverse, pairs)
-    what = f"train {method}, {dataset.name}, difference from the plain formulation"
+    what = f"train {method}, {data.name}, difference from the plain formulation"
     for when, value, of_reverse in (
         ("mean loss of an epoch", abs(mean[0] - mean[1]), abs(mean[1] - mean[2])),
         ("logits after an epoch", apart, rounding),
@@ -57,14 +58,12 @@ def measure_equality(dataset: Dataset, method: str) -> Rows:
         yield measured(f"{what}: {when}", value, DIFFERENCE, baseline, _SAME)
 
 
-def plain_step(
-    training: Training, in_reverse: bool = False
-) -> Callable[[Sequence[BehaviorBatch]], tf.Tensor]:
+def plain_step(clock: StepClock, in_reverse: bool = False) -> Callable[[Sequence[BehaviorBatch]], tf.Tensor]:
     """A graph that takes one training step and gives the summed loss of its batch."""
-    model, stage = training.model, training.stage
+    model, stage = clock.model, clock.stage
     variables = model.trainable_variables
 
-    @tf.function(input_signature=[training.sampler.batches().element_spec])
+    @tf.function(input_signature=[clock.sampler.batches().element_spec])
     def step(batches: Sequence[BehaviorBatch]) -> tf.Tensor:
         if in_reverse:
             batches = [BehaviorBatch(*(part[::-1] for part in batch)) for batch in batches]
@@ -87,20 +86,19 @@ def plain_loss(model: keras.Model, behavior: str, batch: BehaviorBatch) -> tf.Te
     return log_loss(logits[:, 0], logits[:, 1:], batch.positive_weights, batch.negative_weights)
 
 
-def _copy_state(source: Training, target: Training) -> None:
+def _copy_state(source: StepClock, target: StepClock) -> None:
     """Weights, accumulators and iteration."""
-    for model in ("model", "optimizer"):
-        old, new = (t.model if model == "model" else t.model.optimizer for t in (source, target))
+    for old, new in ((source.model, target.model), (source.model.optimizer, target.model.optimizer)):
         for ours, theirs in zip(old.variables, new.variables, strict=True):
             theirs.assign(ours)
 
 
-def _sample_pairs(dataset: Dataset) -> dict[str, np.ndarray]:
+def _sample_pairs(view: TrainingView) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    sizes = {"user_ids": dataset.view.num_users, "item_ids": dataset.view.num_items}
+    sizes = {"user_ids": view.num_users, "item_ids": view.num_items}
     return {name: rng.integers(size, size=_SAMPLE).astype(np.int32) for name, size in sizes.items()}
 
 
-def _largest_difference(one: Training, other: Training, pairs: dict[str, np.ndarray]) -> float:
+def _largest_difference(one: StepClock, other: StepClock, pairs: dict[str, np.ndarray]) -> float:
     logits, others = one.model(pairs), other.model(pairs)
     return max(float(tf.reduce_max(tf.abs(logits[name] - others[name]))) for name in logits)

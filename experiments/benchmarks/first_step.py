@@ -7,23 +7,23 @@ import json
 import sys
 import time
 
-from experiments import cli
+from nmtr_tf.cli.console import import_tensorflow
 
 
 def main() -> None:
     """Prints seconds from the start to the end of the imports and of the first step."""
     dataset_dir, method, started = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    cli.import_tensorflow()
+    import_tensorflow()
     import tensorflow as tf
 
-    from experiments.benchmarks.ours import make_training
-    from nmtr_tf.data.storage import load
+    from experiments.benchmarks.step_clock import make_clock
+    from nmtr_tf.data.dataset import Dataset
     from nmtr_tf.training.device import set_device
 
     set_device("auto")
     imported = time.time() - started
-    training = make_training(load(dataset_dir).training_view(), method)
-    training.train_steps(iter(training.sampler.batches()), tf.constant(1)).numpy()
+    learner = make_clock(Dataset.load(dataset_dir).training_view(), method).learner
+    learner.train_steps(learner.batches, tf.constant(1)).numpy()
     print(json.dumps({"import": imported, "step": time.time() - started}))
 
 

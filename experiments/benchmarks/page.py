@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from experiments.benchmarks.rows import Row, short
-from nmtr_tf.reporting.documents import Entry, Table, to_markdown
 
 _COLUMNS = ("work", "measured", "baseline in the same run", "ratio", "target", "met")
 
@@ -15,15 +14,19 @@ def to_page(machine: str, parts: Mapping[str, Sequence[Row]]) -> str:
         machine: What it was measured on, in a line.
         parts: {title of a table: its rows}; a part without rows is left out.
     """
-    tables = [Table(part, _COLUMNS, [_row(row) for row in rows]) for part, rows in parts.items() if rows]
-    return "\n".join([f"{machine}\n", *map(to_markdown, tables)])
+    return "\n".join([f"{machine}\n", *(_table(part, rows) for part, rows in parts.items() if rows)])
 
 
-def _row(row: Row) -> tuple[str, list[Entry]]:
-    met = {None: "", True: "yes", False: "**no**"}[row.met]
-    texts = [_measured(row), row.baseline or "", "" if row.ratio is None else f"{short(row.ratio)} x"]
-    return row.work, [Entry(text) for text in (*texts, row.target or "", met)]
+def _table(title: str, rows: Sequence[Row]) -> str:
+    rule = ["---", *["---:"] * (len(_COLUMNS) - 1)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (_COLUMNS, rule, *map(_cells, rows))]
+    return "\n".join([f"**{title}**", "", *lines, ""])
 
 
-def _measured(row: Row) -> str:
-    return "" if row.value is None else f"{short(row.value)} {row.unit}"
+def _cells(row: Row) -> list[str]:
+    value = "" if row.value is None else f"{short(row.value)} {row.unit}"
+    ratio = "" if row.ratio is None else f"{short(row.ratio)} x"
+    return [row.work, value, row.baseline or "", ratio, row.target or "", _MET[row.met]]
+
+
+_MET = {None: "", True: "yes", False: "**no**"}

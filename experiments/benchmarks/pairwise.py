@@ -3,18 +3,18 @@
 import keras
 import numpy as np
 
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.masks import entries_of, masked_items
 
 BATCH_SIZE = 65_536
 """Pairs in one call of `predict_on_batch`."""
 
 
-def pairwise_ranks(model: keras.Model, view: Interactions, pairs: np.ndarray) -> np.ndarray:
+def pairwise_ranks(model: keras.Model, view: TrainingView, pairs: np.ndarray) -> np.ndarray:
     """Ranks of held-out items, scored pair by pair and counted by NumPy: what `rank_held_out` gives.
 
     Args:
-        model: A model made by `nmtr_tf.models.nmtr.build_model`.
+        model: A model made by `nmtr_tf.models.model.build_model`.
         view: Its training purchases are left out of the ranking.
         pairs: int32 [n, 2] of test pairs.
 
@@ -32,7 +32,7 @@ def pairwise_ranks(model: keras.Model, view: Interactions, pairs: np.ndarray) ->
     return above + level / 2
 
 
-def _scores(model: keras.Model, view: Interactions, users: np.ndarray) -> np.ndarray:
+def _scores(model: keras.Model, view: TrainingView, users: np.ndarray) -> np.ndarray:
     """Target logits float32 [len(users), num_items]."""
     item_ids = np.tile(np.arange(view.num_items, dtype=np.int32), len(users))
     user_ids = np.repeat(users, view.num_items)

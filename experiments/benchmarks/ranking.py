@@ -6,16 +6,18 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from experiments.benchmarks.data import Dataset
+from experiments.benchmarks.data import BenchmarkData
 from experiments.benchmarks.limits import Work
 from experiments.benchmarks.pairwise import BATCH_SIZE, pairwise_ranks
 from experiments.benchmarks.rows import Rows, Target, measured, medians
 from experiments.benchmarks.setting import Setting
+from experiments.benchmarks.step_clock import make_model
 from experiments.benchmarks.training import row_cost
-from nmtr_tf.config import EvaluationConfig, ModelConfig
-from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
-from nmtr_tf.models.nmtr import Network, build_model
+from nmtr_tf.config import EvaluationConfig
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.evaluation.ranking import rank_held_out
+from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.models.model import Network
 
 _PRODUCT = Target("<=", 2.5)  # times the bare matrix product
 _PAIRWISE = Target(">=", 300)  # times pairwise prediction, for GMF
@@ -26,16 +28,16 @@ _TOWER_USERS = 2048  # a cascade of towers is timed on a sample of this many use
 
 def measure(setting: Setting) -> Rows:
     """Users a second of `rank_held_out`, and what share of the limits that is."""
-    for dataset in setting.datasets:
+    for data in setting.data:
         for unit in setting.units:
-            yield from _measure_one(setting, dataset, unit)
+            yield from _measure_one(setting, data, unit)
 
 
-def _measure_one(setting: Setting, dataset: Dataset, unit: str) -> Rows:
-    view = dataset.view
-    model = build_model(ModelConfig(method=f"nmtr_{unit}"), view.behaviors, view.num_users, view.num_items, 0)
+def _measure_one(setting: Setting, data: BenchmarkData, unit: str) -> Rows:
+    view = data.view
+    model = make_model(view, f"nmtr_{unit}")
     scorer, test = ModelScorer(model), view.held_out["test"]
-    net, is_product = scorer.network, scorer.network.is_inner_product
+    net, is_product = scorer.network, scorer.network.has_one_product
     few = test[: max(1, min(len(test), 4 * BATCH_SIZE // view.num_items))]
     calls = {
         "ours": clock_ranking(scorer, view),
@@ -46,7 +48,7 @@ def _measure_one(setting: Setting, dataset: Dataset, unit: str) -> Rows:
         del calls["product"]
     calls["pairwise"]()  # traces
     seconds = medians(calls, setting.repeats)
-    what = f"rank all {len(test):,} users, nmtr_{unit}, {dataset.name}, R={len(view.behaviors)}"
+    what = f"rank all {len(test):,} users, nmtr_{unit}, {data.name}, R={len(view.behaviors)}"
     ours, pairwise = num_ranked(scorer, view) / seconds["ours"], len(few) / seconds["pairwise"]
     baseline = f"pairwise predict, from {len(few)} users", pairwise
     yield measured(what, ours, "users/s", baseline, _PAIRWISE if is_product else None)
@@ -63,19 +65,19 @@ def _measure_one(setting: Setting, dataset: Dataset, unit: str) -> Rows:
 def _tower_rows(setting: Setting, what: str, unit: str, net: Network, seconds: float, num_users: int) -> Rows:
     """Rate of the arithmetic that is left once the first tower layer is split: `pair_cost` a pair."""
     cost = sum(layer.pair_cost for layer in net.cascade.units)
-    rate = 2e-9 * cost * num_users * net.item_tables[0].shape[0] / seconds
+    rate = 2e-9 * cost * num_users * net.item_rows.num_rows / seconds
     share = 100 * rate / setting.limits.gflops
     work = f"{what}: {rate:,.0f} GFLOP/s after the first layer, share of the product's peak"
     yield measured(work, share, "%", target=_PEAK if unit == "neumf" else None)
 
 
-def num_ranked(scorer: ModelScorer, view: Interactions) -> int:
-    """How many users a measurement ranks: all, or a sample where the scores are no inner products."""
+def num_ranked(scorer: ModelScorer, view: TrainingView) -> int:
+    """How many users a measurement ranks: all, or a sample where the scores are no matrix product."""
     num_users = len(view.held_out["test"])
-    return num_users if scorer.network.is_inner_product else min(_TOWER_USERS, num_users)
+    return num_users if scorer.network.has_one_product else min(_TOWER_USERS, num_users)
 
 
-def clock_ranking(scorer: ModelScorer, view: Interactions) -> Callable[[], float]:
+def clock_ranking(scorer: ModelScorer, view: TrainingView) -> Callable[[], float]:
     """A measurement: seconds to rank the test items of `num_ranked` users. It is compiled before."""
     sample = np.arange(num_ranked(scorer, view))
 
@@ -94,9 +96,9 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def _bare_product(net: Network, users: np.ndarray) -> None:
     """Scores of users by one matrix product of embeddings: no weights, biases, masks or ranks."""
-    items = tf.convert_to_tensor(net.item_tables[0].value)
+    (items,) = net.item_rows.all_rows([0])
     for first in range(0, len(users), _PRODUCT_USERS):
-        rows = tf.gather(net.user_tables[0].value, users[first : first + _PRODUCT_USERS])
+        (rows,) = net.user_rows.rows(users[first : first + _PRODUCT_USERS], [0])
         scores = tf.matmul(rows, items, transpose_b=True)
     scores[0, 0].numpy()
 
@@ -108,9 +110,8 @@ def ranking_work(net: Network, num_users: int) -> Work:
     product), and the user and item part of every row. Bytes: the tables once, 4 E a row, and a bias an item
     and behavior.
     """
-    units, (num_items, embedding_dim) = net.cascade.units, net.item_tables[0].shape
-    one = net.is_inner_product and net.shares_items
-    pair = units[0].pair_cost if one else sum(unit.pair_cost for unit in units)
+    units, num_items = net.cascade.units, net.item_rows.num_rows
+    pair = units[0].pair_cost if net.has_one_product else sum(unit.pair_cost for unit in units)
     parts = sum(row_cost(unit) for unit in units) * (num_users + num_items)
-    num_bytes = 4 * embedding_dim * (num_users + num_items) + 4 * len(units) * num_items
+    num_bytes = 4 * net.item_rows.row_size * (num_users + num_items) + 4 * len(units) * num_items
     return Work(pair * num_users * num_items + parts, num_bytes)

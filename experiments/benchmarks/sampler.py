@@ -4,23 +4,23 @@ import time
 
 import tensorflow as tf
 
-from experiments.benchmarks.data import Dataset
-from experiments.benchmarks.ours import make_training
+from experiments.benchmarks.data import BenchmarkData
 from experiments.benchmarks.rows import Row, Rows, Target, measured, medians
 from experiments.benchmarks.setting import Setting
+from experiments.benchmarks.step_clock import make_clock
 
 _SPEED = Target(">=", 10, "M instances/s")
 
 
 def measure(setting: Setting) -> Rows:
     """Positives and negatives a second, of all behaviors together."""
-    for dataset in setting.datasets:
-        yield _row(setting, dataset)
+    for data in setting.data:
+        yield _row(setting, data)
 
 
-def _row(setting: Setting, dataset: Dataset) -> Row:
-    training = make_training(dataset.view, "nmtr_gmf")
-    batches = iter(training.sampler.batches())
+def _row(setting: Setting, data: BenchmarkData) -> Row:
+    ours = make_clock(data.view, "nmtr_gmf")
+    batches = iter(ours.sampler.batches())
 
     @tf.function
     def draw(iterator: tf.data.Iterator, num_steps: tf.Tensor) -> tf.Tensor:
@@ -38,6 +38,6 @@ def _row(setting: Setting, dataset: Dataset) -> Row:
         return time.perf_counter() - started
 
     seconds()
-    speed = num_steps * training.instances_per_step / medians({"ours": seconds}, setting.repeats)["ours"]
-    what = f"sampler, {dataset.name}, R={len(dataset.view.behaviors)}"
+    speed = num_steps * ours.instances_per_step / medians({"ours": seconds}, setting.repeats)["ours"]
+    what = f"sampler, {data.name}, R={len(data.view.behaviors)}"
     return measured(what, speed / 1e6, "M instances/s", target=_SPEED)

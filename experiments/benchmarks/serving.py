@@ -12,9 +12,9 @@ import numpy as np
 from experiments.benchmarks.rows import Rows, measured, skipped
 from experiments.benchmarks.setting import Setting
 from nmtr_tf.config import ModelConfig
-from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.leakage import matrix_of
-from nmtr_tf.models.nmtr import build_model
+from nmtr_tf.data.dataset import Interactions
+from nmtr_tf.data.pairs import matrix_of
+from nmtr_tf.models.model import build_model
 from nmtr_tf.serving.export import save_model
 
 # Runs without this package: what a serving process does, next to the least work that could answer.

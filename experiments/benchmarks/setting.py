@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from experiments.benchmarks.data import STAND_INS, Dataset, stand_in
+from experiments.benchmarks.data import STAND_INS, BenchmarkData, stand_in
 from experiments.benchmarks.limits import Limits
 
 
@@ -19,18 +19,18 @@ class Setting:
         methods: Methods to serve.
         num_items: Catalogues to serve.
         num_users: Users of the served models.
-        peers: Peers to compare with.
+        packages: Other packages to compare with.
         output_dir: Where pictures go; empty: nowhere.
     """
 
     limits: Limits
     quick: bool
     units: tuple[str, ...]
-    prepared: tuple[Dataset, ...]
+    prepared: tuple[BenchmarkData, ...]
     methods: tuple[str, ...]
     num_items: tuple[int, ...]
     num_users: int
-    peers: tuple[str, ...]
+    packages: tuple[str, ...]
     output_dir: str
 
     @property
@@ -44,7 +44,7 @@ class Setting:
         return 8 if self.quick else 32
 
     @functools.cached_property
-    def datasets(self) -> list[Dataset]:
+    def data(self) -> list[BenchmarkData]:
         """What is trained and ranked; stand-ins are drawn once."""
         names = ["taobao"] if self.quick else list(STAND_INS)
         return list(self.prepared) or [stand_in(name, self.quick) for name in names]

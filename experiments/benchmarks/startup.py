@@ -32,9 +32,9 @@ def measure(setting: Setting) -> Rows:
 @contextlib.contextmanager
 def _dataset_dir(setting: Setting) -> Iterator[tuple[str, Path]]:
     """Name and place of a prepared data set: the first that was given, or a stand-in on disk."""
-    for dataset in setting.prepared:
-        if dataset.dataset_dir:
-            yield dataset.name, dataset.dataset_dir
+    for data in setting.prepared:
+        if data.dataset_dir:
+            yield data.name, data.dataset_dir
             return
     with tempfile.TemporaryDirectory() as folder:
         name = save_stand_in("beibei", setting.quick, Path(folder) / "data")

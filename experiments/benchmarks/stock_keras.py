@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.training.sampling import BehaviorBatch, PairSampler
@@ -95,11 +96,11 @@ class _Clock(keras.callbacks.Callback):
         self.seconds = 0.0
         self._started = 0.0
 
+    @override
     def on_train_batch_begin(self, batch, logs=None):
-        """Starts after the first batches."""
         if batch == _AHEAD:
             self._started = time.perf_counter()
 
+    @override
     def on_train_end(self, logs=None):
-        """Stops."""
         self.seconds = time.perf_counter() - self._started

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.benchmarks.data import Dataset, stand_in
+from experiments.benchmarks.data import BenchmarkData, stand_in
 from experiments.benchmarks.equality import measure_equality
 from experiments.benchmarks.limits import Limits, Work
-from experiments.benchmarks.ours import Training, make_training
 from experiments.benchmarks.rows import Row, Rows, Target, measured, medians, short
 from experiments.benchmarks.setting import Setting
+from experiments.benchmarks.step_clock import StepClock, make_clock
 from experiments.benchmarks.stock_keras import compile_stock, fit_seconds, stock_instances
-from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.models.nmtr import Network, network
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.models.model import Network, network
 from nmtr_tf.models.units import Unit
 from nmtr_tf.training.sampling import BehaviorBatch
 
@@ -24,19 +24,19 @@ _AT = Limits(gflops=100, gb_per_second=15)
 
 def measure(setting: Setting) -> Rows:
     """Instances a second, seconds of an epoch and share of the limit; then what the results differ by."""
-    for dataset in setting.datasets:
+    for data in setting.data:
         for unit in setting.units:
-            yield from _measure_one(setting, dataset, f"nmtr_{unit}")
+            yield from _measure_one(setting, data, f"nmtr_{unit}")
     for unit in setting.units:
         yield from measure_equality(stand_in("taobao", quick=True), f"nmtr_{unit}")
 
 
-def _measure_one(setting: Setting, dataset: Dataset, method: str) -> Rows:
-    view = dataset.view
-    ours = make_training(view, method)
+def _measure_one(setting: Setting, data: BenchmarkData, method: str) -> Rows:
+    view = data.view
+    ours = make_clock(view, method)
     per_step, num_steps = ours.instances_per_step, ours.sampler.steps_per_epoch
     seconds = _beside_stock(setting, ours, view, method)
-    what = f"train {method}, {dataset.name}, R={len(view.behaviors)}"
+    what = f"train {method}, {data.name}, R={len(view.behaviors)}"
     speed = {name: setting.block * per_step / 1e6 / value for name, value in seconds.items()}
     target = _SPEED_UP.get(len(view.behaviors))
     yield measured(what, speed["ours"], "M instances/s", ("stock Keras", speed["stock"]), target)
@@ -48,16 +48,16 @@ def _measure_one(setting: Setting, dataset: Dataset, method: str) -> Rows:
     yield setting.limits.reached(f"{what}: a step", work, seconds["ours"] / setting.block)
 
 
-def _beside_stock(setting: Setting, ours: Training, view: Interactions, method: str) -> dict[str, float]:
+def _beside_stock(setting: Setting, ours: StepClock, view: TrainingView, method: str) -> dict[str, float]:
     """Median seconds of a block of ours, of stock Keras as it is ("auto": no XLA on a CPU), and with XLA."""
     batch_size = round(ours.instances_per_step)
     instances = stock_instances(ours.sampler, ours.stage.behaviors, ours.stage.weights, batch_size)
-    plain = make_training(view, method).model
+    plain = make_clock(view, method).model
     stock, compiled = (compile_stock(plain, ours.config, jit) for jit in ("auto", True))
     for model in (stock, compiled):
         fit_seconds(model, instances, 2)  # traces
     calls = {
-        "ours": ours.clock(setting.block),
+        "ours": ours.measurement(setting.block),
         "stock": lambda: fit_seconds(stock, instances, setting.block),
         "compiled": lambda: fit_seconds(compiled, instances, setting.block),
     }
@@ -92,7 +92,7 @@ def step_work(net: Network, batches: Sequence[BehaviorBatch]) -> Work:
     each distinct user and its item part of each distinct item of the behaviors that need it. Bytes: every
     distinct row of the tables and its accumulator are read and written, 4 * 4 * E.
     """
-    units, embedding_dim = net.cascade.units, net.user_tables[0].shape[1]
+    units, embedding_dim = net.cascade.units, net.user_rows.row_size
     multiply_adds = num_rows = 0
     for r, unit in enumerate(units):
         users = np.concatenate([batch.user_ids for batch in batches[r:]])

@@ -1,1 +1,1 @@
-"""From raw logs to training interactions."""
+"""From raw logs to data sets and the training views of runs."""

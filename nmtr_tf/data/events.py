@@ -1,8 +1,14 @@
 """The canonical event table that every reader produces and preparation consumes."""
 
 import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+
+SPLITS = ("train", "validation", "test")
+"""What an event of a prepared log is for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +27,7 @@ class Events:
             has no times.
         heldout: bool [num_events], True for the target rows that a source which comes split holds
             out for testing; None where this project does the splitting.
+        origin: Where the events were read, and what reading left out: plain values for dataset.json.
     """
 
     users: np.ndarray
@@ -31,6 +38,7 @@ class Events:
     behavior: np.ndarray
     timestamp: np.ndarray | None = None
     heldout: np.ndarray | None = None
+    origin: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of events."""
@@ -40,3 +48,14 @@ class Events:
     def target_behavior(self) -> str:
         """The behavior to recommend for: the last one."""
         return self.behaviors[-1]
+
+
+def fingerprint(events: Events, split: np.ndarray) -> str:
+    """sha256 of vocabularies, behaviors, rows and splits: equal exactly where the data is."""
+    digest = hashlib.sha256(repr(events.behaviors).encode())
+    for ids in (events.users, events.items):
+        digest.update(ids.tobytes() if ids.dtype != object else "\n".join(ids).encode())
+        digest.update(b"\0")
+    for column in (events.user, events.item, events.behavior, split):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()

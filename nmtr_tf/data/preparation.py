@@ -7,15 +7,23 @@ left; (5) leave-one-out on the target; (6) one validation purchase per user.
 """
 
 import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
-from nmtr_tf.data.interactions import SPLITS
+from nmtr_tf.data.filters import Rows, check_held_out, filter_rows, first_of_duplicates
+from nmtr_tf.data.logs.readers import read_log
+from nmtr_tf.data.logs.sources import is_frame
+from nmtr_tf.data.splits import leave_one_out
 from nmtr_tf.errors import InputError
+from nmtr_tf.options import check_types, require
 
-TRAIN, VALIDATION, TEST = range(len(SPLITS))
+if typing.TYPE_CHECKING:  # Who passes data frames has imported pandas; files are read without it.
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +36,9 @@ class PrepareOptions:
         k_core: Target rows that every user and every item must have; 0: no such filter.
         seed: Of the choice among equally late purchases and of the validation purchases.
         on_bad_rows: "error", or "skip": drop held-out rows that contradict the training rows.
+
+    Raises:
+        InputError: If a number is negative or none, or `on_bad_rows` something else.
     """
 
     min_behaviors: int = 1
@@ -35,6 +46,12 @@ class PrepareOptions:
     k_core: int = 0
     seed: int = 0
     on_bad_rows: str = "error"
+
+    def __post_init__(self):
+        check_types(self)
+        for name in ("min_behaviors", "min_target", "k_core", "seed"):
+            require(self, getattr(self, name) >= 0, name, "at least 0")
+        require(self, self.on_bad_rows in ("error", "skip"), "on_bad_rows", "'error' or 'skip'")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,157 +75,84 @@ class Prepared:
         return row | {name: int(counts[i]) for i, name in reversed([*enumerate(self.events.behaviors)])}
 
 
-def prepare(events: Events, options: PrepareOptions) -> Prepared:
+def prepare_events(events: Events, options: PrepareOptions) -> Prepared:
     """Runs the steps above.
 
     Raises:
         InputError: If nothing is left, or a held-out row contradicts the training rows.
     """
-    rows = _Rows(events)
-    rows.keep(_first_of_duplicates(events), "duplicates merged")
+    rows = Rows(events)
+    rows.keep(first_of_duplicates(events), "duplicates merged")
     if events.heldout is not None:
-        _check_held_out(rows, options.on_bad_rows)
-    _filter(rows, options)
+        check_held_out(rows, options.on_bad_rows)
+    filter_rows(rows, options.min_behaviors, options.min_target, options.k_core)
     if not len(rows.index):
         raise InputError("No rows are left after the filters; relax them or look at the log.")
     kept = rows.compacted()
-    generator = np.random.default_rng(options.seed)
-    split = np.zeros(len(kept), np.int8)
-    target = kept.behavior == len(kept.behaviors) - 1
-    if kept.heldout is not None:
-        split[kept.heldout] = TEST
-    else:
-        split[_one_per_user(kept.user, target, kept.timestamp, generator)] = TEST
-    split[_one_per_user(kept.user, target & (split == TRAIN), None, generator)] = VALIDATION
-    if not (split == TEST).any():
-        raise InputError(
-            f"No user has two {kept.target_behavior!r} rows, so none can be held out for testing; "
-            "expected the last of --behaviors to be a behavior that users repeat."
-        )
+    split = leave_one_out(kept, options.seed)
     return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report)
 
 
-class _Rows:
-    """The rows that are left, and the report of what was removed."""
+def prepare(
+    log: "Events | pd.DataFrame",
+    *,
+    behaviors: Sequence[str] = (),
+    protocol: str = "",
+    min_behaviors: int | None = None,
+    min_target: int = 0,
+    k_core: int = 0,
+    seed: int = 0,
+    on_bad_rows: str = "error",
+    columns: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Makes a data set of a log: merges repeated events, filters, and holds rows out.
 
-    def __init__(self, events: Events):
-        self.events = events
-        self.index = np.arange(len(events))
-        self.report: list[dict[str, Any]] = []
-        self._left = self._counts()
+    Args:
+        log: What `nmtr_tf.read_log` returns; or a pandas DataFrame, read as `read_log` does.
+        behaviors: Of a data frame: its behaviors, weakest first, the one to recommend for last.
+        protocol: "strict" takes held-out pairs out of every behavior when a run trains, "released" leaves
+            auxiliary behaviors as they are; "": released where the log comes split, else strict.
+        min_behaviors: Kinds of behavior a user must show; None: 1 where the log comes split, else 2.
+        min_target: Target rows a user must have, the held-out one included.
+        k_core: Target rows that every user and every item must have, iterated; 0: no such filter.
+        seed: Of the choice among equally late purchases and of the validation purchases.
+        on_bad_rows: "error", or "skip": drop rows that cannot be read or contradict the training rows.
+        columns: Of a data frame: role ("user", "item", "behavior", "timestamp") -> name of its column.
 
-    def keep(self, index: np.ndarray, name: str) -> None:
-        """Keeps the rows `index` (positions in the events) and reports what went."""
-        self.index = index
-        left = self._counts()
-        removed = {what: self._left[what] - left[what] for what in left}
-        self.report.append({"filter": name, **removed})
-        self._left = left
+    Returns:
+        The data set, in memory: `save` writes it. `about` says where it came from and what was removed.
 
-    def column(self, name: str) -> np.ndarray:
-        return getattr(self.events, name)[self.index]
-
-    def target_rows(self) -> np.ndarray:
-        return self.column("behavior") == len(self.events.behaviors) - 1
-
-    def _counts(self) -> dict[str, int]:
-        users = int(np.count_nonzero(np.bincount(self.column("user"))))
-        items = int(np.count_nonzero(np.bincount(self.column("item"))))
-        return {"users": users, "items": items, "rows": len(self.index)}
-
-    def compacted(self) -> Events:
-        """The events that are left, with vocabularies of just their ids."""
-        users, user = np.unique(self.column("user"), return_inverse=True)
-        items, item = np.unique(self.column("item"), return_inverse=True)
-        return dataclasses.replace(
-            self.events,
-            users=self.events.users[users],
-            items=self.events.items[items],
-            user=user.astype(np.int32),
-            item=item.astype(np.int32),
-            behavior=self.column("behavior"),
-            timestamp=None if self.events.timestamp is None else self.column("timestamp"),
-            heldout=None if self.events.heldout is None else self.column("heldout"),
-        )
-
-
-def _first_of_duplicates(events: Events) -> np.ndarray:
-    """Positions of the earliest row of every (user, item, behavior, held out), in that order."""
-    num_behaviors = len(events.behaviors)
-    key = (events.user.astype(np.int64) * len(events.items) + events.item) * num_behaviors + events.behavior
-    if events.heldout is not None:
-        key = key * 2 + events.heldout
-    order = (
-        np.argsort(key, kind="stable") if events.timestamp is None else np.lexsort((events.timestamp, key))
-    )
-    key = key[order]
-    return order[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else order
-
-
-def _check_held_out(rows: _Rows, on_bad_rows: str) -> None:
-    """Held-out rows that are training purchases too, are not alone, or have no training rows."""
-    user, item, held_out = rows.column("user"), rows.column("item"), rows.column("heldout")
-    target = rows.target_rows()
-    same = np.zeros(len(user), bool)  # a held-out row sorts right behind its training twin
-    same[1:] = (user[1:] == user[:-1]) & (item[1:] == item[:-1]) & held_out[1:] & target[:-1]
-    trained = np.zeros(len(rows.events.users), bool)
-    trained[user[~held_out]] = True
-    first = np.zeros(len(user), bool)
-    position = np.flatnonzero(held_out & ~same)
-    first[position[np.unique(user[position], return_index=True)[1]]] = True
-    problems = {
-        "held-out pairs that are training purchases": same,
-        "held-out users without training rows": held_out & ~trained[user],
-        "second held-out rows of a user": held_out & ~same & ~first,
-    }
-    for name, bad in problems.items():
-        if bad.any() and on_bad_rows == "error":
-            row = np.flatnonzero(bad)[0]
+    Raises:
+        InputError: If an argument or a row is wrong, or nothing is left.
+    """
+    if is_frame(log):
+        if not behaviors:
             raise InputError(
-                f"The held-out file has {int(bad.sum())} rows of the kind '{name}', the first: user "
-                f"{rows.events.users[user[row]]}, item {rows.events.items[item[row]]}. Expected one new item "
-                "for each user with training rows (--on_bad_rows=skip drops the others)."
+                "`behaviors` is needed with a data frame: its behaviors, weakest first, the one to "
+                "recommend for last."
             )
-    bad = np.logical_or.reduce(list(problems.values()))
-    if bad.any():
-        rows.keep(rows.index[~bad], "bad held-out rows")
-
-
-def _filter(rows: _Rows, options: PrepareOptions) -> None:
-    num_users, num_items = len(rows.events.users), len(rows.events.items)
-    if options.min_behaviors > 1:
-        num_behaviors = len(rows.events.behaviors)
-        shown = np.unique(rows.column("user").astype(np.int64) * num_behaviors + rows.column("behavior"))
-        kinds = np.bincount(shown // num_behaviors, minlength=num_users)
-        kept = rows.index[kinds[rows.column("user")] >= options.min_behaviors]
-        rows.keep(kept, f"users with fewer than {options.min_behaviors} kinds of behavior")
-    if options.min_target > 0:
-        target = np.bincount(rows.column("user")[rows.target_rows()], minlength=num_users)
-        kept = rows.index[target[rows.column("user")] >= options.min_target]
-        rows.keep(kept, f"users with fewer than {options.min_target} target rows")
-    if options.k_core > 0:
-        index = rows.index
-        while True:
-            target = rows.events.behavior[index] == len(rows.events.behaviors) - 1
-            user, item = rows.events.user[index], rows.events.item[index]
-            of_user = np.bincount(user[target], minlength=num_users)[user]
-            of_item = np.bincount(item[target], minlength=num_items)[item]
-            kept = index[(of_user >= options.k_core) & (of_item >= options.k_core)]
-            if len(kept) == len(index):
-                break
-            index = kept
-        rows.keep(index, f"{options.k_core}-core of the target")
-
-
-def _one_per_user(
-    user: np.ndarray, candidates: np.ndarray, timestamp: np.ndarray | None, generator: np.random.Generator
-) -> np.ndarray:
-    """Positions of the latest candidate row of every user with two or more; ties are broken at random."""
-    position = np.flatnonzero(candidates)
-    keys = [generator.random(len(position)), user[position]]
-    if timestamp is not None:
-        keys.insert(1, timestamp[position])
-    position = position[np.lexsort(keys)]
-    owner = user[position]
-    last = np.concatenate([owner[1:] != owner[:-1], [True]]) if len(owner) else np.zeros(0, bool)
-    return position[last & (np.bincount(owner)[owner] >= 2)] if len(owner) else position
+        log = read_log(log, behaviors=behaviors, columns=columns, on_bad_rows=on_bad_rows)
+    elif not isinstance(log, Events):
+        kind = type(log).__name__
+        raise InputError(f"A log should be what read_log returns, or a pandas DataFrame. Received: {kind}.")
+    elif columns or tuple(behaviors) not in ((), log.behaviors):
+        raise InputError("`behaviors` and `columns` are for data frames; read_log takes those of a file.")
+    is_split = log.heldout is not None
+    if min_behaviors is None:
+        min_behaviors = 1 if is_split else 2
+    options = PrepareOptions(min_behaviors, min_target, k_core, seed, on_bad_rows)
+    prepared = prepare_events(log, options)
+    about = {
+        "source": "events",
+        "checksums": {},
+        "rows_read": len(log),
+        "bad_rows": {},
+        "ignored_rows": {},
+        "impossible_times": 0,
+        **log.origin,
+        "filters": prepared.filters,
+        "seed": options.seed,
+        "table_one": prepared.table_one(),
+    }
+    protocol = protocol or ("released" if is_split else "strict")
+    return Dataset(prepared.events, prepared.split, protocol, about)

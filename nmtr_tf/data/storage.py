@@ -9,26 +9,51 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nmtr_tf.data.events import Events
-from nmtr_tf.data.interactions import SPLITS, Interactions, fingerprint
+from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory, read_json, write_json
 
 SCHEMA_VERSION = 1
 
 
-def save(
-    dataset_dir: str | Path, events: Events, split: np.ndarray, protocol: str, about: Mapping[str, Any]
+def header_of(events: Events, split: np.ndarray, protocol: str) -> dict[str, Any]:
+    """What dataset.json says of the tables themselves: names, counts, protocol and fingerprint."""
+    rows = {
+        name: {part: int(((events.behavior == code) & (split == i)).sum()) for i, part in enumerate(SPLITS)}
+        for code, name in enumerate(events.behaviors)
+    }
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "behaviors": list(events.behaviors),
+        "target_behavior": events.target_behavior,
+        "num_users": len(events.users),
+        "num_items": len(events.items),
+        "rows": rows,
+        "protocol": protocol,
+        "fingerprint": fingerprint(events, split),
+    }
+
+
+def write_tables(
+    dataset_dir: str | Path,
+    events: Events,
+    split: np.ndarray,
+    header: Mapping[str, Any],
+    overwrite: bool = False,
 ) -> None:
-    """Writes a data set directory, whole or not at all: see data/README.md for its layout.
+    """Writes a data set directory, whole or not at all.
 
     Args:
         dataset_dir: Directory to create or replace.
         events: Prepared events.
         split: int8 [num_events], positions in `SPLITS`.
-        protocol: Default protocol, recorded in dataset.json.
-        about: Further entries of dataset.json (source, filters, seed, ...).
+        header: Content of dataset.json: what `header_of` gives, and further entries.
+        overwrite: Whether a data set that stands there is replaced.
+
+    Raises:
+        InputError: If something stands there that may not be replaced.
     """
+    check_destination(dataset_dir, overwrite)
     table = {
         "user": pa.array(events.user, pa.int32()),
         "item": pa.array(events.item, pa.int32()),
@@ -37,65 +62,56 @@ def save(
     }
     if events.timestamp is not None:
         table["timestamp"] = pa.array(events.timestamp, pa.timestamp("ms", tz="UTC"))
-    counts = {
-        name: {part: int(((events.behavior == code) & (split == i)).sum()) for i, part in enumerate(SPLITS)}
-        for code, name in enumerate(events.behaviors)
-    }
-    header = {
-        "schema_version": SCHEMA_VERSION,
-        "behaviors": list(events.behaviors),
-        "target_behavior": events.target_behavior,
-        "num_users": len(events.users),
-        "num_items": len(events.items),
-        "rows": counts,
-        "protocol": protocol,
-        "fingerprint": fingerprint(events, split),
-    }
     with new_directory(dataset_dir) as directory:
         pq.write_table(pa.table(table), directory / "interactions.parquet")
         for kind, ids in (("user", events.users), ("item", events.items)):
             columns = {kind: np.arange(len(ids), dtype=np.int32), f"{kind}_id": pa.array(ids)}
             pq.write_table(pa.table(columns), directory / f"{kind}s.parquet")
-        write_json(directory / "dataset.json", {**header, **about})
+        write_json(directory / "dataset.json", header)
 
 
 def _dictionary(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(list(names)))
 
 
-def load(dataset_dir: str | Path) -> Interactions:
-    """Loads a data set directory written by `save`.
+def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
+    """Checks that a data set may be written to a directory.
+
+    Raises:
+        InputError: If it holds a data set (unless `overwrite`) or other things.
+    """
+    directory = Path(dataset_dir)
+    if not directory.exists():
+        return
+    is_dataset = (directory / "dataset.json").is_file()
+    if not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
+        raise InputError(f"`dataset_dir={directory}` exists and is no data set; name another directory.")
+    if is_dataset and not overwrite:
+        raise InputError(
+            f"`dataset_dir={directory}` holds a data set; name another one, or replace it with `overwrite`."
+        )
+
+
+def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[str, Any]]:
+    """Reads what `write_tables` wrote.
+
+    Returns:
+        The events (with times, where there are any), their splits (int8 [num_events]), the protocol and
+        the entries of dataset.json that `header_of` does not give.
 
     Raises:
         InputError: If it is not a data set directory, is of another schema version, or is damaged.
     """
-    return load_with_events(dataset_dir)[0]
-
-
-def load_with_events(dataset_dir: str | Path) -> tuple[Interactions, Events]:
-    """A data set and its events, which know the times; raises what `load` does."""
-    events, split = load_events(dataset_dir)
-    protocol = read_json(Path(dataset_dir) / "dataset.json")["protocol"]
-    return Interactions.from_events(events, split, protocol), events
-
-
-def load_events(dataset_dir: str | Path) -> tuple[Events, np.ndarray]:
-    """The prepared events (with times, where there are any) and their splits (int8 [num_events]).
-
-    Raises:
-        InputError: As `load` does.
-    """
     directory = Path(dataset_dir)
     if not (directory / "dataset.json").is_file():
         raise InputError(
-            f"--dataset_dir={directory}: no data set here (no dataset.json); write one with "
-            "python -m experiments.prepare."
+            f"`dataset_dir={directory}`: no data set here (no dataset.json); prepare writes one."
         )
     header = read_json(directory / "dataset.json")
     if header.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
             f"{directory}/dataset.json: expected schema_version {SCHEMA_VERSION}, got "
-            f"{header.get('schema_version')!r}; run experiments.prepare again."
+            f"{header.get('schema_version')!r}; run prepare again."
         )
     table = read_table(directory / "interactions.parquet")
     try:
@@ -111,12 +127,14 @@ def load_events(dataset_dir: str | Path) -> tuple[Events, np.ndarray]:
             timestamp=table["timestamp"].cast(pa.int64()).to_numpy() if timed else None,
         )
         split = _codes(table["split"], SPLITS)
-        intact = fingerprint(events, split) == header["fingerprint"]
+        own = header_of(events, split, header["protocol"])
+        intact = own["fingerprint"] == header["fingerprint"]
     except KeyError as error:
-        raise InputError(f"{directory}: damaged, {error.args[0]}; run experiments.prepare again.") from None
+        raise InputError(f"{directory}: damaged, {error.args[0]}; run prepare again.") from None
     if not intact:
-        raise InputError(f"{directory}: tables and dataset.json disagree; run experiments.prepare again.")
-    return events, split
+        raise InputError(f"{directory}: tables and dataset.json disagree; run prepare again.")
+    about = {name: value for name, value in header.items() if name not in own}
+    return events, split, header["protocol"], about
 
 
 def read_table(path: str | Path) -> pa.Table:

@@ -1,54 +1,72 @@
 """Subsets of auxiliary data (Table IV): a share of every user's rows of a behavior."""
 
-import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.data import leakage
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.pairs import matrix_keys, matrix_of
 from nmtr_tf.errors import InputError
 
 
-def check_shares(behaviors: Sequence[str], shares: Mapping[str, float]) -> None:
-    """Checks shares against the behaviors that they are of, weakest first, target last.
+def parse_shares(texts: Sequence[str], behaviors: Sequence[str]) -> dict[str, float]:
+    """Shares of the rows of auxiliary behaviors: "cart:0.5" -> {"cart": 0.5}.
+
+    Args:
+        texts: One behavior and its share each.
+        behaviors: Behaviors that they may be of, weakest first, target last.
+
+    Returns:
+        Behavior -> share below 1, in the order of `behaviors`.
 
     Raises:
-        InputError: If a name is no weaker behavior, or a share is not in (0, 1].
+        InputError: If a text is no behavior:share, a name is no auxiliary behavior or occurs twice, or a
+            share is not in (0, 1].
     """
-    *weaker, target = behaviors
-    for name, share in shares.items():
+    shares: dict[str, float] = {}
+    *auxiliary, target = behaviors
+    for text in texts:
+        name, share = _parse(text)
         if name == target:
-            raise InputError(f"--keep: the target behavior {name!r} stays whole; name a weaker behavior.")
-        if name not in weaker:
-            known = ", ".join(weaker) or "none"
-            raise InputError(f"--keep should name weaker behaviors ({known}). Received: {name!r}.")
+            raise InputError(f"`keep`: the target behavior {name!r} stays whole; name an auxiliary behavior.")
+        if name not in auxiliary:
+            known = ", ".join(auxiliary) or "none"
+            raise InputError(f"`keep` should name auxiliary behaviors ({known}). Received: {name!r}.")
+        if name in shares:
+            raise InputError(f"`keep` should name a behavior once. Received: {name!r} twice.")
         if not 0 < share <= 1:
-            raise InputError(f"--keep={name}:{share:g}: the share should be in (0, 1].")
+            raise InputError(f"`keep={text}`: the share should be in (0, 1].")
+        shares[name] = share
+    return {name: shares[name] for name in behaviors if shares.get(name, 1) < 1}
 
 
-def keep_share(view: Interactions, shares: Mapping[str, float], seed: int) -> Interactions:
-    """A view in which every user keeps a share of the items of some behaviors; the rest stays whole.
+def _parse(text: str) -> tuple[str, float]:
+    name, colon, number = text.rpartition(":")
+    try:
+        return name, float(number if colon else "")
+    except ValueError:
+        raise InputError(f"`keep` should be behavior:share, such as cart:0.5. Received: {text!r}.") from None
+
+
+def keep_share(
+    matrices: Mapping[str, sparse.csr_array], shares: Mapping[str, float], seed: int
+) -> dict[str, sparse.csr_array]:
+    """Matrices in which every user keeps a share of the items of some behaviors; the rest stays whole.
 
     A user with `count` items keeps round(share * count) of them, one at least, drawn at random. What is
     drawn depends on the seed, the behavior's name and its rows alone.
 
     Args:
-        view: What `Interactions.training_view` gave.
+        matrices: Behavior name -> binary CSR [num_users, num_items].
         shares: Behavior name -> share in (0, 1].
         seed: Seed of the draws.
-
-    Raises:
-        InputError: As `check_shares` does.
     """
-    check_shares(view.behaviors, shares)
-    matrices = dict(view.matrices)
+    kept = dict(matrices)
     for name, share in shares.items():
         generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        matrices[name] = _thinned(matrices[name], share, generator)
-    return dataclasses.replace(view, matrices=matrices)
+        kept[name] = _thinned(kept[name], share, generator)
+    return kept
 
 
 def _thinned(matrix: sparse.csr_array, share: float, generator: np.random.Generator) -> sparse.csr_array:
@@ -57,5 +75,5 @@ def _thinned(matrix: sparse.csr_array, share: float, generator: np.random.Genera
     users = np.repeat(np.arange(len(counts)), counts)
     order = np.lexsort((generator.random(len(users)), users))  # every user's entries in a random order
     place = np.arange(len(users)) - np.repeat(matrix.indptr[:-1], counts)
-    keys = leakage.matrix_keys(matrix)[order]
-    return leakage.matrix_of(keys[place < kept[users]], matrix.shape)
+    keys = matrix_keys(matrix)[order]
+    return matrix_of(keys[place < kept[users]], matrix.shape)

@@ -16,7 +16,7 @@ def synthetic_shop(num_users: int = 2000, num_items: int = 600, seed: int = 0) -
 
     Users and items have latent tastes. A user views about 40 different items over 30 days, drawn without
     replacement in proportion to exp(taste + popularity); a view becomes a cart, and a cart a purchase,
-    with a probability that grows with taste. So weaker behaviors are many and noisy, purchases few.
+    with a probability that grows with taste. So auxiliary behaviors are many and noisy, purchases few.
 
     Args:
         num_users: Users of the shop.
@@ -42,6 +42,7 @@ def synthetic_shop(num_users: int = 2000, num_items: int = 600, seed: int = 0) -
         item=np.searchsorted(shown, item).astype(np.int32),
         behavior=behavior.astype(np.int8),
         timestamp=timestamp,
+        origin={"source": "synthetic"},
     )
 
 

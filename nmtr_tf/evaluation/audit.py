@@ -8,13 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from nmtr_tf.config import PROTOCOLS, EvaluationConfig
-from nmtr_tf.data import leakage
+from nmtr_tf.data.dataset import Interactions
 from nmtr_tf.data.events import Events
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.pairs import leaks, matrix_keys
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.baselines.rules import available_references, build_reference
 from nmtr_tf.evaluation.metrics import hit_ratio
 from nmtr_tf.evaluation.ranking import rank_held_out
-from nmtr_tf.evaluation.references import available_references, build_reference
 
 _ORDERED = 1.5
 """How many times popularity's HR@K recency has to reach for the verdict to say that item ids tell time."""
@@ -94,7 +94,7 @@ def audit(
         raise InputError("There are no test pairs to audit.")
     view = interactions.training_view((), "released", "none")
     weaker = {name: interactions.matrices[name] for name in interactions.behaviors[:-1]}
-    leaked = leakage.leaks(interactions.held_out, weaker)
+    leaked = leaks(interactions.held_out, weaker)
     config = EvaluationConfig(ks=(k,), eval_memory_mb=memory_mb)
     return Audit(
         protocol=interactions.protocol,
@@ -145,7 +145,7 @@ def _count_any(found: list[np.ndarray]) -> int:
 
 
 def _nesting(view: Interactions) -> dict[str, dict[str, float]]:
-    keys = {name: leakage.matrix_keys(matrix) for name, matrix in view.matrices.items()}
+    keys = {name: matrix_keys(matrix) for name, matrix in view.matrices.items()}
     return {
         name: {
             weaker: float(np.isin(keys[name], keys[weaker], assume_unique=True).sum() / len(keys[name]))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmtr_tf.data import leakage
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.dataset import Interactions
+from nmtr_tf.data.pairs import contained
 
 
 def held_out_groups(
@@ -32,7 +32,7 @@ def held_out_groups(
     weaker = list(interactions.matrices.values())[:-1]
     touched = np.zeros(len(users), bool)
     for matrix in weaker:
-        touched |= leakage.contained(pairs, matrix)
+        touched |= contained(pairs, matrix)
     groups = {"touched": touched, "untouched": ~touched} if weaker else {}
     purchases = np.diff(interactions.target.indptr)
     validation_users = interactions.held_out["validation"][:, 0]

@@ -6,12 +6,12 @@ import operator
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.data import leakage
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.data.pairs import contained, matrix_of, pair_keys
 from nmtr_tf.errors import InputError
 
 
-def masked_items(view: Interactions, split: str, mask: str) -> sparse.csr_array:
+def masked_items(view: TrainingView, split: str, mask: str) -> sparse.csr_array:
     """Binary matrix [num_users, num_items] of the items left out of a user's ranking.
 
     Training purchases, or all training items, as the mask says; at test the validation purchases as well.
@@ -26,18 +26,18 @@ def masked_items(view: Interactions, split: str, mask: str) -> sparse.csr_array:
     masked = list(view.matrices.values()) if mask == "all" else [view.target]
     if split == "test":
         validation = view.held_out["validation"]
-        keys = leakage.pair_keys(validation[:, 0], validation[:, 1], view.num_items)
-        masked.append(leakage.matrix_of(keys, view.target.shape))
+        keys = pair_keys(validation[:, 0], validation[:, 1], view.num_items)
+        masked.append(matrix_of(keys, view.target.shape))
     return functools.reduce(operator.add, masked)  # of booleans: either
 
 
-def _refuse_leak(view: Interactions, split: str) -> None:
+def _refuse_leak(view: TrainingView, split: str) -> None:
     pairs = view.held_out[split]
     for name, matrix in view.matrices.items():
-        if leaked := int(leakage.contained(pairs, matrix).sum()):
+        if leaked := int(contained(pairs, matrix).sum()):
             raise InputError(
-                f"--mask=all would hide {leaked} of the {len(pairs)} {split} items, which are still in the "
-                f"training rows of {name!r}; use --protocol=strict or --mask=target."
+                f"`mask=all` would hide {leaked} of the {len(pairs)} {split} items, which are still in the "
+                f"training rows of {name!r}; use `protocol=strict` or `mask=target`."
             )
 
 

@@ -1,110 +1,22 @@
 """Ranking of every held-out item among the whole catalogue, in chunks of users."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
 from nmtr_tf.config import EvaluationConfig
-from nmtr_tf.data import leakage
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.pairs import contained
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import entries_of, masked_items
-from nmtr_tf.models.nmtr import network
+from nmtr_tf.evaluation.scorers import ArrayScorer, Scorer, as_scorer
 
-
-class Scorer:
-    """Base of whatever scores all items for some users.
-
-    What the users share (item vectors, say) is computed once per ranking, by `item_side`.
-    """
-
-    pair_floats = 1
-    """Floats held per (user, item) pair while scoring: what the chunk size follows from."""
-
-    compiled = False
-    """Whether XLA compiles the ranking; `scores` should have shapes that follow from its arguments' then."""
-
-    def item_side(self) -> Any:
-        """Tensors, in any nesting, that `scores` needs and that are the same for all users."""
-        raise NotImplementedError
-
-    def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
-        """Scores float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
-        raise NotImplementedError
-
-    @functools.cached_property
-    def _graphs(self) -> dict[int, Callable]:
-        return {}
-
-    def ranks_of_chunk(self, num_splits: int) -> Callable:
-        """Graph that scores a chunk of users and ranks one item of each for every split; traced once.
-
-        It takes the item side, user ids int32 [n] and, for each split, items int32 [n] with rows and columns
-        of masked entries, int32 [m] each. It gives ranks float32 [num_splits, n].
-        """
-        if num_splits not in self._graphs:
-            item_side = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.item_side())
-            ids = tf.TensorSpec([None], tf.int32)
-            signature = [item_side, ids, [[ids] * 3] * num_splits]
-
-            def ranks_of_chunk(item_side, user_ids, splits):
-                scores = self.scores(user_ids, item_side)
-                return tf.stack([_ranks(scores, *split) for split in splits])
-
-            self._graphs[num_splits] = tf.function(
-                ranks_of_chunk, input_signature=signature, jit_compile=self.compiled
-            )
-        return self._graphs[num_splits]
-
-
-class ModelScorer(Scorer):
-    """Logits of one behavior of a model, with its weights as they are at each ranking.
-
-    Args:
-        model: A model made by `nmtr_tf.models.nmtr.build_model`.
-        behavior: The behavior; None: the target.
-    """
-
-    compiled = True
-
-    def __init__(self, model: keras.Model, behavior: str | None = None):
-        self.network = network(model)
-        cascade = self.network.cascade
-        self.terms = cascade.terms(cascade.behaviors.index(behavior or cascade.behaviors[-1]))
-        # The largest unit's intermediate values, and the logits before and after adding.
-        self.pair_floats = max(unit.pair_floats for unit in cascade.units[self.terms]) + 2
-
-    @property
-    def pair_cost(self) -> int:
-        """Multiply-adds for the score of one (user, item) pair."""
-        return sum(unit.pair_cost for unit in self.network.cascade.units[self.terms])
-
-    def item_side(self) -> Any:
-        """Item parts and biases of every predicted behavior."""
-        net = self.network
-        item_parts = net.cascade.item_parts([tf.convert_to_tensor(t.value) for t in net.item_tables])
-        return item_parts, [bias.value[:, 0] for bias in net.item_biases]
-
-    def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
-        """Logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
-        net, (item_parts, biases) = self.network, [part[self.terms] for part in item_side]
-        user_parts = self.user_parts(user_ids)
-        if net.is_inner_product and net.shares_items:
-            # One shared Q: sum_r <p * h^r, q> + b^r is one matrix product.
-            return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
-        return net.cascade.combine(user_parts, item_parts, biases, self.terms)[-1]
-
-    def user_parts(self, user_ids: tf.Tensor) -> list[tf.Tensor]:
-        """User parts [num_chunk_users, D] of the behaviors that add up to the logit."""
-        net = self.network
-        rows = [tf.gather(table.value, user_ids) for table in net.user_tables[self.terms]]
-        return net.cascade.user_parts(rows, self.terms)
+# Scores below which XLA's compilation, a second or so, takes longer than all that it saves.
+_SCORES_WORTH_COMPILING = 20_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,17 +42,17 @@ def users_at_once(memory_mb: int, floats_per_user: int) -> int:
 
 
 def rank_held_out(
-    scorer: Scorer,
-    view: Interactions,
+    scorer: Any,
+    view: TrainingView,
     split: str,
     config: EvaluationConfig,
     sample: np.ndarray | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Ranks:
-    """Ranks held-out items among all items that the mask leaves.
+    """Ranks the held-out items of a split among all items that the mask leaves.
 
     Args:
-        scorer: Scores of all items for given users.
+        scorer: A `Scorer`, or an object with `scores(user_ids) -> array [n, num_items]`.
         view: The training view: its training rows are masked, its held-out pairs ranked.
         split: "validation" or "test".
         config: Mask and memory.
@@ -150,52 +62,108 @@ def rank_held_out(
     Raises:
         InputError: If the split is empty or a score is NaN or infinite.
     """
-    (ranks,) = rank_splits(scorer, view, [split], config, sample, progress)
+    (ranks,) = HeldOutRanking(view, [split], config, sample).rank(scorer, progress)
     return ranks
 
 
-def rank_splits(
-    scorer: Scorer,
-    view: Interactions,
-    splits: Sequence[str],
-    config: EvaluationConfig,
-    sample: np.ndarray | None = None,
-    progress: Callable[[int], object] | None = None,
-) -> list[Ranks]:
-    """`rank_held_out` of several splits, in their order, that scores every user once.
+class HeldOutRanking:
+    """The held-out items of some splits, to be ranked once or many times; every user is scored once.
+
+    Args:
+        view: As for `rank_held_out`.
+        splits: The splits; they hold the same users in the same order.
+        config: As for `rank_held_out`.
+        sample: As for `rank_held_out`.
+
+    Attributes:
+        splits: The splits.
+        num_pairs: Pairs that are ranked, of each split.
 
     Raises:
-        InputError: As `rank_held_out`.
+        InputError: If a split is empty, or the mask hides its items.
         ValueError: If the splits do not hold the same users in the same order.
     """
-    pairs = [view.held_out[split] if sample is None else view.held_out[split][sample] for split in splits]
-    for split, own in zip(splits, pairs, strict=True):
-        if not len(own):
-            raise InputError(f"There are no {split} pairs to rank.")
-        if not np.array_equal(own[:, 0], pairs[0][:, 0]):
-            raise ValueError(f"`splits` should hold the same users. Received: {', '.join(splits)}.")
-    masks = [masked_items(view, split, config.mask) for split in splits]
-    num_pairs = len(pairs[0])
-    chunk = min(users_at_once(config.eval_memory_mb, view.num_items * scorer.pair_floats), num_pairs)
-    item_side, ranks_of_chunk = scorer.item_side(), scorer.ranks_of_chunk(len(splits))
-    ranks = []
-    for first in range(0, num_pairs, chunk):
-        parts = [own[first : first + chunk] for own in pairs]
-        padded = [_padded(part, mask, chunk) for part, mask in zip(parts, masks, strict=True)]
-        chunk_ranks = ranks_of_chunk(item_side, padded[0][0], [own[1:] for own in padded]).numpy()
-        if np.isnan(chunk_ranks).any():
-            raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")
-        ranks.append(chunk_ranks[:, : len(parts[0])])
-        if progress:
-            progress(len(parts[0]))
-    all_ranks = np.concatenate(ranks, axis=1).astype(np.float64)
-    candidates = [_num_candidates(own, mask) for own, mask in zip(pairs, masks, strict=True)]
-    return [Ranks(*own.T, *found) for own, *found in zip(pairs, all_ranks, candidates, strict=True)]
+
+    def __init__(
+        self,
+        view: TrainingView,
+        splits: Sequence[str],
+        config: EvaluationConfig,
+        sample: np.ndarray | None = None,
+    ):
+        self.splits, self._num_items, self._memory_mb = tuple(splits), view.num_items, config.eval_memory_mb
+        self._pairs = [
+            view.held_out[split] if sample is None else view.held_out[split][sample] for split in splits
+        ]
+        for split, own in zip(splits, self._pairs, strict=True):
+            if not len(own):
+                raise InputError(f"There are no {split} pairs to rank.")
+            if not np.array_equal(own[:, 0], self._pairs[0][:, 0]):
+                raise ValueError(f"`splits` should hold the same users. Received: {', '.join(splits)}.")
+        self.num_pairs = len(self._pairs[0])
+        self._masks = [masked_items(view, split, config.mask) for split in splits]
+        self._candidates = [
+            _num_candidates(own, mask) for own, mask in zip(self._pairs, self._masks, strict=True)
+        ]
+
+    def rank(self, scorer: Any, progress: Callable[[int], object] | None = None) -> list[Ranks]:
+        """The ranks of every split.
+
+        Args:
+            scorer: As for `rank_held_out`.
+            progress: As for `rank_held_out`.
+
+        Raises:
+            InputError: If a score is NaN or infinite.
+        """
+        scorer = as_scorer(scorer, self._num_items)
+        floats = self._num_items * scorer.pair_floats
+        chunk = min(users_at_once(self._memory_mb, floats), self.num_pairs)
+        ranks_of_chunk = self._graph(scorer)
+        ranks = []
+        for first in range(0, self.num_pairs, chunk):
+            parts = [own[first : first + chunk] for own in self._pairs]
+            padded = [_padded(part, mask, chunk) for part, mask in zip(parts, self._masks, strict=True)]
+            chunk_ranks = ranks_of_chunk(padded[0][0], [own[1:] for own in padded]).numpy()
+            if np.isnan(chunk_ranks).any():
+                raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")
+            ranks.append(chunk_ranks[:, : len(parts[0])])
+            if progress:
+                progress(len(parts[0]))
+        all_ranks = np.concatenate(ranks, axis=1).astype(np.float64)
+        return [
+            Ranks(*own.T, found, candidates)
+            for own, found, candidates in zip(self._pairs, all_ranks, self._candidates, strict=True)
+        ]
+
+    def _graph(self, scorer: Scorer) -> Callable[[tf.Tensor, list], tf.Tensor]:
+        """Ranks of a chunk, (users, splits) -> float32 [num_splits, n]; a scorer traces its graph once.
+
+        The splits are, for each, items int32 [n] with rows and columns of masked entries, int32 [m] each.
+        """
+        ids = tf.TensorSpec([None], tf.int32)
+        splits = [[ids] * 3] * len(self.splits)
+        if isinstance(scorer, ArrayScorer):
+            spec = tf.TensorSpec([None, self._num_items], tf.float32)
+            ranks_of_scores = tf.function(_ranks_of_splits, input_signature=[spec, splits])
+            return lambda users, own: ranks_of_scores(scorer.array(users.numpy()), own)
+        compiled = scorer.worth_compiling and self.num_pairs * self._num_items >= _SCORES_WORTH_COMPILING
+        item_side, key = scorer.item_side(), ("ranks", len(self.splits), compiled)
+        if key not in scorer.graphs:
+
+            def ranks_of_chunk(item_side, user_ids, splits):
+                return _ranks_of_splits(scorer.scores(user_ids, item_side), splits)
+
+            signature = [tf.nest.map_structure(tf.TensorSpec.from_tensor, item_side), ids, splits]
+            scorer.graphs[key] = tf.function(
+                ranks_of_chunk, input_signature=signature, jit_compile=compiled or None
+            )
+        return lambda users, own: scorer.graphs[key](item_side, users, own)
 
 
 def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:
     """Items that are ranked for the user of each pair, int32; the held-out one always is."""
-    hidden = leakage.contained(pairs, mask)
+    hidden = contained(pairs, mask)
     return (mask.shape[1] - np.diff(mask.indptr)[pairs[:, 0]] + hidden).astype(np.int32)
 
 
@@ -210,6 +178,11 @@ def _padded(pairs: np.ndarray, mask: sparse.csr_array, num_rows: int) -> list[tf
     fill = (1 << len(rows).bit_length()) - len(rows)
     rows, columns = np.pad(rows, (0, fill)), np.pad(columns, (0, fill), constant_values=items[0])
     return [tf.constant(part, tf.int32) for part in (users, items, rows, columns)]
+
+
+def _ranks_of_splits(scores: tf.Tensor, splits: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+    """Ranks of one item a row for every split, float32 [num_splits, n]; see `HeldOutRanking`."""
+    return tf.stack([_ranks(scores, *split) for split in splits])
 
 
 def _ranks(scores: tf.Tensor, items: tf.Tensor, masked_rows: tf.Tensor, masked_items: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nmtr_tf.config import EvaluationConfig
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.dataset import Interactions
 from nmtr_tf.evaluation.groups import held_out_groups
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import Ranks

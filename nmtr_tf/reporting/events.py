@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hp
 
-from nmtr_tf.training.search import Space, flag_text
+from nmtr_tf.options import option_text
 
 History = Sequence[Mapping[str, float]]
 """One record an epoch, as `nmtr_tf.training.trainer.train` gives them."""
@@ -25,15 +25,15 @@ def write_curves(directory: Path, histories: Mapping[str, History]) -> None:
             _write_scalars(history)
 
 
-def write_search(directory: Path, space: Space, monitor: str) -> None:
+def write_search(directory: Path, space: Mapping[str, Sequence[Any]], monitor: str) -> None:
     """Writes what is searched, and what for.
 
     Args:
         directory: Directory of events; trials go into subdirectories.
-        space: The searched settings.
+        space: {name of a searched option: the values to try}.
         monitor: Name of the monitored metric, such as "NDCG@100".
     """
-    domains = {name: hp.Discrete([_hparam(option) for option in options]) for name, options in space.items()}
+    domains = {name: hp.Discrete([_hparam(value) for value in values]) for name, values in space.items()}
     hparams = [hp.HParam(name, domain) for name, domain in domains.items()]
     with _writer(directory).as_default():
         hp.hparams_config(hparams, [hp.Metric(f"best/{monitor}", display_name=f"best {monitor}")])
@@ -47,7 +47,7 @@ def write_trial(
     Args:
         directory: As for `write_search`.
         name: Name of the trial among the others.
-        settings: The searched settings.
+        settings: The searched options with their values.
         history: What was measured.
         monitor: As for `write_search`.
     """
@@ -74,4 +74,4 @@ def _writer(directory: Path) -> tf.summary.SummaryWriter:
 
 def _hparam(value: Any) -> float | int | str:
     """A value of a kind that HParams knows: lists of weights become texts."""
-    return flag_text(value) if isinstance(value, tuple) else value
+    return option_text(value) if isinstance(value, tuple) else value

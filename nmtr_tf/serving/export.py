@@ -14,14 +14,14 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.dataset import Interactions
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory
-from nmtr_tf.models.nmtr import network
+from nmtr_tf.models.model import network
+from nmtr_tf.runs.directory import Run
 from nmtr_tf.serving.model_card import model_facts, write_model_card
 from nmtr_tf.serving.recommendation import excluded_items
 from nmtr_tf.serving.served_model import ServedModel
-from nmtr_tf.training.run import Run
 
 
 def export_run(
@@ -77,7 +77,7 @@ def save_model(
 
     Args:
         directory: Where to write the SavedModel.
-        model: A model made by `nmtr_tf.models.nmtr.build_model`.
+        model: A model made by `nmtr_tf.models.model.build_model`.
         view: The training view that it was trained on.
         k: Items that a recommendation has at most.
         left_out: Binary [num_users, num_items], the items that are never recommended to a user.

@@ -1,164 +1,151 @@
-"""The best items for many users, a chunk of users at a time."""
+"""Recommendations with the ids of the log, as a DataFrame or in a file."""
 
-import dataclasses
-import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data import leakage
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.pairs import matrix_keys, matrix_of, pair_keys
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.masks import entries_of, masked_items
-from nmtr_tf.evaluation.ranking import ModelScorer, users_at_once
+from nmtr_tf.evaluation.masks import masked_items
+from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.serving.recommender import Recommender
+from nmtr_tf.serving.table_files import check_table_path, write_table
+from nmtr_tf.serving.users import rows_of_users
+
+EXCLUDES = ("none", "target", "all")
 
 
-@dataclasses.dataclass(frozen=True)
-class Recommendations:
-    """Top items of some users, best first.
-
-    Attributes:
-        users: int32 [n], user rows.
-        items: int32 [n, k], item rows.
-        scores: float32 [n, k], target logits; -inf where fewer than k items were left.
-        probabilities: Behavior name -> float32 [n, k], Eq. 5; empty where they were not asked for.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
-    scores: np.ndarray
-    probabilities: Mapping[str, np.ndarray]
-
-    def table(self, user_ids: pa.Array, item_ids: pa.Array) -> pa.Table:
-        """One row per user and recommended item.
-
-        Args:
-            user_ids: Raw ids of all user rows, int64 or string [num_users].
-            item_ids: Raw ids of all item rows, likewise.
-
-        Returns:
-            Columns user, rank (int32, from 1), item, score (float32) and `probability_<behavior>` (float32).
-        """
-        there = np.isfinite(self.scores)
-        who, place = np.nonzero(there)
-        columns = {
-            "user": user_ids.take(pa.array(self.users[who])),
-            "rank": pa.array(place + 1, pa.int32()),
-            "item": item_ids.take(pa.array(self.items[there])),
-            "score": self.scores[there],
-        }
-        columns |= {f"probability_{name}": values[there] for name, values in self.probabilities.items()}
-        return pa.table(columns)
-
-
-def excluded_items(interactions: Interactions, view: Interactions, exclude: str) -> sparse.csr_array:
+def excluded_items(dataset: Dataset, view: TrainingView, exclude: str) -> sparse.csr_array:
     """Binary matrix [num_users, num_items] of the items that a user is not to be recommended.
 
     Args:
-        interactions: The data set.
+        dataset: The data set.
         view: Its training view.
         exclude: "none"; "target": training and validation purchases, as the ranking at test leaves them out;
             "all": whatever the user has touched in the data set, by any behavior and in any split.
+
+    Raises:
+        InputError: If `exclude` is another word.
     """
+    if exclude not in EXCLUDES:
+        known = ", ".join(map(repr, EXCLUDES))
+        raise InputError(f"`exclude` should be one of {known}. Received: {exclude!r}.")
     if exclude != "all":
         return masked_items(view, "test", exclude)
-    keys = [leakage.matrix_keys(matrix) for matrix in interactions.matrices.values()]
-    held_out = interactions.held_out.values()
-    keys += [leakage.pair_keys(pairs[:, 0], pairs[:, 1], interactions.num_items) for pairs in held_out]
-    return leakage.matrix_of(np.concatenate(keys), interactions.target.shape)
+    keys = [matrix_keys(matrix) for matrix in dataset.matrices.values()]
+    keys += [pair_keys(pairs[:, 0], pairs[:, 1], dataset.num_items) for pairs in dataset.held_out.values()]
+    return matrix_of(np.concatenate(keys), dataset.target.shape)
 
 
-class Recommender:
-    """Recommends the items with the highest target logits; equal logits go by item row.
+def recommend_table(
+    model: keras.Model,
+    dataset: Dataset,
+    view: TrainingView,
+    user_ids: Iterable[Any] | None = None,
+    k: int = 10,
+    exclude: str = "target",
+    probabilities: bool = False,
+    memory_mb: int = 256,
+) -> pd.DataFrame:
+    """The best items for some users.
 
     Args:
-        scorer: Scores of the model.
+        model: A model made by `nmtr_tf.models.model.build_model`.
+        dataset: The data set.
+        view: The training view that the model was trained on.
+        user_ids: Ids of the log; None: all users.
+        k: Items for each user; fewer where fewer are left.
+        exclude: As for `excluded_items`.
+        probabilities: Whether to add the probability of every predicted behavior.
+        memory_mb: Memory for the scores of one chunk of users, in MiB.
+
+    Returns:
+        Columns user, rank (from 1), item, score (the target logit) and `probability_<behavior>`; users in
+        the order of `user_ids`, each once.
+
+    Raises:
+        InputError: If a user is unknown, k is more than the number of items, or a score is no number.
     """
+    users = rows_of_users(view, user_ids)
+    parts = _tables(model, dataset, view, users, k, exclude, probabilities, memory_mb)
+    return pa.concat_tables(parts).to_pandas()
 
-    def __init__(self, scorer: ModelScorer):
-        self.scorer = scorer
 
-    def recommend(
-        self,
-        users: np.ndarray,
-        k: int,
-        left_out: sparse.csr_array | None = None,
-        memory_mb: int = 256,
-        probabilities: bool = False,
-    ) -> Iterator[Recommendations]:
-        """Yields the recommendations of one chunk of users after the other.
+def write_recommendations(
+    path: str | Path,
+    model: keras.Model,
+    dataset: Dataset,
+    view: TrainingView,
+    user_ids: Iterable[Any] | None = None,
+    k: int = 10,
+    exclude: str = "target",
+    probabilities: bool = False,
+    memory_mb: int = 256,
+    progress: Callable[[int], object] | None = None,
+) -> int:
+    """Writes what `recommend_table` gives as it is computed, however much it is.
 
-        Args:
-            users: int32 [n], user rows.
-            k: Items to recommend to each; at most the number of items.
-            left_out: Binary [num_users, num_items], items not to recommend (already bought, say).
-            memory_mb: Memory for the scores of one chunk of users, in MiB.
-            probabilities: Whether to give the probability of every predicted behavior.
+    Args:
+        path: File to write or replace, whole or not at all: .csv (with a header), .parquet or .jsonl.
+        model: As for `recommend_table`.
+        dataset: As for `recommend_table`.
+        view: As for `recommend_table`.
+        user_ids: As for `recommend_table`.
+        k: As for `recommend_table`.
+        exclude: As for `recommend_table`.
+        probabilities: As for `recommend_table`.
+        memory_mb: As for `recommend_table`.
+        progress: Called with the number of users done since the last call.
 
-        Raises:
-            InputError: If a score is NaN or infinite.
-        """
-        net = self.scorer.network
-        num_users, num_items = net.user_tables[0].shape[0], net.item_tables[0].shape[0]
-        if left_out is None:
-            left_out = sparse.csr_array((num_users, num_items), dtype=bool)
-        item_side = self.scorer.item_side()
-        floats = num_items * (self.scorer.pair_floats + 1)  # 1: the masked copy of the scores
-        if probabilities:
-            floats += k * (self.scorer.pair_floats + sum(part.shape[-1] for part in item_side[0]))
-        chunk = users_at_once(memory_mb, floats)
-        for first in range(0, len(users), chunk):
-            some = users[first : first + chunk]
-            ids = [tf.constant(part, tf.int32) for part in (some, *entries_of(left_out, some))]
-            scores, items, finite = self.top_items(item_side, *ids, tf.constant(k))
-            if not finite:
-                raise InputError("The model gives scores that are NaN or infinite; it cannot recommend.")
-            shown = self.probabilities(item_side, ids[0], items) if probabilities else {}
-            by_behavior = {name: shown[name].numpy() for name in net.cascade.behaviors if name in shown}
-            yield Recommendations(some, items.numpy(), scores.numpy(), by_behavior)
+    Returns:
+        The number of rows.
 
-    @functools.cached_property
-    def top_items(self) -> Callable:
-        """Graph that scores a chunk of users and keeps their k best items, traced once.
+    Raises:
+        InputError: As `recommend_table` and `nmtr_tf.serving.table_files.check_table_path` do.
+    """
+    check_table_path(path)
+    users = rows_of_users(view, user_ids)
+    parts = _tables(model, dataset, view, users, k, exclude, probabilities, memory_mb, progress)
+    return write_table(path, parts)
 
-        Takes the item side, users int32 [n], the masked entries' rows and items int32 [m] and k; gives
-        scores float32 [n, k], item rows int32 [n, k] and whether all scores are finite (bool scalar).
-        """
 
-        def top_items(item_side, user_ids, masked_rows, masked_items, k):
-            scores = self.scorer.scores(user_ids, item_side)
-            finite = tf.reduce_all(tf.math.is_finite(scores))
-            entries = tf.stack([masked_rows, masked_items], axis=1)
-            hidden = tf.fill(tf.shape(masked_rows), tf.constant(-np.inf, tf.float32))
-            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), k)
-            return top.values, top.indices, finite
+def _tables(
+    model: keras.Model,
+    dataset: Dataset,
+    view: TrainingView,
+    users: np.ndarray,
+    k: int,
+    exclude: str,
+    probabilities: bool,
+    memory_mb: int,
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[pa.Table]:
+    """A table for each chunk of users."""
+    check_k(k, view.num_items)
+    left_out = excluded_items(dataset, view, exclude)
+    user_ids, item_ids = pa.array(view.user_ids), pa.array(view.item_ids)
+    chunks = Recommender(ModelScorer(model)).recommend(users, k, left_out, memory_mb, probabilities)
+    for found in chunks:
+        yield found.table(user_ids, item_ids)
+        if progress:
+            progress(len(found.users))
 
-        ids = tf.TensorSpec([None], tf.int32)
-        return tf.function(top_items, [self._item_side_spec(), ids, ids, ids, tf.TensorSpec([], tf.int32)])
 
-    @functools.cached_property
-    def probabilities(self) -> Callable:
-        """Graph from the item side, users int32 [n] and items int32 [n, k] to Eq. 5, traced once.
+def check_k(k: int, num_items: int) -> None:
+    """Checks that so many items can be recommended.
 
-        It gives behavior name -> float32 [n, k].
-        """
-
-        def probabilities(item_side, user_ids, items):
-            net, (item_parts, biases) = self.scorer.network, item_side
-            rows = [tf.gather(table.value, user_ids)[:, None] for table in net.user_tables]
-            logits = net.cascade.combine(
-                net.cascade.user_parts(rows),  # [n, 1, D]
-                [tf.gather(part, items) for part in item_parts],  # [n, k, D]
-                [tf.gather(bias, items) for bias in biases],
-            )
-            return {name: tf.sigmoid(x[:, 0]) for name, x in zip(net.cascade.behaviors, logits, strict=True)}
-
-        specs = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
-        return tf.function(probabilities, [self._item_side_spec(), *specs])
-
-    def _item_side_spec(self) -> Any:
-        return tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
+    Raises:
+        InputError: If k is less than 1 or more than the number of items.
+    """
+    if k < 1:
+        raise InputError(f"`k` should be at least 1. Received: {k}.")
+    if k > num_items:
+        raise InputError(f"`k={k}` is more than the {num_items} items of the data set.")

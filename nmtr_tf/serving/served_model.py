@@ -35,9 +35,9 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.dataset import Interactions
 from nmtr_tf.evaluation.ranking import ModelScorer, users_at_once
-from nmtr_tf.models.nmtr import Network
+from nmtr_tf.models.model import Network
 
 _MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
@@ -48,7 +48,7 @@ class ServedModel(tf.Module):
     What is as large as the data is a variable or a file beside the graph, never a constant in it.
 
     Args:
-        model: A model made by `nmtr_tf.models.nmtr.build_model`.
+        model: A model made by `nmtr_tf.models.model.build_model`.
         view: The training view that it was trained on.
         left_out: Binary [num_users, num_items], the items not to recommend.
         k: Items to recommend.

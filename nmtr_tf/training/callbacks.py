@@ -1,9 +1,11 @@
 """Keras callbacks of the training loop."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 import numpy as np
+from typing_extensions import override
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -26,8 +28,8 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights: list[np.ndarray] | None = None
         self._waited = 0
 
+    @override
     def on_epoch_end(self, epoch, logs=None):
-        """Compares."""
         value = (logs or {}).get(self.monitor)
         if value is None:
             return
@@ -41,7 +43,17 @@ class BestEpoch(keras.callbacks.Callback):
         if self.patience and self._waited >= self.patience:
             self.model.stop_training = True
 
+    @override
     def on_train_end(self, logs=None):
-        """Restores."""
         if self._weights is not None:
             self.model.set_weights(self._weights)
+
+
+def set_directions(callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    """Says what mode="auto" means: losses are to fall, metrics of a ranking to rise.
+
+    Keras knows the direction of its own metrics alone.
+    """
+    for callback in callbacks:
+        if getattr(callback, "mode", None) == "auto" and (monitor := getattr(callback, "monitor", "")):
+            callback.mode = "min" if "loss" in monitor else "max"

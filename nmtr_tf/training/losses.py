@@ -62,24 +62,6 @@ def squared_loss(
     return positive + tf.reduce_sum(negative_weights * negative)
 
 
-LOSSES = {"log": log_loss, "bpr": bpr_loss, "squared": squared_loss}
-
-
-def num_instances(
-    loss: str, num_negatives: int, positive_weights: tf.Tensor, negative_weights: tf.Tensor
-) -> tf.Tensor:
-    """What a loss sums over, float32 scalar: positives and their negatives, or for "bpr" pairs of them.
-
-    Args:
-        loss: A key of `LOSSES`.
-        num_negatives: Negatives of each positive.
-        positive_weights: float32 [n], 0 where the positive does not count.
-        negative_weights: float32 [n], 0 where the negatives do not count.
-    """
-    num_sampled = num_negatives * tf.reduce_sum(negative_weights)
-    return num_sampled if loss == "bpr" else tf.reduce_sum(positive_weights) + num_sampled
-
-
 def l2_of_rows(table: tf.Variable, ids: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
     """Sum of squares of the distinct rows of a table that the ids name.
 

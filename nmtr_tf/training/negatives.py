@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data import leakage
-from nmtr_tf.data.interactions import Interactions
+from nmtr_tf.data.pairs import matrix_keys, matrix_of
+from nmtr_tf.data.view import TrainingView
 
 
 class Unobserved:
@@ -54,23 +54,23 @@ class MultiChannel:
     """Draws negatives of the target by how much the user has shown for them [Loni et al. 2016].
 
     With probability beta a negative is an item without any behavior of the user, uniformly. Else it comes
-    from the channel of a weaker behavior: the user's items that have the behavior but not the target,
+    from the channel of an auxiliary behavior: the user's items that have the behavior but not the target,
     uniformly. The channel is drawn in proportion to its number of entries, of all users, times its weight.
     Where the user has nothing in the channel, the negative is an item without any behavior, and where there
     is no such item, one of the strongest channel that has any. Memory: 12 bytes an interaction and 8 bytes
     a user and channel.
 
     Args:
-        interactions: The training view, of two behaviors at least.
+        view: The training view, of two behaviors at least.
         beta: Probability of an item without any behavior.
-        weights: Weight of every weaker behavior's channel, weakest first.
+        weights: Weight of every auxiliary behavior's channel, weakest first.
     """
 
-    def __init__(self, interactions: Interactions, beta: float, weights: Sequence[float]):
-        *weaker, target = [leakage.matrix_keys(matrix) for matrix in interactions.matrices.values()]
-        self.num_users, num_items = shape = interactions.target.shape
-        touched = leakage.matrix_of(np.concatenate([*weaker, target]), shape)
-        channels = [leakage.matrix_of(np.setdiff1d(keys, target), shape) for keys in reversed(weaker)]
+    def __init__(self, view: TrainingView, beta: float, weights: Sequence[float]):
+        *auxiliary, target = [matrix_keys(matrix) for matrix in view.matrices.values()]
+        self.num_users, num_items = shape = view.target.shape
+        touched = matrix_of(np.concatenate([*auxiliary, target]), shape)
+        channels = [matrix_of(np.setdiff1d(keys, target), shape) for keys in reversed(auxiliary)]
         sizes = np.array([channel.nnz for channel in channels])
         shares = sizes * np.array(weights[::-1])
         shares /= shares.sum() or 1.0

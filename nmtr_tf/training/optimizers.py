@@ -4,10 +4,16 @@ Keras 3 squares the gradient of every occurrence of a repeated row and adds the 
 gradient of the row is the sum, and it is the square of the sum that belongs into the accumulators.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from nmtr_tf.config import TrainingConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.registry import Registry
 
 # Rows of a table that are updated, touched or not, in the time that one row of a sparse gradient takes.
 _ROWS_PER_INDEX = 2
@@ -34,6 +40,8 @@ class Adagrad(keras.optimizers.Optimizer):
         initial_accumulator: Value of every accumulator before the first step, positive.
     """
 
+    sums_repeated_rows = True
+
     def __init__(self, learning_rate=0.01, initial_accumulator: float = 1e-8, name="adagrad", **kwargs):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.initial_accumulator = initial_accumulator
@@ -48,8 +56,8 @@ class Adagrad(keras.optimizers.Optimizer):
             self.add_variable_from_reference(variable, "accumulator", initializer) for variable in variables
         ]
 
+    @override
     def update_step(self, gradient, variable, learning_rate):
-        """One step for one variable."""
         learning_rate = tf.cast(learning_rate, variable.dtype)
         accumulator = self._accumulators[self._get_variable_index(variable)].value
         handles = {"var": variable.handle, "accum": accumulator.handle, "lr": learning_rate}
@@ -69,8 +77,8 @@ class Adagrad(keras.optimizers.Optimizer):
         else:
             update_all()
 
+    @override
     def get_config(self):
-        """Arguments of the constructor."""
         return {**super().get_config(), "initial_accumulator": self.initial_accumulator}
 
 
@@ -78,13 +86,58 @@ class Adagrad(keras.optimizers.Optimizer):
 class Adam(keras.optimizers.Adam):
     """Keras' Adam with the gradients of repeated rows summed first."""
 
+    sums_repeated_rows = True
+
+    @override
     def update_step(self, gradient, variable, learning_rate):
-        """One step for one variable."""
         super().update_step(sum_repeated_rows(gradient), variable, learning_rate)
 
 
-def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """The optimizer that a config names."""
-    if config.optimizer == "adam":
-        return Adam(config.learning_rate)
-    return Adagrad(config.learning_rate, config.initial_accumulator)
+def _adagrad(training: TrainingConfig) -> keras.optimizers.Optimizer:
+    return Adagrad(training.learning_rate, training.initial_accumulator)
+
+
+def _adam(training: TrainingConfig) -> keras.optimizers.Optimizer:
+    return Adam(training.learning_rate)
+
+
+Factory = Callable[[TrainingConfig], keras.optimizers.Optimizer]
+OPTIMIZERS: Registry[Factory | keras.optimizers.Optimizer] = Registry("optimizer", "optimizer")
+OPTIMIZERS.register("adagrad", _adagrad)
+OPTIMIZERS.register("adam", _adam)
+
+
+def register_optimizer(name: str, optimizer: Factory | keras.optimizers.Optimizer | None = None) -> Any:
+    """Gives an optimizer a name, which the option `optimizer` knows it by from then on.
+
+    Args:
+        name: The name.
+        optimizer: A Keras optimizer, which is copied for each training, or a function from a
+            `TrainingConfig` to a new one. None: the result decorates such a function.
+    """
+    if optimizer is None:
+        return lambda decorated: register_optimizer(name, decorated)
+    return OPTIMIZERS.register(name, optimizer)
+
+
+def optimizer_name(optimizer: Any) -> Any:
+    """The registered name of an optimizer that is given by name or as an object, or the object as it is."""
+    if isinstance(optimizer, str):
+        return optimizer
+    return OPTIMIZERS.name_of(lambda row: row is optimizer) or optimizer
+
+
+def make_optimizer(training: TrainingConfig) -> keras.optimizers.Optimizer:
+    """A new optimizer: the one that the config names, or a copy of the Keras optimizer that it holds.
+
+    Raises:
+        InputError: If there is no such optimizer.
+    """
+    optimizer = training.optimizer
+    if isinstance(optimizer, str):
+        optimizer = OPTIMIZERS.find(optimizer)
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        return type(optimizer).from_config(optimizer.get_config())
+    if not callable(optimizer):
+        raise InputError(f"`optimizer` should be a name or a Keras optimizer. Received: {optimizer!r}.")
+    return optimizer(training)

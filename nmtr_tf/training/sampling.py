@@ -15,13 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from nmtr_tf.config import ModelConfig, TrainingConfig
-from nmtr_tf.data.interactions import Interactions
-from nmtr_tf.data.leakage import matrix_keys
+from nmtr_tf.config import TrainingConfig
+from nmtr_tf.data.pairs import matrix_keys
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.models.plan import Plan
 from nmtr_tf.training.negatives import MultiChannel, Unobserved
-from nmtr_tf.training.settings import channel_weights
 
 # Fixed, as tf.data's tuning of an endless stream fills buffers far ahead and takes seconds to stop.
 _STEPS_AHEAD = 4
@@ -45,12 +44,17 @@ class BehaviorBatch(NamedTuple):
     positive_weights: tf.Tensor
     negative_weights: tf.Tensor
 
+    @property
+    def candidates(self) -> tf.Tensor:
+        """Every positive and its negatives, int32 [n, 1 + num_negatives]."""
+        return tf.concat([self.positives[:, None], self.negatives], axis=1)
+
 
 class PairSampler:
     """The training stream of a data set.
 
     Args:
-        interactions: The training view.
+        view: The training view.
         batch_size: Observed pairs a step; the last step of an epoch may have fewer.
         num_negatives: Negatives for every observed behavior of a pair.
         seed: Seed of order and negatives.
@@ -64,7 +68,7 @@ class PairSampler:
 
     def __init__(
         self,
-        interactions: Interactions,
+        view: TrainingView,
         batch_size: int,
         num_negatives: int,
         seed: int,
@@ -74,8 +78,8 @@ class PairSampler:
         self.batch_size = batch_size
         self.num_negatives = num_negatives
         self.seed = seed
-        self.behaviors = tuple(behaviors) or interactions.behaviors
-        matrices = [interactions.matrices[name] for name in self.behaviors]
+        self.behaviors = tuple(behaviors) or view.behaviors
+        matrices = [view.matrices[name] for name in self.behaviors]
         keys = [matrix_keys(matrix) for matrix in matrices]
         pairs = np.unique(np.concatenate(keys))
         if not len(pairs):
@@ -83,7 +87,7 @@ class PairSampler:
         observed = np.zeros(len(pairs), np.int32)  # bit r: behavior r was observed on the pair
         for r, behavior_keys in enumerate(keys):
             observed[np.searchsorted(pairs, behavior_keys)] |= 1 << r
-        users, items = np.divmod(pairs, interactions.num_items)
+        users, items = np.divmod(pairs, view.num_items)
         self._users = tf.constant(users, tf.int32)
         self._items = tf.constant(items, tf.int32)
         self._observed = tf.constant(observed)
@@ -91,7 +95,7 @@ class PairSampler:
         self.num_pairs = len(pairs)
         self.num_positives = np.array([len(k) for k in keys])
         self.num_instances = int(self.num_positives.sum()) * (1 + num_negatives)
-        _warn_of_full_rows(interactions, self.behaviors)
+        _warn_of_full_rows(view, self.behaviors)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -149,31 +153,27 @@ def padded(batch: BehaviorBatch, capacity: int) -> BehaviorBatch:
 
 
 def make_sampler(
-    view: Interactions, model: ModelConfig, training: TrainingConfig, behaviors: Sequence[str]
+    view: TrainingView, plan: Plan, training: TrainingConfig, behaviors: Sequence[str]
 ) -> PairSampler:
     """The training stream of a method.
 
     Args:
         view: The training view.
-        model: The method.
-        training: Batch size, number of negatives, seed and the multi-channel options.
+        plan: Says what negatives are drawn from.
+        training: Batch size, number of negatives, seed and the share of items without any behavior.
         behaviors: Behaviors whose instances are trained on, weakest first.
 
     Raises:
-        InputError: If there is nothing to train on, or the multi-channel options do not fit the view.
+        InputError: If there is nothing to train on.
     """
     negatives = []
-    if get_method(model.method).negatives == "multi_channel":
-        weights = channel_weights(model, training, view.behaviors)
-        negatives = [MultiChannel(view, training.beta, weights)]
+    if plan.samples_channels:
+        negatives = [MultiChannel(view, training.beta, plan.channel_weights)]
     return PairSampler(view, training.batch_size, training.num_negatives, training.seed, behaviors, negatives)
 
 
-def _warn_of_full_rows(interactions: Interactions, behaviors: Sequence[str]) -> None:
-    full = {
-        name: int((np.diff(interactions.matrices[name].indptr) == interactions.num_items).sum())
-        for name in behaviors
-    }
+def _warn_of_full_rows(view: TrainingView, behaviors: Sequence[str]) -> None:
+    full = {name: int((np.diff(view.matrices[name].indptr) == view.num_items).sum()) for name in behaviors}
     if any(full.values()):
         counts = ", ".join(f"{count} for {name}" for name, count in full.items() if count)
         warnings.warn(f"Users who have seen every item get no negatives: {counts}.", stacklevel=3)

@@ -4,7 +4,10 @@ import keras
 
 
 class Unit(keras.layers.Layer):
-    """Base of the units.
+    """Base of the units: f(p, q) in three parts.
+
+    A subclass gives the three parts; what depends on one side alone is computed once per row. `build`
+    gets the size of the embedding rows; a unit without weights needs none.
 
     Attributes:
         is_inner_product: True where `combine` is the inner product of the two parts and `item_part`
@@ -13,6 +16,15 @@ class Unit(keras.layers.Layer):
     """
 
     is_inner_product = False
+
+    def build(self, embedding_dim):
+        """Creates the weights.
+
+        Args:
+            embedding_dim: Length of the rows p and q.
+        """
+        self.embedding_dim = embedding_dim
+        self.built = True
 
     def user_part(self, p):
         """What depends on the user alone: float32 [..., m, E] -> [..., m, D]."""
@@ -28,13 +40,16 @@ class Unit(keras.layers.Layer):
 
     @property
     def pair_cost(self) -> int:
-        """Multiply-adds of `combine` for one (user, item) pair."""
-        raise NotImplementedError
+        """Multiply-adds of `combine` for one (user, item) pair; here one for each dimension."""
+        return self.embedding_dim
 
     @property
     def pair_floats(self) -> int:
-        """Intermediate floats of `combine` for one (user, item) pair."""
-        raise NotImplementedError
+        """Intermediate floats of `combine` for one (user, item) pair; here as many as dimensions.
+
+        How many users are ranked at once follows from it.
+        """
+        return self.embedding_dim + 1
 
 
 def output_weight(layer, size: int):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 from keras import ops
+from typing_extensions import override
 
 from nmtr_tf.models.units.base import Unit, derived_seed, output_weight
 
@@ -80,8 +81,8 @@ class MLP(Unit):
         """Sum of the hidden layers before and after activation."""
         return 2 * sum(self.widths) + 1
 
+    @override
     def get_config(self):
-        """Arguments of the constructor."""
         own = {"widths": self.widths, "dropout": self.dropout, "output_fan_in": self.output_fan_in}
         return {**super().get_config(), **own, "seed": self.seed}
 

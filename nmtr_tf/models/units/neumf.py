@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 from keras import ops
+from typing_extensions import override
 
 from nmtr_tf.models.units.base import Unit, derived_seed
 from nmtr_tf.models.units.mlp import MLP
@@ -80,7 +81,7 @@ class NeuMF(Unit):
         """GMF's and MLP's."""
         return self.gmf.pair_floats + self.mlp.pair_floats
 
+    @override
     def get_config(self):
-        """Arguments of the constructor."""
         own = {"widths": self.widths, "dropout": self.dropout, "seed": self.seed, "separate": self.separate}
         return {**super().get_config(), **own}

@@ -2,6 +2,7 @@
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from nmtr_tf.models.units.base import Unit, output_weight
 
@@ -11,11 +12,6 @@ class MF(Unit):
     """Matrix factorization: the inner product p . q; no weights."""
 
     is_inner_product = True
-
-    def build(self, embedding_dim):
-        """Keeps the number of dimensions."""
-        self.embedding_dim = embedding_dim
-        self.built = True
 
     def user_part(self, p):
         """The user embedding as it is."""
@@ -28,11 +24,6 @@ class MF(Unit):
     def combine(self, user_part, item_part, training=False):
         """Inner products."""
         return tf.matmul(user_part, item_part, transpose_b=True)  # keras.ops would copy the transpose
-
-    @property
-    def pair_cost(self) -> int:
-        """One multiply-add a dimension."""
-        return self.embedding_dim
 
     @property
     def pair_floats(self) -> int:
@@ -64,6 +55,6 @@ class GMF(MF):
         """P * h, so that the rest is an inner product."""
         return p * self.h
 
+    @override
     def get_config(self):
-        """Arguments of the constructor."""
         return {**super().get_config(), "output_fan_in": self.output_fan_in, "seed": self.seed}

@@ -1,0 +1,1 @@
+"""The commands: flags from the config, one call of the library, print."""

@@ -1,0 +1,199 @@
+r"""Turn a raw multi-behavior log into a data set directory.
+
+Examples:
+    python -m experiments.prepare --source=synthetic --dataset_dir=out/shop
+    python -m experiments.prepare --source=log --input=events.csv --behaviors=view,cart,buy \
+        --columns=user:visitor,item:product,behavior:event,timestamp:time --dataset_dir=out/mine
+    python -m experiments.prepare --source=adjacency --input=cart:cart.txt,buy:train.txt \
+        --heldout=test.txt --dataset_dir=out/beibei
+"""
+
+import re
+import sys
+import time
+
+from absl import flags
+
+from nmtr_tf.cli import common as cli
+from nmtr_tf.config import PROTOCOLS
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.events import Events
+from nmtr_tf.data.logs.formats import FORMATS, TIME_UNITS
+from nmtr_tf.data.logs.readers import read_log
+from nmtr_tf.data.logs.sources import ROLES
+from nmtr_tf.data.pairs import leaks
+from nmtr_tf.data.preparation import prepare
+from nmtr_tf.data.storage import check_destination
+from nmtr_tf.data.synthetic import BEHAVIORS, synthetic_shop
+from nmtr_tf.errors import InputError
+from nmtr_tf.reporting.tables import format_table
+
+FLAGS = cli.new_flags()
+_SOURCES = "; ".join(
+    ["synthetic: the built-in shop", *(f"{name}: {row.description}" for name, row in FORMATS.items())]
+).replace("`columns`", "--columns")
+_at = {"flag_values": FLAGS}
+flags.DEFINE_string("source", None, f"Format of the input. {_SOURCES}; or a registered one.", **_at)
+flags.DEFINE_string(
+    "input", "", "File or files, comma-separated; behavior:file where a file is one behavior.", **_at
+)
+flags.DEFINE_string("heldout", None, "File of held-out target pairs, for formats that come split.", **_at)
+flags.DEFINE_string("dataset_dir", None, "Directory to write.", **_at)
+flags.DEFINE_bool("overwrite", False, "Replace a data set that stands in --dataset_dir.", **_at)
+flags.DEFINE_list("behaviors", [], "Behaviors, weakest first, target last; empty: the format's own.", **_at)
+flags.DEFINE_list("ignore_behaviors", [], "Further behaviors of the log, to be passed over.", **_at)
+flags.DEFINE_list(
+    "columns", [], "For log and recbole: role:column, roles user, item, behavior, timestamp.", **_at
+)
+flags.DEFINE_enum("time_unit", "s", list(TIME_UNITS), "Unit of numeric times of log and recbole.", **_at)
+flags.DEFINE_enum(
+    "on_bad_rows", "error", ["error", "skip"], "Stop at a bad row, or drop and count it.", **_at
+)
+flags.DEFINE_enum(
+    "impossible_times",
+    "drop",
+    ["drop", "keep"],
+    "Rows outside userbehavior's nine days, counted either way.",
+    **_at,
+)
+flags.DEFINE_enum(
+    "protocol",
+    "",
+    ["", *PROTOCOLS],
+    "'strict' takes held-out pairs out of every behavior when a run trains, 'released' leaves "
+    "auxiliary behaviors as the files have them; empty: released where files come split, else strict.",
+    **_at,
+)
+flags.DEFINE_integer(
+    "min_behaviors",
+    0,
+    "Kinds of behavior a user must show; 0: 2 where this command splits, else 1.",
+    **_at,
+    lower_bound=0,
+)
+flags.DEFINE_integer(
+    "min_target", 0, "Target rows a user must have, the held-out one included.", **_at, lower_bound=0
+)
+flags.DEFINE_integer(
+    "k_core", 0, "Target rows every user and item must have, iterated.", **_at, lower_bound=0
+)
+flags.DEFINE_integer("seed", 0, "Seed of held-out choices and of the synthetic shop.", **_at, lower_bound=0)
+flags.DEFINE_integer("synthetic_users", 2000, "Users of the synthetic shop.", **_at, lower_bound=10)
+flags.DEFINE_integer("synthetic_items", 600, "Items of the synthetic shop.", **_at, lower_bound=10)
+
+
+def main(argv=None) -> int:
+    """Entry point."""
+    return cli.run(_prepare, FLAGS, __doc__, argv)
+
+
+def _prepare(values: flags.FlagValues) -> None:
+    cli.require(values, "source", "dataset_dir")
+    if values.source != "synthetic" and values.source not in FORMATS:
+        known = ", ".join(["synthetic", *FORMATS])
+        raise InputError(f"`source` should be one of {known}. Received: {values.source!r}.")
+    check_destination(values.dataset_dir, values.overwrite)
+    started = time.monotonic()
+    events = _read(values)
+    dataset = prepare(
+        events,
+        protocol=values.protocol,
+        min_behaviors=values.min_behaviors or None,
+        min_target=values.min_target,
+        k_core=values.k_core,
+        seed=values.seed,
+        on_bad_rows=values.on_bad_rows,
+    ).save(values.dataset_dir, values.overwrite)
+    _show(values, dataset, time.monotonic() - started)
+
+
+def _read(values: flags.FlagValues) -> Events:
+    if values.source == "synthetic":
+        if values.behaviors and tuple(values.behaviors) != BEHAVIORS:
+            raise InputError(f"`behaviors` of the synthetic shop are {','.join(BEHAVIORS)}.")
+        return synthetic_shop(values.synthetic_users, values.synthetic_items, values.seed)
+    cli.require(values, "input")
+    source, columns = _source(values.input), _columns(values.columns)
+    with cli.progress_bar(values, None, " rows", desc="reading") as bar:
+        return read_log(
+            source,
+            behaviors=values.behaviors,
+            format=values.source,
+            heldout=values.heldout,
+            columns=columns,
+            time_unit=values.time_unit,
+            on_bad_rows=values.on_bad_rows,
+            impossible_times=values.impossible_times,
+            ignore_behaviors=values.ignore_behaviors,
+            progress=bar.update,
+        )
+
+
+def _source(text: str) -> list[str] | dict[str, list[str]]:
+    """The files of "cart:cart.txt,buy:train.txt" or "a.csv,b.csv", as `read_log` takes them."""
+    paths: list[str] = []
+    by_behavior: dict[str, list[str]] = {}
+    for entry in text.split(","):
+        match = re.fullmatch(r"(?:(\w+):)?(.+)", entry.strip(), re.ASCII)
+        if not match:
+            raise InputError(
+                f"`input` should be files, or behavior:file, between commas. Received: {text!r}."
+            )
+        name, path = match.groups()
+        (paths if name is None else by_behavior.setdefault(name, [])).append(path)
+    if paths and by_behavior:
+        raise InputError(f"`input` should name a behavior for each file or for none. Received: {text!r}.")
+    return paths or by_behavior
+
+
+def _columns(entries: list[str]) -> dict[str, str]:
+    columns = {}
+    for entry in entries:
+        role, colon, name = entry.partition(":")
+        if not colon or not name or role not in ROLES:
+            raise InputError(
+                f"`columns` should be role:column pairs with roles {', '.join(ROLES)}. Received: {entry!r}."
+            )
+        columns[role] = name
+    return columns
+
+
+def _show(values: flags.FlagValues, dataset: Dataset, seconds: float) -> None:
+    about = dataset.about
+    cli.say(values, f"{about['rows_read']:,} rows read from {values.source} in {seconds:.1f} s\n")
+    removed: list[list] = [[f"bad rows: {why}", "", "", count] for why, count in about["bad_rows"].items()]
+    removed += [[f"behavior {name} not used", "", "", count] for name, count in about["ignored_rows"].items()]
+    if about["impossible_times"]:
+        done = "dropped" if values.impossible_times == "drop" else "kept"
+        removed.append([f"impossible times ({done})", "", "", about["impossible_times"]])
+    removed += [[row["filter"], row["users"], row["items"], row["rows"]] for row in about["filters"]]
+    cli.say(values, format_table("Removed", ["step", "users", "items", "rows"], removed) + "\n")
+    row = about["table_one"]
+    title = "Data set (Table I; held-out pairs included)"
+    cli.say(values, format_table(title, [f"{name}#" for name in row], [list(row.values())]) + "\n")
+    held_out = {name: len(dataset.held_out[name]) for name in ("test", "validation")}
+    parts = ", ".join(f"{count:,} for {name}" for name, count in held_out.items())
+    written = f"Written to {dataset.directory}/"
+    cli.say(values, f"Held out: {parts}. Protocol: {dataset.protocol}. {written}")
+    if dataset.protocol == "released":
+        _show_leaks(values, dataset)
+
+
+def _show_leaks(values: flags.FlagValues, dataset: Dataset) -> None:
+    """One line on the held-out pairs that auxiliary behaviors still give away."""
+    parts = []
+    for split, by_behavior in leaks(dataset.held_out, dataset.matrices).items():
+        for name, leaked in by_behavior.items():
+            if count := int(leaked.sum()):
+                share = f"{100 * leaked.mean():.1f} %"
+                parts.append(f"{count:,} of {len(leaked):,} {split} pairs ({share}) in {name!r}")
+    if parts:
+        cli.say(
+            values,
+            f"Leak: training rows still hold {'; '.join(parts)}: what is selected or measured on them is "
+            "not fair. To train without them: --protocol=strict.",
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

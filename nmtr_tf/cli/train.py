@@ -1,0 +1,119 @@
+"""Train a method on a prepared data set.
+
+Writes a run directory: config, metrics of every epoch, TensorBoard events, curves.png, checkpoints.
+
+Examples:
+    nmtr train --method_settings=quickstart
+    nmtr train --dataset_dir=out/mine --workdir=out/run --method=nmtr_neumf
+    nmtr train --dataset_dir=out/mine --workdir=out/baseline --method=mc_bpr --beta=0.4
+    nmtr train --dataset_dir=out/taobao --workdir=out/nmtr_gmf --method_settings=taobao/nmtr_gmf
+    nmtr train --dataset_dir=out/june --workdir=out/run_june --init_from=out/run
+    tensorboard --logdir=out
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import flags
+
+from nmtr_tf.cli.console import import_tensorflow, say
+from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require, run, whole_numbers
+from nmtr_tf.cli.typed import command
+from nmtr_tf.config import RunConfig
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.methods import get_method
+from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.runs.checks import set_up
+from nmtr_tf.runs.directory import RunDirectory
+
+if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
+    from nmtr_tf.runs import Run
+
+FLAGS = new_flags(*SECTIONS)
+flags.DEFINE_string("workdir", None, "Run directory to write.", flag_values=FLAGS)
+flags.DEFINE_bool("overwrite", False, "Replace a finished run in --workdir.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "seeds",
+    [],
+    "Train once for each of these seeds, into <workdir>/seed_<n>, not once with --seed.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "init_from",
+    "",
+    "Directory of a finished run to start from, on a data set that may have other users, items and "
+    "behaviors: what they have in common keeps its weights, the rest and the optimizer's state start new.",
+    flag_values=FLAGS,
+)
+
+
+def main(argv=None) -> int:
+    """Entry point."""
+    return run(_train, FLAGS, __doc__, argv)
+
+
+def _train(values: flags.FlagValues) -> None:
+    require(values, "dataset_dir", "workdir")
+    config = config_from_flags(values)
+    workdir, seeds = Path(values.workdir), whole_numbers(values, "seeds")
+    configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
+    configs = configs or {workdir: config}
+    dataset = Dataset.load(config.data.dataset_dir)
+    # What does not fit fails here, before TensorFlow is imported and before the first of several seeds.
+    set_up(config, dataset)
+    for path in configs:
+        RunDirectory(path).check_free(values.overwrite)
+        if values.init_from and path.resolve() == Path(values.init_from).resolve():
+            raise InputError(f"--init_from={values.init_from} is the run to be written.")
+    import_tensorflow()
+    runs = {path: _train_one(values, path, one, dataset) for path, one in configs.items()}
+    if seeds:
+        _show_seeds(values, runs)
+    say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
+
+
+def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, dataset: Dataset) -> "Run":
+    """Trains one run and says what came out."""
+    from nmtr_tf.cli.progress import EpochProgress
+    from nmtr_tf.runs import fit
+    from nmtr_tf.runs.warm_start import summary
+    from nmtr_tf.training.device import set_device
+
+    device = set_device(config.training.device)
+    label = get_method(config.model.method).label
+    title = f"{label}, {config.data.protocol or dataset.protocol}, {config.data.dataset_dir}, "
+    title += f"seed {config.training.seed}, on {device}"
+    trained = fit(
+        dataset,
+        config,
+        workdir=workdir,
+        callbacks=[EpochProgress(values, config, title)],
+        init_from=values.init_from or None,
+        overwrite=values.overwrite,
+    )
+    info = trained.info
+    if info.init_from:
+        say(values, summary(info.init_from))
+    chosen = "last epoch kept"
+    if info.best_value is not None:
+        chosen = f"best epoch {info.best_epoch} (validation {config.training.monitor} {info.best_value:.4f})"
+    say(values, f"\n{info.seconds:.0f} s, {chosen}\nCurves:      {workdir}/curves.png")
+    say(values, f"TensorBoard: tensorboard --logdir={workdir}/events")
+    return trained
+
+
+def _show_seeds(values: flags.FlagValues, runs: "Mapping[Path, Run]") -> None:
+    """A table of the epochs that were kept, with mean and standard deviation."""
+    kept = {path.name: run.history[(run.info.best_epoch or 0) - 1] for path, run in runs.items()}
+    first = next(iter(kept.values()))
+    names = [name for name in first if name not in ("epoch", "seconds") and "/loss_" not in name]
+    numbers = np.array([[logs[name] for name in names] for logs in kept.values()])
+    rows = [[name, *row] for name, row in zip(kept, numbers.tolist(), strict=True)]
+    rows.append(["mean", *numbers.mean(axis=0).tolist()])
+    if len(kept) > 1:
+        rows.append(["standard deviation", *numbers.std(axis=0, ddof=1).tolist()])
+    title = f"\n{get_method(values.method).label}: the epoch that each seed kept"
+    say(values, format_table(title, ["", *names], rows) + "\n")

@@ -1,0 +1,199 @@
+"""A data set: prepared events, which of them are held out, and the views that runs have of it."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from nmtr_tf.config import PROTOCOLS, DataConfig, RunConfig
+from nmtr_tf.data.events import SPLITS, Events, fingerprint
+from nmtr_tf.data.matrices import BehaviorMatrices
+from nmtr_tf.data.pairs import matrix_keys, matrix_of, pair_keys, without
+from nmtr_tf.data.storage import header_of, read_tables, write_tables
+from nmtr_tf.data.subsets import keep_share, parse_shares
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset(BehaviorMatrices):
+    """A prepared log with its held-out rows; `nmtr_tf.prepare` makes it.
+
+    `matrices` are the training rows as the files have them, `held_out` the held-out pairs.
+
+    Attributes:
+        events: Distinct events, sorted by (user, item, behavior).
+        split: Integers [num_events], positions in `SPLITS`; only rows of the target may be held out.
+        protocol: "released" or "strict": what a view takes unless it is told otherwise.
+        about: Where the data came from and what preparation did, plain values for dataset.json: source,
+            checksums, rows_read, bad_rows, ignored_rows, impossible_times, filters, seed, table_one.
+        directory: Where it is stored; None: nowhere.
+
+    Raises:
+        InputError: If split, events and protocol do not fit.
+    """
+
+    events: Events
+    split: np.ndarray
+    protocol: str
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    directory: Path | None = None
+
+    def __post_init__(self):
+        if self.protocol not in PROTOCOLS:
+            known = ", ".join(map(repr, PROTOCOLS))
+            raise InputError(f"`protocol` should be one of {known}. Received: {self.protocol!r}.")
+        split, count = np.asarray(self.split), len(self.events)
+        if split.shape != (count,) or not np.isin(split, range(len(SPLITS))).all():
+            raise InputError(f"`split` should be a position in {SPLITS} for each of {count} events.")
+        if (self.events.behavior[split > 0] != len(self.events.behaviors) - 1).any():
+            raise InputError(f"`split` should hold out rows of {self.events.target_behavior!r} only.")
+        object.__setattr__(self, "split", split.astype(np.int8))  # frozen, but not yet handed out
+
+    @classmethod
+    def load(cls, dataset_dir: str | Path) -> "Dataset":
+        """Loads a data set directory.
+
+        Raises:
+            InputError: If it is not a data set directory, is of another schema version, or is damaged.
+        """
+        return cls(*read_tables(dataset_dir), Path(dataset_dir))
+
+    def save(self, dataset_dir: str | Path, overwrite: bool = False) -> "Dataset":
+        """Writes a data set directory, whole or not at all: see data/README.md for its layout.
+
+        Args:
+            dataset_dir: Directory to create.
+            overwrite: Whether a data set that stands there is replaced.
+
+        Returns:
+            The same data set, which knows its directory.
+
+        Raises:
+            InputError: If something stands there that may not be replaced.
+        """
+        write_tables(dataset_dir, self.events, self.split, self.header, overwrite)
+        return dataclasses.replace(self, directory=Path(dataset_dir))
+
+    @property
+    def behaviors(self) -> tuple[str, ...]:
+        """Names of the behaviors, weakest first."""
+        return self.events.behaviors
+
+    @property
+    def user_ids(self) -> np.ndarray:  # type: ignore[override]
+        """Raw user ids, int64 or str (object) [num_users]."""
+        return self.events.users
+
+    @property
+    def item_ids(self) -> np.ndarray:  # type: ignore[override]
+        """Raw item ids, int64 or str (object) [num_items]."""
+        return self.events.items
+
+    @functools.cached_property
+    def matrices(self) -> Mapping[str, sparse.csr_array]:  # type: ignore[override]
+        """Behavior name -> its training rows, binary CSR [num_users, num_items]."""
+        events = self.events
+        shape = (len(events.users), len(events.items))
+        keys = pair_keys(events.user, events.item, shape[1])
+        train = self.split == SPLITS.index("train")
+        return {
+            name: matrix_of(keys[train & (events.behavior == code)], shape)
+            for code, name in enumerate(events.behaviors)
+        }
+
+    @functools.cached_property
+    def held_out(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
+        """Split name -> int32 [num_pairs, 2] of (user, item) rows, by user."""
+        return {name: self._pairs_of(name) for name in SPLITS if name != "train"}
+
+    def _pairs_of(self, name: str) -> np.ndarray:
+        chosen = self.split == SPLITS.index(name)
+        pairs = np.stack([self.events.user[chosen], self.events.item[chosen]], axis=1).astype(np.int32)
+        return pairs[np.argsort(pairs[:, 0], kind="stable")]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """sha256 of vocabularies, behaviors, rows and splits."""
+        return fingerprint(self.events, self.split)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The content of dataset.json: schema version, names, counts, protocol, fingerprint, and `about`."""
+        own = header_of(self.events, self.split, self.protocol)
+        return own | {name: value for name, value in self.about.items() if name not in own}
+
+    @property
+    def name(self) -> str:
+        """The last part of its directory; "data" where it is stored nowhere."""
+        return self.directory.resolve().name if self.directory else "data"
+
+    def resolved(self, config: RunConfig) -> RunConfig:
+        """The config with behaviors, protocol and directory spelled out for this data set."""
+        data = dataclasses.replace(
+            config.data,
+            dataset_dir=str(self.directory or ""),
+            behaviors=config.data.behaviors or self.behaviors,
+            protocol=config.data.protocol or self.protocol,
+        )
+        return dataclasses.replace(config, data=data)
+
+    def view(self, config: RunConfig) -> TrainingView:
+        """The training view of a run; raises what `training_view` does."""
+        data = config.data
+        return self.training_view(
+            data.behaviors, data.protocol, data.validation, data.keep, config.training.seed
+        )
+
+    def training_view(
+        self,
+        behaviors: Sequence[str] = (),
+        protocol: str = "",
+        validation: str = "random",
+        keep: Sequence[str] = (),
+        seed: int = 0,
+    ) -> TrainingView:
+        """What a run trains on and is evaluated against.
+
+        Args:
+            behaviors: Behaviors to keep, in the data set's order, the target among them; empty: all.
+            protocol: "strict" takes the held-out pairs of the splits in use out of every behavior,
+                "released" leaves those of auxiliary behaviors where the files have them; "": as prepared.
+            validation: "random" keeps the validation pairs held out, "none" gives them back to training.
+            keep: Shares of each user's rows of auxiliary behaviors that are kept, such as "cart:0.5".
+            seed: Seed of the draws of `keep`.
+
+        Raises:
+            InputError: If the behaviors are not an ordered subset that ends with the target, a share does
+                not fit them, or `protocol` or `validation` is unknown.
+        """
+        DataConfig(protocol=protocol, validation=validation)  # checks them
+        behaviors = tuple(behaviors) or self.behaviors
+        ordered = tuple(name for name in self.behaviors if name in behaviors)
+        if behaviors != ordered or behaviors[-1] != self.target_behavior:
+            raise InputError(
+                f"`behaviors` should be a subset of {','.join(self.behaviors)} in this order, with "
+                f"{self.target_behavior!r} last. Received: {','.join(behaviors)}."
+            )
+        shares = parse_shares(keep, behaviors)
+        matrices = {name: self.matrices[name] for name in behaviors}
+        held_out = dict(self.held_out)
+        if validation == "none":
+            given_back = held_out["validation"]
+            matrices[self.target_behavior] = _with(self.target, given_back)
+            held_out["validation"] = given_back[:0]
+        protocol = protocol or self.protocol
+        if protocol == "strict":
+            pairs = np.concatenate(list(held_out.values()))
+            matrices = {name: without(matrix, pairs) for name, matrix in matrices.items()}
+        matrices = keep_share(matrices, shares, seed)
+        return TrainingView(self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint)
+
+
+def _with(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:
+    added = pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1])
+    return matrix_of(np.concatenate([matrix_keys(matrix), added]), matrix.shape)

@@ -1,0 +1,1 @@
+"""Readers of log formats: from files to `Events`."""

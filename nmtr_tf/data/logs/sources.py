@@ -1,0 +1,219 @@
+"""What to read: the arguments of `read_log` checked, and the behaviors, files and columns they mean."""
+
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nmtr_tf.data.logs.formats import TIME_UNITS, Format
+from nmtr_tf.errors import InputError
+
+ROLES = ("user", "item", "behavior", "timestamp")
+
+Inputs = Sequence[tuple[str | None, Any]]
+"""Pairs of a behavior, or None where a column tells, and a path or a data frame."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadOptions:
+    """How to read: the name of a format and what it says, the rest as in `read_log`."""
+
+    name: str
+    format: Format
+    behaviors: tuple[str, ...] = ()
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    time_unit: str = "s"
+    on_bad_rows: str = "error"
+    impossible_times: str = "drop"
+    ignore_behaviors: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A file or a data frame to read.
+
+    Attributes:
+        content: Path or pandas DataFrame.
+        behavior: Of all its rows; None where a column tells.
+        heldout: Its rows are the held-out ones.
+    """
+
+    content: Any
+    behavior: str | None
+    heldout: bool = False
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names in quotes between commas, for a message."""
+    return ", ".join(map(repr, names))
+
+
+def is_frame(content: object) -> bool:
+    """Whether something is a pandas DataFrame; who has one has imported pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(content, pandas.DataFrame)
+
+
+def inputs_of(source: Any) -> Inputs:
+    """The source of `read_log` as pairs."""
+    if isinstance(source, Mapping):
+        return [
+            (name, content)
+            for name, contents in source.items()
+            for content in (contents if isinstance(contents, list | tuple) else [contents])
+        ]
+    return [(None, content) for content in (source if isinstance(source, list | tuple) else [source])]
+
+
+def plan(
+    inputs: Inputs, heldout: str | Path | None, options: ReadOptions
+) -> tuple[tuple[str, ...], list[Source]]:
+    """Checks the arguments of `read_log`, which see.
+
+    Returns:
+        The behaviors, weakest first, and what to read.
+
+    Raises:
+        InputError: An argument is wrong, or a file is missing.
+    """
+    _check_choices(options)
+    log_format = options.format
+    if log_format.behavior is None and log_format.behaviors:
+        inputs, heldout = _expand_prefix(inputs, heldout, log_format, bool(options.behaviors))
+    _check_inputs(inputs, options)
+    in_files = tuple(dict.fromkeys(name for name, _ in inputs if name is not None))
+    known = in_files or tuple((log_format.behaviors or {}).values())
+    behaviors = options.behaviors or in_files or log_format.default_behaviors
+    _check_behaviors(behaviors, known, options)
+    if log_format.split and heldout is None:
+        raise InputError(f"`heldout` is needed: the log format {options.name!r} comes split.")
+    if heldout is not None and not log_format.split:
+        has_none = f"`heldout`: the log format {options.name!r} has no held-out file."
+        raise InputError(f"{has_none} Received: {str(heldout)!r}.")
+    sources = [Source(_checked(content), name) for name, content in inputs if name in (None, *behaviors)]
+    if heldout is not None:
+        sources.append(Source(_checked(heldout), behaviors[-1], heldout=True))
+    return behaviors, sources
+
+
+def _checked(content: Any) -> Any:
+    """A data frame as it is, a path as `Path` if it is that of a file."""
+    if is_frame(content):
+        return content
+    path = Path(content)
+    if not path.is_file():
+        raise InputError(f"{path}: {'is no file' if path.exists() else 'does not exist'}")
+    return path
+
+
+def _check_choices(options: ReadOptions) -> None:
+    choices: list[tuple[str, str, Iterable[str]]] = [
+        ("time_unit", options.time_unit, TIME_UNITS),
+        ("on_bad_rows", options.on_bad_rows, ("error", "skip")),
+        ("impossible_times", options.impossible_times, ("drop", "keep")),
+    ]
+    for name, value, known in choices:
+        if value not in known:
+            raise InputError(f"`{name}` should be one of {quoted(known)}. Received: {value!r}.")
+    for role in options.columns:
+        if role not in ROLES:
+            raise InputError(f"`columns` should name columns for {quoted(ROLES)}. Received: {role!r}.")
+    if options.columns and not options.format.free_columns:
+        received = f"Received: {dict(options.columns)}."
+        raise InputError(f"`columns` of the log format {options.name!r} are fixed. {received}")
+
+
+def _expand_prefix(
+    inputs: Inputs, heldout: str | Path | None, log_format: Format, chosen: bool
+) -> tuple[Inputs, str | Path | None]:
+    """Replaces a single path without a name, a prefix, by the files that it stands for."""
+    if len(inputs) != 1 or inputs[0][0] is not None or is_frame(inputs[0][1]):
+        return inputs, heldout
+    prefix = inputs[0][1]
+    files = [(name, f"{prefix}-{part}.train.rating") for part, name in (log_format.behaviors or {}).items()]
+    # Where none exists, the first is reported as missing.
+    existing = [(name, path) for name, path in files if Path(path).exists()] or files
+    return (files if chosen else existing), heldout or f"{prefix}.test.rating"
+
+
+def _check_inputs(inputs: Inputs, options: ReadOptions) -> None:
+    for _, content in inputs:
+        if not isinstance(content, str | os.PathLike) and not is_frame(content):
+            kind = type(content).__name__
+            raise InputError(f"A log should be a file or files, or a pandas DataFrame. Received: {kind}.")
+        if options.format.adjacency and is_frame(content):
+            raise InputError(f"The log format {options.name!r} is of files. Received: a data frame.")
+    by_column, by_file = options.format.behavior is not None, options.format.split
+    all_plain = by_column and all(name is None for name, _ in inputs)
+    all_named = by_file and all(name is not None for name, _ in inputs)
+    if not inputs or not (all_plain or all_named):
+        allowed = " or ".join(
+            ["plain files"] * by_column + ["a file for each behavior, behavior:file"] * by_file
+        )
+        shown = [("a data frame" if is_frame(content) else str(content), name) for name, content in inputs]
+        received = ", ".join(text if name is None else f"{name}:{text}" for text, name in shown)
+        raise InputError(f"The log format {options.name!r} takes {allowed}. Received: {received!r}.")
+
+
+def _check_behaviors(behaviors: tuple[str, ...], known: tuple[str, ...], options: ReadOptions) -> None:
+    if len(behaviors) < 2 or len(set(behaviors)) < len(behaviors):
+        expected = "two or more different names, weakest first, the one to recommend for last"
+        raise InputError(f"`behaviors` should be {expected}. Received: {quoted(behaviors) or 'none'}.")
+    for name in behaviors:
+        if known and name not in known:
+            here = f"the log format {options.name!r} has {quoted(dict.fromkeys(known))} here"
+            raise InputError(f"`behaviors`: {here}. Received: {name!r}.")
+        if name in options.ignore_behaviors:
+            raise InputError(f"`ignore_behaviors`: {name!r} is among the `behaviors` too.")
+
+
+def find_columns(
+    header: str, names: Sequence[str], options: ReadOptions, behavior: str | None
+) -> dict[str, int]:
+    """Finds the columns to read.
+
+    Args:
+        header: Where the names are, for messages.
+        names: Names of the columns of a file, without any where the file is empty.
+        options: See `ReadOptions`.
+        behavior: Of all rows of the file; None where a column tells.
+
+    Returns:
+        Role (user, item, behavior, timestamp) -> position in `names`, for the roles that there are.
+
+    Raises:
+        InputError: A column is missing, or its name occurs twice.
+    """
+    log_format = options.format
+    if log_format.typed_header:
+        names = [re.sub(r":\w+$", "", name) for name in names]
+    wanted: dict[str, str | int | None] = {
+        "user": log_format.user,
+        "item": log_format.item,
+        "behavior": log_format.behavior if behavior is None else None,
+        "timestamp": log_format.timestamp,
+    }
+    if log_format.free_columns and log_format.timestamp not in names:
+        wanted["timestamp"] = None
+    wanted.update(options.columns)
+    return {
+        role: _position(header, names, role, column, log_format)
+        for role, column in wanted.items()
+        if column is not None and names
+    }
+
+
+def _position(header: str, names: Sequence[str], role: str, column: str | int, log_format: Format) -> int:
+    if isinstance(column, int):
+        if column < len(names):
+            return column
+        expected = f"{column + 1} with the {role}"
+    else:
+        if names.count(column) == 1:
+            return names.index(column)
+        expected = f"{column!r} for the {role}"
+    hint = " (`columns` tells which to take)" if log_format.free_columns else ""
+    raise InputError(f"{header}: expected one column {expected}, got {quoted(names)}{hint}")

@@ -1,0 +1,30 @@
+"""The training view: what a run trains on and is evaluated against."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+
+from nmtr_tf.data.matrices import BehaviorMatrices
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainingView(BehaviorMatrices):
+    """The behaviors, rows and held-out pairs of one run; `Dataset.training_view` makes it.
+
+    Its matrices are those that the run may learn from: of the chosen behaviors, without what the protocol
+    takes out. Attributes as in `BehaviorMatrices`; `fingerprint` is that of the data set.
+    """
+
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    matrices: Mapping[str, sparse.csr_array]
+    held_out: Mapping[str, np.ndarray]
+    protocol: str
+    fingerprint: str
+
+    def without_test(self) -> "TrainingView":
+        """The view without its test pairs, for what must not see them."""
+        held_out = {**self.held_out, "test": self.held_out["test"][:0]}
+        return dataclasses.replace(self, held_out=held_out)

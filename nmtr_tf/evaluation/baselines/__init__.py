@@ -1,0 +1,1 @@
+"""Baselines: rules that learn nothing, and linear models."""

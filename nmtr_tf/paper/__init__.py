@@ -1,0 +1,1 @@
+"""All that reproduces the paper: printed values, cells, tables, figures."""

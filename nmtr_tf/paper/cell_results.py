@@ -1,0 +1,180 @@
+"""The result of a cell: one small JSON file that tables and figures, with their tests, are made of.
+
+<results_dir>/<data set>/<protocol>/<cell>.json: what was run (method, config, seed), on what (data set,
+fingerprint, hardware, versions), its history, its test metrics at the best epoch and at the peak, by groups
+of users and by the heads of other behaviors, and the ranks.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nmtr_tf.config import RunConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.files import new_file, read_json
+from nmtr_tf.paper.packing import History, decode_ranks, encode_ranks, pack_history, unpack_history
+
+SCHEMA = 2
+"""Of the files. Schema 1 had no such entry, and other names."""
+
+SECTIONS_OF_BASELINES = ("data", "evaluation")
+"""The sections of a config that determine a baseline."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class CellResult:
+    """What was run, on what, and what was measured: of a trained cell, or of a baseline.
+
+    Attributes:
+        name: The cell's, unique within its data set and protocol.
+        method: Name of the method or of the baseline.
+        dataset: Name of the data set.
+        dataset_fingerprint: Its fingerprint.
+        dataset_behaviors: All of its behaviors, weakest first.
+        protocol: "released" or "strict".
+        behaviors: Those that were used.
+        num_test_users: Users that were ranked for test.
+        given: The options that people gave, such as "num_epochs=20".
+        seed: Of the run.
+        config: The run's; the data set's directory is its name alone. Of a baseline: `data` and
+            `evaluation`, the rest means nothing.
+        num_parameters: Weights of the model; 0: nothing was trained.
+        best_epoch: The epoch (from 1) that was evaluated; None: the last.
+        seconds: Wall time of the training, or of the whole baseline.
+        peak_memory_mib: The most memory of the process until then.
+        device: "cpu" or "gpu".
+        hardware: The machine in a line.
+        versions: Package -> version.
+        curve_users: Test users that were ranked after each epoch.
+        peak: The highest value of each test metric over the epochs.
+        heads: Auxiliary behavior -> the metrics of its own head, and "num_pairs".
+        test: Test metrics of the epoch that was evaluated: {"HR@50": ...}.
+        groups: Group of users -> the same and "num_pairs".
+        ranks: float64 [num_test_users], 0-based; from the largest K on they are that K.
+        history: The scalars of each epoch, at 5 significant digits.
+    """
+
+    name: str
+    method: str
+    dataset: str
+    dataset_fingerprint: str
+    dataset_behaviors: tuple[str, ...]
+    protocol: str
+    behaviors: tuple[str, ...]
+    num_test_users: int
+    given: tuple[str, ...]
+    seed: int
+    config: RunConfig
+    num_parameters: int = 0
+    best_epoch: int | None = None
+    seconds: float
+    peak_memory_mib: int = 0
+    device: str = ""
+    hardware: str
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    curve_users: int = 0
+    peak: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    heads: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    test: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
+    ranks: np.ndarray
+    history: History = ()
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.history)
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections of the config that determined the result."""
+        everything = tuple(field.name for field in dataclasses.fields(RunConfig))
+        return everything if self.history else SECTIONS_OF_BASELINES
+
+    def metrics(self, selection: str) -> Mapping[str, float]:
+        """The test metrics under a selection.
+
+        Args:
+            selection: "validation": of the epoch that validation chose; "peak": the best of all epochs,
+                metric by metric.
+        """
+        return {"validation": self.test, "peak": self.peak}[selection]
+
+    def num_users(self, selection: str) -> int:
+        """The users that `metrics` of a selection are means over."""
+        return {"validation": self.num_test_users, "peak": self.curve_users}[selection]
+
+    def save(self, path: str | Path) -> None:
+        """Writes the file; a line for each entry, so that it is small and differences can be read."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        entries = {"schema": SCHEMA} | {n: value for n, value in values.items() if n in _NEEDED or value}
+        entries["config"] = {
+            name: section for name, section in self.config.to_json().items() if name in self.sections
+        }
+        entries["ranks"] = encode_ranks(self.ranks, max(self.config.evaluation.ks))
+        if self.history:
+            entries["history"] = pack_history(self.history)
+        lines = [f"{json.dumps(key)}: {_compact(value)}" for key, value in entries.items()]
+        with new_file(path) as temporary:
+            temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "CellResult":
+        """The inverse of `save`.
+
+        Raises:
+            InputError: If the file is missing, is of another version, or is not the result of a cell.
+        """
+        entries = read_json(path)
+        if not isinstance(entries, dict) or not {"name", "ranks", "config"} <= set(entries):
+            raise InputError(f"{path}: expected the result of a cell.")
+        if entries.pop("schema", 1) != SCHEMA:
+            raise InputError(
+                f"{path}: written by another version of nmtr_tf; name another `results_dir`, or train its "
+                "cells again with `overwrite`."
+            )
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unfit := (_NEEDED - set(entries)) | (set(entries) - known):
+            raise InputError(f"{path}: the entry {min(unfit)!r} is missing or unknown.")
+        for name in ("dataset_behaviors", "behaviors", "given"):
+            entries[name] = tuple(entries[name])
+        entries["config"] = _config(entries["config"])
+        entries["ranks"] = decode_ranks(entries["ranks"])
+        entries["history"] = unpack_history(entries.get("history", {}))
+        return cls(**entries)
+
+
+_NEEDED = {
+    field.name
+    for field in dataclasses.fields(CellResult)
+    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+}
+"""Entries that every file has; others are left out where there is nothing to tell."""
+
+
+def _config(sections: Mapping[str, Mapping[str, Any]]) -> RunConfig:
+    """The config of some sections; the metric that monitors a training has to be one of the evaluation's."""
+    if "training" in sections:
+        return RunConfig.from_json(sections)
+    ks = sections["evaluation"]["ks"]
+    return RunConfig.from_json({**sections, "training": {"monitor": f"NDCG@{ks[0]}"}})
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def peak_metrics(history: History) -> dict[str, float]:
+    """The highest value of every test metric over the epochs: {"HR@50": ...}.
+
+    The paper reports this ("peak performance evaluated per iteration"): it selects on test.
+    """
+    names = dict.fromkeys(name for record in history for name in record if name.startswith("test/"))
+    return {
+        name.removeprefix("test/"): max(record[name] for record in history if name in record)
+        for name in names
+    }

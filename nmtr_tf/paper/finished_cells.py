@@ -1,0 +1,74 @@
+"""The finished cells of a data set under a protocol."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.paper.cell_results import CellResult
+from nmtr_tf.paper.variants import Variant
+
+
+def load_results(directory: str | Path) -> dict[str, CellResult]:
+    """All results in a directory, by name.
+
+    Raises:
+        InputError: As `CellResult.load` does.
+    """
+    return {path.stem: CellResult.load(path) for path in sorted(Path(directory).glob("*.json"))}
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedCells:
+    """The finished cells of a data set under a protocol.
+
+    Attributes:
+        dataset: Its name.
+        protocol: "released" or "strict".
+        behaviors: All behaviors of the data set, weakest first.
+        results: Name -> result.
+    """
+
+    dataset: str
+    protocol: str
+    behaviors: tuple[str, ...]
+    results: Mapping[str, CellResult]
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "FinishedCells":
+        """All results of a data set and protocol: those in <results_dir>/<data set>/<protocol>.
+
+        Raises:
+            InputError: If there is none, if a file is none, or if they are of different data sets.
+        """
+        results = load_results(directory)
+        if not results:
+            raise InputError(f"{directory}: expected results of cells, *.json. Found none.")
+        first = next(iter(results.values()))
+        for name, result in results.items():
+            if result.dataset_fingerprint != first.dataset_fingerprint:
+                raise InputError(f"{directory}: {name}.json is of another data set than {first.name}.json.")
+        return cls(first.dataset, first.protocol, first.dataset_behaviors, results)
+
+    @classmethod
+    def load_all(cls, results_dir: str | Path) -> "list[FinishedCells]":
+        """All results below a directory, one for each data set and protocol, in the order of their names.
+
+        Raises:
+            InputError: If there are none, or as `load` does.
+        """
+        directories = sorted({path.parent for path in Path(results_dir).glob("*/*/*.json")})
+        if not directories:
+            raise InputError(
+                f"`results_dir={results_dir}`: expected <data set>/<protocol>/<cell>.json. Found none."
+            )
+        return [cls.load(directory) for directory in directories]
+
+    def find(self, variant: Variant) -> CellResult | None:
+        """The result of a variant; None: not finished."""
+        return self.results.get(variant.name(self.behaviors))
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that all of them have: "HR@50", "NDCG@50", ..."""
+        return list(next(iter(self.results.values())).test)

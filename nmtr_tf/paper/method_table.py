@@ -1,0 +1,219 @@
+"""Table III: all methods, tests against the best of the other groups, baselines below the line; over seeds."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from nmtr_tf.evaluation.baselines import BASELINES
+from nmtr_tf.evaluation.metrics import metric_ks, metric_values, shown_k
+from nmtr_tf.evaluation.significance import t_test_p
+from nmtr_tf.models.methods import METHODS
+from nmtr_tf.paper import printed as paper
+from nmtr_tf.paper.baseline_cells import baseline_variant
+from nmtr_tf.paper.cell_results import CellResult
+from nmtr_tf.paper.documents import Entry, Table
+from nmtr_tf.paper.finished_cells import FinishedCells
+from nmtr_tf.paper.variants import Variant
+
+LEVEL = 0.05
+"""Significance level of the paper."""
+
+_GROUPS = {"NMTR": "Our NMTR model", "Multi-behavior": "Multi-behavior", "Single-behavior": "Single-behavior"}
+Rows = list[tuple[str, Sequence[Entry]]]
+Results = Mapping[str, CellResult]
+"""{method: the result of its cell}"""
+
+
+def methods_table(finished: FinishedCells, variants: Sequence[Variant], selection: str) -> Table:
+    """Table III.
+
+    Args:
+        finished: The cells; what is not among them is shown as "-".
+        variants: One cell of each method.
+        selection: "validation": test metrics of the epoch that validation chose; "peak": the best of all
+            epochs on test, metric by metric, as the paper reports it, with the paper's values beside them.
+    """
+    metrics = finished.metrics
+    found = {one.method: result for one in variants if (result := finished.find(one))}
+    values = {
+        name: {metric: measured(result, metric, selection) for metric in metrics}
+        for name, result in found.items()
+    }
+    best = {metric: _highest(values, metric) for metric in metrics}
+    tests = _tests({name: [result] for name, result in found.items()}, metrics, selection)
+
+    def entry(name: str, metric: str) -> Entry:
+        theirs = paper.table_three(finished.dataset, name, metric) if selection == "peak" else ""
+        value = values.get(name, {}).get(metric)
+        is_best = value is not None and value == best[metric]
+        return Entry(value, theirs, is_best, *tests.get((name, metric), (None, False)))
+
+    methods = [one.method for one in variants]
+    rows = _method_rows(methods, lambda name: [entry(name, metric) for metric in metrics])
+    baselines = {
+        name: result for name in BASELINES if (result := finished.find(baseline_variant(variants[0], name)))
+    }
+    rows += _baseline_rows(baselines, metrics)
+    if selection == "peak":
+        notes = peak_notes(finished, found, rows) + paper.table_three_notes(finished.dataset)
+    else:
+        notes = _significance_notes(finished, tests)
+    notes += _baseline_notes(baselines, values, metrics)
+    return Table(title("III", finished, selection), ["", *metrics], rows, notes)
+
+
+def repeated_variants(finished: FinishedCells, bases: Sequence[Variant]) -> list[Variant]:
+    """The finished cells of those methods that have been trained with several seeds."""
+    seeds = sorted({result.seed for result in finished.results.values()})
+    repeated: list[Variant] = []
+    for base in bases:
+        variants = [dataclasses.replace(base, seed=seed) for seed in seeds]
+        done = [variant for variant in variants if finished.find(variant)]
+        repeated += done if len(done) > 1 else []
+    return repeated
+
+
+def seeds_table(finished: FinishedCells, variants: Sequence[Variant], selection: str) -> Table:
+    """Beside Table III: mean and sample standard deviation over the seeds of each method.
+
+    The tests are those of Table III, with the metrics of each user averaged over the seeds.
+
+    Args:
+        finished: The cells.
+        variants: Those of several seeds of each method, all finished.
+        selection: As in `methods_table`.
+    """
+    k = shown_k(metric_ks(finished.metrics))
+    metrics = [f"HR@{k}", f"NDCG@{k}"]
+    found: dict[str, list[CellResult]] = {}
+    for one in variants:
+        found.setdefault(one.method, []).append(finished.results[one.name(finished.behaviors)])
+    values = {
+        (name, metric): [result.metrics(selection)[metric] for result in results]
+        for name, results in found.items()
+        for metric in metrics
+    }
+    means = {place: float(np.mean(row)) for place, row in values.items()}
+    tests = _tests(found, metrics, selection)
+
+    def entries(name: str) -> list[Entry]:
+        shown = [Entry(len(found[name]))]
+        for metric in metrics:
+            mean, deviation = means[name, metric], float(np.std(values[name, metric], ddof=1))
+            is_best = mean == max(means[other, metric] for other in found)
+            shown += [Entry(mean, "", is_best, *tests.get((name, metric), (None, False))), Entry(deviation)]
+        return shown
+
+    columns = ["", "seeds", *[head for metric in metrics for head in (metric, f"s.d. of {metric}")]]
+    name = title("III", finished, selection).replace("Table", "Beside Table", 1)
+    notes = ["Means and standard deviations (s.d.) over the seeds.", *_significance_notes(finished, tests)]
+    return Table(name, columns, _method_rows(list(found), entries), notes)
+
+
+def _method_rows(methods: Sequence[str], entries: Callable[[str], Sequence[Entry]]) -> Rows:
+    """The rows of methods, in the groups of Table III."""
+    rows: Rows = []
+    for group, heading in _GROUPS.items():
+        members = [name for name in methods if METHODS[name].group == group]
+        rows += [(heading, [])] if members else []
+        rows += [(METHODS[name].label, entries(name)) for name in members]
+    return rows
+
+
+def _baseline_rows(baselines: Results, metrics: Sequence[str]) -> Rows:
+    rows: Rows = [("Baselines", [])] if baselines else []
+    return rows + [
+        (BASELINES[name].label, [Entry(result.test[metric]) for metric in metrics])
+        for name, result in baselines.items()
+    ]
+
+
+def title(number: str, finished: FinishedCells, selection: str) -> str:
+    """The title of a table of results."""
+    which = "the epoch that validation chose" if selection == "validation" else "the peak over epochs on test"
+    return f"Table {number}: {finished.dataset}, protocol {finished.protocol}, {which}"
+
+
+def measured(result: CellResult | None, metric: str, selection: str) -> float | None:
+    """A test metric of a result under a selection; None without one."""
+    return result.metrics(selection).get(metric) if result else None
+
+
+def _highest(values: Mapping[str, Mapping[str, float | None]], metric: str) -> float | None:
+    return max((value for row in values.values() if (value := row[metric]) is not None), default=None)
+
+
+Tests = Mapping[tuple[str, str], tuple[float, bool]]
+"""{(NMTR method, metric): (p-value against the best method of other groups, whether it is above)}"""
+
+
+def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], selection: str) -> Tests:
+    """The tests between methods, each user's metrics averaged over a method's results; none of peaks.
+
+    Args:
+        found: {method: results of its seeds}.
+        metrics: What is tested.
+        selection: As in `methods_table`.
+    """
+    others = [name for name in found if METHODS[name].group != "NMTR"]
+    tests: dict[tuple[str, str], tuple[float, bool]] = {}
+    for metric in metrics if others and selection == "validation" else []:
+        by_user = {
+            name: np.mean([metric_values(result.ranks, metric) for result in results], axis=0)
+            for name, results in found.items()
+        }
+        best = max(others, key=lambda name: by_user[name].mean())
+        for name in by_user.keys() - set(others):
+            differences = by_user[name] - by_user[best]
+            p_value = t_test_p(differences)
+            tests[name, metric] = p_value, bool(p_value < LEVEL and differences.mean() > 0)
+    return tests
+
+
+def _significance_notes(finished: FinishedCells, tests: Tests) -> list[str]:
+    if not tests:
+        return []
+    users = next(iter(finished.results.values())).num_test_users
+    who = "(*)" if any(above for _, above in tests.values()) else "No NMTR method is"
+    test = f"paired t-test over {users:,} users, p < {LEVEL}"
+    return [f"{who} above the best method of the other groups in its column: {test}."]
+
+
+def peak_notes(finished: FinishedCells, found: Results, rows: Rows, same_behaviors: bool = False) -> list[str]:
+    """What is to be known about peaks, and about the paper's values beside them.
+
+    Args:
+        finished: All finished cells.
+        found: Those of the table.
+        rows: The table's.
+        same_behaviors: Whether the paper's values are of the behaviors that the rows name; else of all.
+    """
+    notes = ["Peaks select on test: they are optimistic, as the paper's are."]
+    sampled = {(result.curve_users, result.num_test_users) for result in found.values()}
+    notes += [
+        f"After each epoch {users:,} of the {everyone:,} users were ranked: such peaks are theirs."
+        for users, everyone in sorted(sampled)
+        if users < everyone
+    ]
+    if not any(entry.paper for _, entries in rows for entry in entries):
+        return notes
+    if same_behaviors:
+        notes.append("In brackets: the paper's values, with the same behaviors.")
+    else:
+        theirs = paper.BEHAVIORS[finished.dataset]
+        notes.append(f"In brackets: the paper's values, with {', '.join(theirs)}.")
+        if theirs != finished.behaviors:
+            notes.append(f"The data here has {', '.join(finished.behaviors)}.")
+    return notes
+
+
+def _baseline_notes(
+    baselines: Results, values: Mapping[str, Mapping[str, float | None]], metrics: Sequence[str]
+) -> list[str]:
+    metric = f"NDCG@{shown_k(metric_ks(metrics))}"
+    highest = _highest(values, metric)
+    if highest is None:
+        return []
+    above = [BASELINES[name].label for name, result in baselines.items() if result.test[metric] > highest]
+    return [f"Baselines above every method by {metric}: {', '.join(above)}."] if above else []

@@ -1,0 +1,152 @@
+"""The run directory: which files a run has, and how they are read and written.
+
+config.json        the resolved config; rebuilds the run
+run.json           what `RunInfo` holds
+users.parquet      raw ids of the rows of the model's tables; items.parquet likewise
+metrics.jsonl      one line an epoch: its scalars and seconds
+events/            the same scalars for TensorBoard
+curves.png         the same scalars as a picture
+checkpoints/       best.keras (highest monitored validation value), last.keras
+dataset/           the data set, where it was stored nowhere else
+metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.Evaluation` writes
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nmtr_tf.config import RunConfig
+from nmtr_tf.data.storage import read_table
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+from nmtr_tf.files import read_json, write_json
+from nmtr_tf.runs.info import RunInfo
+
+_OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
+_OWN = (*_OWN_FILES, "events", "checkpoints", "dataset")
+_OWN_GLOBS = ("metrics_*.json", "ranks_*.parquet")
+
+
+class RunDirectory:
+    """The files of a run.
+
+    Args:
+        path: The directory; it need not exist.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.events_dir = self.path / "events"
+        self.dataset_dir = self.path / "dataset"
+        self.metrics_path = self.path / "metrics.jsonl"
+        self.curves_path = self.path / "curves.png"
+        self.best_checkpoint = self.path / "checkpoints" / "best.keras"
+        self.last_checkpoint = self.path / "checkpoints" / "last.keras"
+
+    def create(self, config: RunConfig, view: TrainingView, info: RunInfo) -> None:
+        """Starts a run directory; what a run left there goes. `check_free` comes before."""
+        for path in self._own_paths():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        self.best_checkpoint.parent.mkdir(parents=True)
+        self.write_config(config)
+        for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
+            pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), self._ids_path(kind))
+        self.write_info(info)
+
+    def _own_paths(self) -> set[Path]:
+        own = {self.path / name for name in _OWN}
+        return own | {path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)}
+
+    def check_free(self, overwrite: bool) -> None:
+        """Checks that a new run may be written here.
+
+        Raises:
+            InputError: If the directory holds a finished run (unless `overwrite`) or things that are not a
+                run's.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir() or (others := set(self.path.iterdir()) - self._own_paths()):
+            found = self.path if not self.path.is_dir() else min(others)
+            raise InputError(
+                f"`workdir={self.path}` should be a new directory or that of a run. Found: {found}."
+            )
+        if self.is_finished and not overwrite:
+            raise InputError(
+                f"`workdir={self.path}` holds a finished run; name another directory, or replace the run "
+                "with `overwrite`."
+            )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training came to its end here; a run of another version counts too."""
+        path = self.path / "run.json"
+        if not path.is_file():
+            return False
+        entries = read_json(path)
+        return isinstance(entries, dict) and entries.get("status") == "finished"
+
+    def write_info(self, info: RunInfo) -> None:
+        """Writes run.json."""
+        write_json(self.path / "run.json", info.to_json())
+
+    def read_info(self) -> RunInfo:
+        """run.json.
+
+        Raises:
+            InputError: If this is not the directory of a run, or of one of another version.
+        """
+        path = self._existing("run.json")
+        return RunInfo.from_json(str(path), read_json(path))
+
+    def write_config(self, config: RunConfig) -> None:
+        """Writes config.json."""
+        write_json(self.path / "config.json", config.to_json())
+
+    def read_config(self) -> RunConfig:
+        """config.json.
+
+        Raises:
+            InputError: If this is not the directory of a run.
+        """
+        return RunConfig.from_json(read_json(self._existing("config.json")))
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """The scalars of every epoch."""
+        lines = self._existing("metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def read_ids(self) -> tuple[np.ndarray, np.ndarray]:
+        """Raw ids of the rows of the model's user and item tables, int64 or str (object) each."""
+        users, items = (
+            read_table(self._ids_path(kind))[f"{kind}_id"].to_numpy() for kind in ("user", "item")
+        )
+        return users, items
+
+    def checkpoint(self) -> Path:
+        """The file with the best weights, or the last where there was no validation.
+
+        Raises:
+            InputError: If there is none.
+        """
+        path = self.best_checkpoint if self.best_checkpoint.exists() else self.last_checkpoint
+        return self._existing(path.relative_to(self.path))
+
+    def _ids_path(self, kind: str) -> Path:
+        return self.path / f"{kind}s.parquet"
+
+    def _existing(self, name: str | Path) -> Path:
+        if not (self.path / name).is_file():
+            raise InputError(
+                f"`workdir={self.path}`: expected the directory of a trained run, but it has no {name}; "
+                "train one first."
+            )
+        return self.path / name

@@ -1,0 +1,167 @@
+"""Training a method on a data set: the one place where a run is wired."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from nmtr_tf.config import RunConfig
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.files import new_file
+from nmtr_tf.models.model import build_model
+from nmtr_tf.models.plan import Plan
+from nmtr_tf.models.unit_kinds import unit_name
+from nmtr_tf.reporting.plots import plot_curves
+from nmtr_tf.runs.checks import RunSetup, set_up
+from nmtr_tf.runs.directory import RunDirectory
+from nmtr_tf.runs.info import RunInfo, now, versions
+from nmtr_tf.runs.recorder import EpochRecorder
+from nmtr_tf.runs.run import Run
+from nmtr_tf.runs.warm_start import WarmStart
+from nmtr_tf.training.device import set_device
+from nmtr_tf.training.objectives import loss_name, make_objective, objective_name
+from nmtr_tf.training.optimizers import make_optimizer, optimizer_name
+from nmtr_tf.training.trainer import Trained, train
+
+
+def fit(
+    dataset: Dataset,
+    config: RunConfig | None = None,
+    *,
+    workdir: str | Path | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    optimizer: keras.optimizers.Optimizer | str | None = None,
+    init_from: "str | Path | Run | None" = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Run:
+    """Trains a method on a data set.
+
+    Args:
+        dataset: The data set. If it is stored nowhere and there is a workdir, it is saved there.
+        config: All options; None: the defaults.
+        workdir: Run directory to write; None: everything stays in memory.
+        callbacks: Keras callbacks; see `nmtr_tf.training.trainer.train` for the logs of an epoch.
+        optimizer: In place of the config's: a name, or a Keras optimizer, which is copied.
+        init_from: A finished run, or its directory, to start from: what the two have in common keeps its
+            weights, the rest and the optimizer's state start new.
+        overwrite: Whether a finished run in the workdir is replaced.
+        **options: Fields of the config by name, such as method="nmtr_gmf" or num_epochs=3.
+
+    Returns:
+        The finished run, with its best weights, or its last without validation.
+
+    Raises:
+        InputError: If an option fits neither the method nor the data, the workdir may not be written, or the
+            loss is no longer finite.
+    """
+    if optimizer is not None:
+        options["optimizer"] = optimizer
+    directory = None if workdir is None else RunDirectory(workdir)
+    if directory:
+        directory.check_free(overwrite)
+    setup = set_up(named((config or RunConfig()).with_options(**options)), dataset)
+    make_objective(setup.plan)
+    make_optimizer(setup.config.training)
+    start = _start(init_from, setup, directory)
+    device = set_device(setup.config.training.device)
+    if directory:
+        setup.config.to_json()  # refused where a part has no name, before anything is written
+        if dataset.directory is None:
+            dataset = dataset.save(directory.dataset_dir, overwrite=True)
+            setup = set_up(setup.config, dataset)
+    return _fit(dataset, setup, directory, callbacks, start, device)
+
+
+def named(config: RunConfig) -> RunConfig:
+    """The config with the registered name of every part that has one, in place of the part itself."""
+    return config.with_options(
+        units=tuple(map(unit_name, config.model.units)),
+        loss=loss_name(config.training.loss),
+        objective=objective_name(config.training.objective),
+        optimizer=optimizer_name(config.training.optimizer),
+    )
+
+
+def _start(
+    init_from: "str | Path | Run | None", setup: RunSetup, directory: RunDirectory | None
+) -> WarmStart | None:
+    """What `init_from` names, checked against the new run; None: nothing."""
+    if not init_from:
+        return None
+    run = init_from if isinstance(init_from, Run) else Run(init_from)
+    start = WarmStart.of(run, directory.path if directory else None)
+    start.check(setup.plan, setup.view)
+    return start
+
+
+def _fit(
+    dataset: Dataset,
+    setup: RunSetup,
+    directory: RunDirectory | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    start: WarmStart | None,
+    device: str,
+) -> Run:
+    """Builds, trains and records."""
+    config, plan, view = setup.config, setup.plan, setup.view
+    model = build_model(plan, view.num_users, view.num_items, config.training.seed)
+    info = _first_info(setup, model, device)
+    if start:
+        info = dataclasses.replace(info, init_from=start.apply(model, view))
+    if directory:
+        directory.create(config, view, info)
+    recorder, started = EpochRecorder(directory), time.monotonic()
+    try:
+        checkpoint = directory.best_checkpoint if directory else None
+        trained = train(model, plan, view, config, [recorder, *callbacks], checkpoint)
+    except BaseException:
+        if directory:
+            directory.write_info(dataclasses.replace(info, status="failed"))
+        raise
+    info = _last_info(info, trained, time.monotonic() - started)
+    if directory:
+        with new_file(directory.curves_path) as path:
+            plot_curves(
+                recorder.history,
+                path,
+                _title(plan, dataset, config),
+                config.training.monitor,
+                info.best_epoch,
+            )
+        directory.write_info(info)
+    return Run.of_training(dataset, setup, info, recorder.history, model, directory)
+
+
+def _title(plan: Plan, dataset: Dataset, config: RunConfig) -> str:
+    return f"{plan.method.label}, {config.data.protocol}, {dataset.name}, seed {config.training.seed}"
+
+
+def _first_info(setup: RunSetup, model: keras.Model, device: str) -> RunInfo:
+    return RunInfo(
+        method=setup.plan.name,
+        behaviors=setup.view.behaviors,
+        protocol=setup.view.protocol,
+        dataset_fingerprint=setup.view.fingerprint,
+        num_users=setup.view.num_users,
+        num_items=setup.view.num_items,
+        seed=setup.config.training.seed,
+        versions=versions(),
+        started=now(),
+        num_parameters=model.count_params(),
+        device=device,
+    )
+
+
+def _last_info(info: RunInfo, trained: Trained, seconds: float) -> RunInfo:
+    return dataclasses.replace(
+        info,
+        status="finished",
+        best_epoch=trained.best_epoch,
+        best_value=trained.best_value if trained.best_epoch else None,
+        seconds=round(seconds, 1),
+        num_evaluated=trained.num_evaluated,
+    )

@@ -1,0 +1,104 @@
+"""run.json: what a run was, where, and what became of it."""
+
+import dataclasses
+import datetime
+import platform
+from typing import Any
+
+import nmtr_tf
+from nmtr_tf.errors import InputError
+
+SCHEMA = 2
+"""Of run.json. Runs of schema 1 had other layers in their checkpoints and cannot be read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInfo:
+    """What is known of a run besides its config and its measurements.
+
+    Attributes:
+        method: Name of its method.
+        behaviors: Behaviors of its training view, weakest first.
+        protocol: "released" or "strict".
+        dataset_fingerprint: Of the data set.
+        num_users: Users of the data set.
+        num_items: Items of the data set.
+        seed: Seed of initial values, sampling and dropout.
+        versions: Package -> version.
+        started: ISO 8601.
+        status: "running", "finished" or "failed".
+        num_parameters: Weights of the model.
+        device: "cpu" or "gpu".
+        best_epoch: The epoch (from 1) whose weights the model has; None: the last.
+        best_value: The monitored value of that epoch; None: nothing was monitored.
+        seconds: Wall time of the training; None: it did not end.
+        num_evaluated: Split -> pairs that were ranked after each epoch.
+        init_from: What was taken over from an earlier run, if anything.
+        schema: Version of this file.
+    """
+
+    method: str
+    behaviors: tuple[str, ...]
+    protocol: str
+    dataset_fingerprint: str
+    num_users: int
+    num_items: int
+    seed: int
+    versions: dict[str, str]
+    started: str
+    status: str = "running"
+    num_parameters: int = 0
+    device: str = "cpu"
+    best_epoch: int | None = None
+    best_value: float | None = None
+    seconds: float | None = None
+    num_evaluated: dict[str, int] = dataclasses.field(default_factory=dict)
+    init_from: dict[str, Any] | None = None
+    schema: int = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, ready for `json.dump`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, where: str, entries: Any) -> "RunInfo":
+        """The inverse of `to_json`.
+
+        Args:
+            where: The file, for messages.
+            entries: What it holds.
+
+        Raises:
+            InputError: If the file is of another version of this package, or is not such a file.
+        """
+        if not isinstance(entries, dict):
+            raise InputError(f"{where}: expected a JSON object.")
+        if entries.get("schema") != SCHEMA:
+            raise InputError(f"{where}: written by another version of nmtr_tf; train the run again.")
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        needed = {name for name, field in fields.items() if _is_needed(field)}
+        if unfit := (needed - set(entries)) | (set(entries) - set(fields)):
+            raise InputError(f"{where}: the entry {min(unfit)!r} is missing or unknown.")
+        return cls(**{**entries, "behaviors": tuple(entries["behaviors"])})
+
+
+def _is_needed(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what its results may depend on."""
+    import keras
+    import tensorflow as tf
+
+    return {
+        "nmtr_tf": nmtr_tf.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def now() -> str:
+    """The time, in ISO 8601."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,53 @@
+"""Callbacks that write down what a training measures."""
+
+import json
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+from typing_extensions import override
+
+from nmtr_tf.runs.directory import RunDirectory
+
+
+class EpochRecorder(keras.callbacks.Callback):
+    """Keeps the scalars of every epoch, and in a run directory as metrics.jsonl and for TensorBoard.
+
+    Args:
+        directory: Where to write, and where the last weights go at the end; None: nowhere.
+
+    Attributes:
+        history: One record an epoch: its number under "epoch" (from 1), the logs, and its wall time, the
+            evaluation included, under "seconds".
+    """
+
+    def __init__(self, directory: RunDirectory | None):
+        super().__init__()
+        self.history: list[dict[str, Any]] = []
+        self._directory, self._started = directory, 0.0
+        self._writer = tf.summary.create_file_writer(str(directory.events_dir)) if directory else None
+
+    @override
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.monotonic()
+
+    @override
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = round(time.monotonic() - self._started, 3)
+        record = {"epoch": epoch + 1, **(logs or {}), "seconds": seconds}
+        self.history.append(record)
+        if self._directory is None:
+            return
+        with self._directory.metrics_path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(record) + "\n")
+        with self._writer.as_default(step=epoch + 1):
+            for name, value in (logs or {}).items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()
+
+    @override
+    def on_train_end(self, logs=None):
+        if self._directory is not None:
+            self.model.save(self._directory.last_checkpoint)
+            self._writer.close()

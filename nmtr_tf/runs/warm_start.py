@@ -1,0 +1,167 @@
+"""Training that goes on from a finished run when the data has grown: the paper's incremental learning."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.model import Network, network
+from nmtr_tf.models.plan import Plan
+from nmtr_tf.runs.run import Run
+
+# What two runs have to agree on.
+_LAYOUT: dict[str, Callable[[Plan], Any]] = {
+    "embedding_dim": lambda plan: plan.embedding_dim,
+    "share_embeddings": lambda plan: plan.shares_users,
+    "the sharing of item embeddings": lambda plan: plan.shares_items,
+    "the separation of NeuMF's embeddings": lambda plan: plan.separates_parts,
+    "item_bias": lambda plan: plan.item_bias,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class WarmStart:
+    """What a finished run learned, and which rows and behaviors it learned it for.
+
+    Attributes:
+        name: The run, for messages and reports.
+        plan: What was trained.
+        network: Its weights.
+        user_ids: Raw ids of the rows of its user tables, int64 or str (object).
+        item_ids: Raw ids of the rows of its item tables, likewise.
+    """
+
+    name: str
+    plan: Plan
+    network: Network
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+
+    @classmethod
+    def of(cls, run: Run, target: Path | None = None) -> "WarmStart":
+        """What a run learned.
+
+        Args:
+            run: The run.
+            target: The directory of the run that will start from it.
+
+        Raises:
+            InputError: If the run is not finished, or would be overwritten.
+        """
+        name = str(run.workdir or "the run")
+        if run.workdir and target and run.workdir.resolve() == target.resolve():
+            raise InputError(f"`init_from={name}` is the run to be written; name another `workdir`.")
+        if not run.is_finished:
+            raise InputError(f"`init_from={name}`: expected a finished run (of one seed).")
+        return cls(name, run.plan, network(run.model), *run.ids())
+
+    @property
+    def behaviors(self) -> tuple[str, ...]:
+        """Names of the behaviors that the run predicts, weakest first."""
+        return self.plan.predicted
+
+    def check(self, plan: Plan, view: TrainingView) -> None:
+        """Checks that a new model can take over what was learned.
+
+        Args:
+            plan: Of the new model.
+            view: What it trains on.
+
+        Raises:
+            InputError: If the two predict no behavior in common, or differ in the kind of ids, in the layout
+                of embeddings and item biases, or in the unit or the tower of a common behavior.
+        """
+        for kind, old, new in (
+            ("user", self.user_ids, view.user_ids),
+            ("item", self.item_ids, view.item_ids),
+        ):
+            self._require_equal(f"the kind of {kind} ids", _kind(old), _kind(new))
+        for what, layout in _LAYOUT.items():
+            self._require_equal(what, layout(self.plan), layout(plan))
+        old_units = dict(zip(self.behaviors, self.plan.unit_names, strict=True))
+        common = [name for name in plan.predicted if name in old_units]
+        if not common:
+            raise InputError(
+                f"`init_from={self.name}`: it predicts none of the behaviors {', '.join(plan.predicted)}; it "
+                f"was trained on {', '.join(self.behaviors)}."
+            )
+        kinds = dict(zip(plan.predicted, zip(plan.unit_names, plan.units, strict=True), strict=True))
+        for name in common:
+            self._require_equal(f"the unit of {name!r}", old_units[name], kinds[name][0])
+        if any(kinds[name][1].has_tower for name in common):
+            self._require_equal("the tower's widths", self.plan.tower_widths, plan.tower_widths)
+
+    def _require_equal(self, what: str, old: Any, new: Any) -> None:
+        if old != new:
+            raise InputError(
+                f"`init_from={self.name}`: {what} should be the same in both runs; it is {old} there and "
+                f"{new} here."
+            )
+
+    def apply(self, model: keras.Model, view: TrainingView) -> dict[str, Any]:
+        """Copies what was learned into a new model; its other rows and behaviors stay as they are.
+
+        Rows of embeddings and item biases go by raw id, biases, units and separate embeddings by the
+        behavior's name.
+
+        Args:
+            model: Made by `build_model` for `view`, with a plan that passed `check`.
+            view: What it trains on.
+
+        Returns:
+            A report for run.json: the run, the counts of kept, new and dropped users and items, and the
+            behaviors' names likewise.
+        """
+        old, new = self.network, network(model)
+        kept = [name for name in new.behaviors if name in self.behaviors]
+        places = [(self.behaviors.index(name), new.behaviors.index(name)) for name in kept]
+        users = _Common.of(self.user_ids, view.user_ids)
+        items = _Common.of(self.item_ids, view.item_ids)
+        new.user_rows.take_over(old.user_rows, places, users.old, users.new)
+        new.item_rows.take_over(old.item_rows, places, items.old, items.new)
+        for there, here in places:
+            new.cascade.units[here].set_weights(old.cascade.units[there].get_weights())
+        behaviors = {
+            "kept": kept,
+            "new": [name for name in new.behaviors if name not in kept],
+            "dropped": [name for name in self.behaviors if name not in kept],
+        }
+        return {"run": self.name, "users": users.counts(), "items": items.counts(), "behaviors": behaviors}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Common:
+    """Rows of an old and a new vocabulary with the same raw id, int [num_kept] each."""
+
+    old: np.ndarray
+    new: np.ndarray
+    num_old: int
+    num_new: int
+
+    @classmethod
+    def of(cls, old_ids: np.ndarray, new_ids: np.ndarray) -> "_Common":
+        _, old, new = np.intersect1d(old_ids, new_ids, assume_unique=True, return_indices=True)
+        return cls(old, new, len(old_ids), len(new_ids))
+
+    def counts(self) -> dict[str, int]:
+        kept = len(self.old)
+        return {"kept": kept, "new": self.num_new - kept, "dropped": self.num_old - kept}
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """A line or two for people about what `WarmStart.apply` reported."""
+    parts = [
+        f"{kind} {', '.join(f'{count:,} {what}' for what, count in report[kind].items())}"
+        for kind in ("users", "items")
+    ]
+    parts += [f"behaviors {what}: {', '.join(names)}" for what, names in report["behaviors"].items() if names]
+    return f"Started from {report['run']}: {'; '.join(parts)}. The optimizer's state starts new."
+
+
+def _kind(ids: np.ndarray) -> str:
+    return "text" if ids.dtype == object else "whole numbers"

@@ -1,0 +1,151 @@
+"""The best items for many users, a chunk of users at a time."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from scipy import sparse
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.masks import entries_of
+from nmtr_tf.evaluation.ranking import users_at_once
+from nmtr_tf.evaluation.scorers import ModelScorer
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendations:
+    """Top items of some users, best first.
+
+    Attributes:
+        users: int32 [n], user rows.
+        items: int32 [n, k], item rows.
+        scores: float32 [n, k], target logits; -inf where fewer than k items were left.
+        probabilities: Behavior name -> float32 [n, k], Eq. 5; empty where they were not asked for.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+    probabilities: Mapping[str, np.ndarray]
+
+    def table(self, user_ids: pa.Array, item_ids: pa.Array) -> pa.Table:
+        """One row per user and recommended item.
+
+        Args:
+            user_ids: Raw ids of all user rows, int64 or string [num_users].
+            item_ids: Raw ids of all item rows, likewise.
+
+        Returns:
+            Columns user, rank (int32, from 1), item, score (float32) and `probability_<behavior>` (float32).
+        """
+        there = np.isfinite(self.scores)
+        who, place = np.nonzero(there)
+        columns = {
+            "user": user_ids.take(pa.array(self.users[who])),
+            "rank": pa.array(place + 1, pa.int32()),
+            "item": item_ids.take(pa.array(self.items[there])),
+            "score": self.scores[there],
+        }
+        columns |= {f"probability_{name}": values[there] for name, values in self.probabilities.items()}
+        return pa.table(columns)
+
+
+class Recommender:
+    """Recommends the items with the highest target logits; equal logits go by item row.
+
+    Args:
+        scorer: Scores of the model.
+    """
+
+    def __init__(self, scorer: ModelScorer):
+        self.scorer = scorer
+        self._everything = range(len(scorer.network.behaviors))
+
+    def recommend(
+        self,
+        users: np.ndarray,
+        k: int,
+        left_out: sparse.csr_array | None = None,
+        memory_mb: int = 256,
+        probabilities: bool = False,
+    ) -> Iterator[Recommendations]:
+        """Yields the recommendations of one chunk of users after the other, at least one chunk.
+
+        Args:
+            users: int32 [n], user rows.
+            k: Items to recommend to each; at most the number of items.
+            left_out: Binary [num_users, num_items], items not to recommend (already bought, say).
+            memory_mb: Memory for the scores of one chunk of users, in MiB.
+            probabilities: Whether to give the probability of every predicted behavior.
+
+        Raises:
+            InputError: If a score is NaN or infinite.
+        """
+        item_side = self.scorer.item_side()
+        floats = item_side[1][0].shape[0] * (self.scorer.pair_floats + 1)  # 1: the masked copy of the scores
+        if probabilities:
+            floats += k * self._probability_floats
+        chunk = users_at_once(memory_mb, floats)
+        for first in range(0, max(len(users), 1), chunk):
+            some = users[first : first + chunk]
+            hidden = (np.zeros(0, int),) * 2 if left_out is None else entries_of(left_out, some)
+            ids = [tf.constant(part, tf.int32) for part in (some, *hidden)]
+            scores, items, finite = self.top_items(item_side, *ids, tf.constant(k))
+            if not finite:
+                raise InputError("The model gives scores that are NaN or infinite; it cannot recommend.")
+            shown = self.probabilities(ids[0], items) if probabilities else []
+            behaviors = self.scorer.network.behaviors if probabilities else ()
+            by_behavior = {name: found.numpy() for name, found in zip(behaviors, shown, strict=True)}
+            yield Recommendations(some, items.numpy(), scores.numpy(), by_behavior)
+
+    @property
+    def _probability_floats(self) -> int:
+        """Floats held while the probabilities of one (user, item) pair are computed."""
+        net = self.scorer.network
+        item_parts = net.item_parts(tf.zeros([0], tf.int32), self._everything)
+        sizes = sum(part.shape[-1] for part in item_parts)
+        return max(unit.pair_floats for unit in net.cascade.units) + 2 * sizes + 2
+
+    @functools.cached_property
+    def top_items(self) -> Callable:
+        """Graph that scores a chunk of users and keeps their k best items, traced once.
+
+        Takes the item side, users int32 [n], the masked entries' rows and items int32 [m] and k; gives
+        scores float32 [n, k], item rows int32 [n, k] and whether all scores are finite (bool scalar).
+        """
+
+        def top_items(item_side, user_ids, masked_rows, masked_items, k):
+            scores = self.scorer.scores(user_ids, item_side)
+            finite = tf.reduce_all(tf.math.is_finite(scores))
+            entries = tf.stack([masked_rows, masked_items], axis=1)
+            hidden = tf.fill(tf.shape(masked_rows), tf.constant(-np.inf, tf.float32))
+            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), k)
+            return top.values, top.indices, finite
+
+        ids = tf.TensorSpec([None], tf.int32)
+        item_side: Any = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
+        return tf.function(top_items, [item_side, ids, ids, ids, tf.TensorSpec([], tf.int32)])
+
+    @functools.cached_property
+    def probabilities(self) -> Callable:
+        """Graph from users int32 [n] and items int32 [n, k] to Eq. 5, traced once.
+
+        It gives a float32 [n, k] for each predicted behavior.
+        """
+
+        def probabilities(user_ids, items):
+            net, everything = self.scorer.network, self._everything
+            logits = net.cascade.logits(
+                net.user_parts(user_ids[:, None], everything),  # [n, 1, D]
+                net.item_parts(items, everything),  # [n, k, D]
+                net.item_rows.bias_rows(items, everything),
+            )
+            return [tf.sigmoid(x[:, 0]) for x in logits]
+
+        return tf.function(
+            probabilities, [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
+        )

@@ -1,0 +1,193 @@
+"""What an epoch is: by gradient, many small steps.
+
+A learner has `epoch() -> logs`, which changes the model, and says what an epoch costs; the trainer asks for
+nothing else.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nmtr_tf.config import TrainingConfig
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.models.model import Network, network
+from nmtr_tf.models.plan import Plan, Stage
+from nmtr_tf.models.rows import distinct
+from nmtr_tf.training.losses import l2_of_rows
+from nmtr_tf.training.objectives import Objective, make_objective
+from nmtr_tf.training.optimizers import sum_repeated_rows
+from nmtr_tf.training.sampling import BehaviorBatch, padded
+
+# XLA compiles the step in one to three seconds, and then saves a few milliseconds a step.
+_STEPS_WORTH_COMPILING = 500
+# Weights, all of which the compiled step updates, in the time that it saves for one instance.
+_WEIGHTS_PER_INSTANCE = 600
+# Rough cost of one instance's memory traffic (gather, scatter, update), in multiply-adds of a ranking per
+# embedding dimension.
+_ROW_COST = 80
+
+
+class GradientLearner:
+    """Learns a stage by gradient steps on the batches of an objective.
+
+    Args:
+        model: Made by `build_model` and compiled.
+        plan: What it was built for.
+        stage: What is trained.
+        view: The training view.
+        training: Batches, loss reduction and L2.
+
+    Attributes:
+        sampler: The stream of batches.
+        num_steps: Steps of an epoch.
+        capacities: Rows of each behavior that XLA compiles the step for; empty: it does not.
+    """
+
+    def __init__(
+        self, model: keras.Model, plan: Plan, stage: Stage, view: TrainingView, training: TrainingConfig
+    ):
+        self.stage, self._training = stage, training
+        objective = make_objective(plan)
+        self.sampler = objective.sampler(view, training, stage.behaviors)
+        self.num_steps = self.sampler.steps_per_epoch
+        self.capacities = self._capacities(model)
+        self.train_steps = make_train_steps(model, objective, training, stage, self.capacities)
+        pair_cost = sum(unit.pair_cost for unit in network(model).cascade.units)
+        self.cost = self.sampler.num_instances * (3 * pair_cost + _ROW_COST * plan.embedding_dim)
+
+    def _capacities(self, model: keras.Model) -> tuple[int, ...]:
+        """The sampler's capacities where XLA makes these steps faster; empty where it does not.
+
+        It does not where the training is short, nor where the tables are large next to a step.
+        """
+        num_weights = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+        is_long = self.stage.num_epochs * self.num_steps >= _STEPS_WORTH_COMPILING
+        is_dense = num_weights * self.num_steps <= _WEIGHTS_PER_INSTANCE * self.sampler.num_instances
+        return self.sampler.capacities if is_long and is_dense else ()
+
+    @functools.cached_property
+    def batches(self) -> Iterator:
+        """The stream, from the first step on."""
+        return iter(self.sampler.batches())
+
+    def epoch(self, before: Callable[[int], object], after: Callable[[int], object]) -> dict[str, float]:
+        """One epoch.
+
+        Args:
+            before: Called with the number of the next step (from 0) before every graph call.
+            after: Called with the number of the last step after every graph call.
+
+        Returns:
+            "train/loss", the objective with its L2 terms per instance, and "train/loss_<behavior>", the loss
+            of a behavior per instance of its own.
+        """
+        totals = []
+        for first in range(0, self.num_steps, self._training.steps_per_call):
+            count = min(self._training.steps_per_call, self.num_steps - first)
+            before(first)
+            totals.append(self.train_steps(self.batches, tf.constant(count)))
+            after(first + count - 1)
+        summed = np.sum([part.numpy().astype(np.float64) for part in totals], axis=0)
+        losses, counts = np.split(summed[1:], 2)
+        logs = {"train/loss": summed[0] / counts.sum()}
+        logs |= {f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(self.stage.behaviors)}
+        return {name: float(value) for name, value in logs.items()}
+
+
+def make_train_steps(
+    model: keras.Model,
+    objective: Objective,
+    training: TrainingConfig,
+    stage: Stage,
+    capacities: Sequence[int] = (),
+) -> Callable[[Iterator, tf.Tensor], tf.Tensor]:
+    """A graph that takes several training steps in one call: (iterator, number of steps) -> totals.
+
+    The totals, float32 [1 + 2 L] for the L behaviors of the stage, are sums over the steps: the objective
+    before any reduction to a mean, the loss of every behavior, the number of instances of every behavior.
+
+    Args:
+        model: Made by `build_model` and compiled.
+        objective: Gives the loss of a batch.
+        training: Loss reduction and L2.
+        stage: What is trained on what; the iterator gives a batch for each of its behaviors.
+        capacities: Rows of each behavior: XLA compiles the step for batches padded to them, and whole
+            tables are updated. Empty: as the batches come, and only the rows of the batch are updated.
+    """
+    net, optimizer = network(model), model.optimizer
+    places = [net.behaviors.index(name) for name in stage.behaviors]
+    trained = _TrainedPart(net, stage)
+    # In the model's order, and for all of it, so that a saved model finds its optimizer's state again.
+    optimizer.build(model.trainable_variables)
+    variables = [variable for variable in model.trainable_variables if id(variable) in trained.ids]
+    sums_rows = getattr(optimizer, "sums_repeated_rows", False)
+
+    def step(batches: Sequence[BehaviorBatch]) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            pairs = [objective.loss(net, r, batch) for r, batch in zip(places, batches, strict=True)]
+            losses, counts = map(list, zip(*pairs, strict=True))
+            penalty = trained.l2_penalty(batches, training)
+            total = tf.add_n([w * loss for w, loss in zip(stage.weights, losses, strict=True)]) + penalty
+            scale = tf.add_n(counts) if training.loss_reduction == "mean" else 1.0
+            minimised = tf.math.divide_no_nan(total, scale)
+        gradients = tape.gradient(
+            minimised,
+            [variable.value for variable in variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        if capacities:
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        elif not sums_rows:
+            gradients = [sum_repeated_rows(gradient) for gradient in gradients]
+        optimizer.apply(gradients, variables)
+        return tf.stack([total, *losses, *counts])
+
+    if capacities:
+        step = tf.function(step, jit_compile=True)
+
+    @tf.function
+    def train_steps(iterator: tf.data.Iterator, num_steps: tf.Tensor) -> tf.Tensor:
+        totals = tf.zeros([1 + 2 * len(places)])
+        for _ in tf.range(num_steps):
+            batches = next(iterator)
+            if capacities:
+                batches = [padded(batch, size) for batch, size in zip(batches, capacities, strict=True)]
+            totals += step(batches)
+        return totals
+
+    return train_steps
+
+
+class _TrainedPart:
+    """What a stage changes: the embeddings that its logits need, and units and item biases not frozen."""
+
+    def __init__(self, net: Network, stage: Stage):
+        terms = [net.cascade.terms(net.behaviors.index(name)) for name in stage.behaviors]
+        used = sorted(set().union(*terms))
+        free = [r for r in used if net.behaviors[r] not in stage.frozen]
+        self.user_tables = net.user_rows.tables_of(used)
+        self.item_tables = net.item_rows.tables_of(used)
+        self.unit_weights = [weight for r in free for weight in net.cascade.units[r].trainable_variables]
+        biases = [net.item_rows.biases[r] for r in free]
+        lists = self.user_tables, self.item_tables, self.unit_weights, biases
+        self.ids = {id(variable) for variable in distinct([one for own in lists for one in own])}
+
+    def l2_penalty(self, batches: Sequence[BehaviorBatch], training: TrainingConfig) -> tf.Tensor:
+        """L2 of the distinct embedding rows of the batch and of the units' weights."""
+        users = [(batch.user_ids[:, None], batch.positive_weights) for batch in batches]
+        items = [(batch.candidates, batch.positive_weights) for batch in batches]
+        penalty = tf.constant(0.0)
+        sides = ((training.l2_user, self.user_tables, users), (training.l2_item, self.item_tables, items))
+        for weight, tables, rows in sides:
+            if weight:
+                ids = tf.concat([tf.reshape(ids, [-1]) for ids, _ in rows], axis=0)
+                counts = tf.concat([tf.repeat(weights > 0, ids.shape[1]) for ids, weights in rows], axis=0)
+                penalty += weight * tf.add_n([l2_of_rows(table.value, ids, counts) for table in tables])
+        if training.l2_unit and self.unit_weights:
+            squares = [tf.reduce_sum(tf.square(weight.value)) for weight in self.unit_weights]
+            penalty += training.l2_unit * tf.add_n(squares)
+        return penalty

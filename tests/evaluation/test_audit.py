@@ -1,0 +1,237 @@
+"""The leak audit on data sets with a known leak, and the public ones."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from conftest import call, make_interactions, refused
+from matplotlib.image import imread
+
+from experiments import audit as audit_command
+from nmtr_tf.cli import evaluate, prepare
+from nmtr_tf.data.pairs import leaks, without
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.audit import audit, concentration
+from nmtr_tf.reporting.audits import audit_tables, plot_audit
+
+# Four users of seven items; users 0 and 1 viewed their test items, and user 1 carted it too.
+LEAKY = make_interactions(
+    {
+        "view": [[1, 1, 0, 1, 0, 0, 0], [0, 1, 1, 0, 1, 0, 0], [1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 0, 0, 0]],
+        "cart": [[1, 0, 0, 0, 0, 0, 0], [0, 0, 1, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0]],
+        "buy": [[1, 0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0], [0, 0, 1, 0, 0, 0, 0]],
+    },
+    validation=[(0, 1)],
+    test=[(0, 3), (1, 4), (3, 1)],
+)
+
+
+def without_leak(interactions):
+    """The same with the held-out pairs taken out of every behavior."""
+    pairs = np.concatenate(list(interactions.held_out.values()))
+    matrices = {name: without(matrix, pairs) for name, matrix in interactions.matrices.items()}
+    return dataclasses.replace(interactions, matrices=matrices)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return audit(LEAKY, k=1)
+
+
+def test_leaks_by_hand(found):
+    assert found.num_pairs == {"validation": 1, "test": 3}
+    assert found.leaks == {"validation": {"view": 1, "cart": 0}, "test": {"view": 2, "cart": 1}}
+    assert found.leaks_any == {"validation": 1, "test": 2}
+
+
+def test_leaks_as_masks():
+    masks = leaks(LEAKY.held_out, LEAKY.matrices)
+    assert masks["test"]["view"].tolist() == [True, True, False]
+    assert masks["test"]["cart"].tolist() == [False, True, False]
+    assert masks["validation"]["buy"].tolist() == [False]
+
+
+def test_nesting_and_negatives_by_hand(found):
+    assert found.nesting["cart"] == {"view": 1.0}
+    assert found.nesting["buy"] == {"view": 1.0, "cart": 1 / 5}  # five purchases, the validation one included
+    assert found.without_negatives == {"view": 1, "cart": 0, "buy": 0}
+
+
+def test_unseen_items_by_hand(found):
+    # Without the held-out pairs: items 1 and 2 among others are bought, 3 and 4 only viewed.
+    assert found.unseen == {"validation": {"target": 0, "any": 0}, "test": {"target": 2, "any": 0}}
+    lonely = dataclasses.replace(LEAKY, matrices={"buy": LEAKY.target})
+    assert audit(lonely, k=1).unseen["test"] == {"target": 2, "any": 2}
+
+
+def test_order_of_ids_by_hand(found):
+    # Item 3 is above 0 and 1, item 4 above 1, item 1 below 2.
+    assert found.newest["share"] == pytest.approx(2 / 3)
+    assert found.newest["by_chance"] == pytest.approx((1 / 3 + 1 / 2 + 1 / 2) / 3)
+
+
+def test_hit_ratios_by_hand(found):
+    # Item 1 is bought by two users, 0, 2 and 5 by one. User 0: of what was viewed item 3 alone is left.
+    # User 1 carted 2 and 4, and 2 is more popular. User 3 touched nothing else, so item 1 comes first.
+    assert found.hit_ratios["weaker_first"]["released"] == pytest.approx(2 / 3)
+    assert found.hit_ratios["weaker_first"]["strict"] == pytest.approx(1 / 3)
+    assert found.hit_ratios["popularity"] == {"released": 1 / 3, "strict": 1 / 3}
+    assert "recency_time" not in found.hit_ratios
+
+
+@pytest.mark.parametrize(
+    ("counts", "gini", "top_1", "top_10"),
+    [
+        ([2, 2, 2, 2], 0.0, 0.25, 0.25),
+        ([0, 0, 0, 8], 0.75, 1.0, 1.0),
+        ([1, 3], 0.25, 0.75, 0.75),
+        ([0, 0], 0.0, 0.0, 0.0),
+        ([*[1] * 190, *[10] * 10], 0.95 - 190 / 290, 20 / 290, 110 / 290),
+    ],
+)
+def test_concentration_by_hand(counts, gini, top_1, top_10):
+    expected = {"gini": gini, "top_1": top_1, "top_10": top_10}
+    assert concentration(np.array(counts)) == pytest.approx(expected)
+
+
+def test_verdict_of_a_leak(found):
+    assert found.verdict == (
+        "Leak: 66.7 % (2) of the 3 held-out test purchases are still in the training rows of weaker "
+        "behaviors, 66.7 % (2) in 'view' and 33.3 % (1) in 'cart'; ranking first what a user touched and has "
+        "not bought, with no learning, gets HR@1 0.667 as released, 0.333 under strict."
+    )
+    assert "in the training rows of 'view'; ranking" in audit(LEAKY.training_view(["view", "buy"])).verdict
+
+
+def test_verdict_where_the_protocol_takes_the_leak_out():
+    verdict = audit(dataclasses.replace(LEAKY, protocol="strict"), k=1).verdict
+    assert verdict.startswith(
+        "No leak under this data set's protocol, strict, which takes out the 66.7 % (2)"
+    )
+    assert "gets HR@1 0.333 without them, 0.667 with them" in verdict
+
+
+def test_verdict_without_a_leak():
+    clean = audit(without_leak(LEAKY))
+    assert clean.leaks_any == {"validation": 0, "test": 0}
+    assert clean.hit_ratios["weaker_first"]["released"] == clean.hit_ratios["weaker_first"]["strict"]
+    assert clean.verdict == (
+        "No leak: none of the 3 held-out test purchases is in the training rows of a weaker behavior, so "
+        "protocols released and strict are the same at test."
+    )
+
+
+def test_verdict_of_a_leak_in_validation_alone():
+    only = without_leak(
+        dataclasses.replace(LEAKY, held_out={**LEAKY.held_out, "validation": np.zeros((0, 2), int)})
+    )
+    verdict = audit(dataclasses.replace(only, held_out=LEAKY.held_out), k=1).verdict
+    assert verdict.startswith("No leak: none of the 3 held-out test purchases is")
+    assert verdict.endswith("but 100.0 % (1) of the 1 held-out validation purchases are.")
+
+
+def test_verdict_says_when_ids_tell_time(found):
+    ratios = found.hit_ratios | {"recency": {"released": 0.52, "strict": 0.52}}
+    ordered = dataclasses.replace(found, hit_ratios=ratios)
+    assert ordered.verdict.endswith(
+        "; and item ids tell time: popularity weighted towards late ids gets HR@1 0.520, popularity alone "
+        "0.333."
+    )
+    by_luck = dataclasses.replace(ordered, newest={"share": 0.4, "by_chance": 0.4})
+    assert by_luck.verdict == found.verdict
+
+
+def test_no_test_pairs():
+    with pytest.raises(InputError, match="no test pairs"):
+        audit(make_interactions({"buy": [[1, 0]]}))
+
+
+def test_tables_and_picture(found, tmp_path):
+    rows = [line.split() for line in audit_tables(found).splitlines()]
+    assert ["cart", "1", "(33.3", "%)", "0", "(0.0", "%)"] in rows
+    assert ["any", "of", "them", "2", "(66.7", "%)", "1", "(100.0", "%)"] in rows
+    assert ["weaker_first", "0.6667", "0.3333"] in rows
+    single = audit(LEAKY.training_view(["buy"]))
+    for name, one in (("leaky", found), ("single", single), ("clean", audit(without_leak(LEAKY)))):
+        plot_audit(one, tmp_path / f"{name}.png", "title")
+        assert imread(tmp_path / f"{name}.png").shape[:2] == (504, 1260)
+
+
+def test_the_command_prints_and_writes(leaky_dir, tmp_path, capsys):
+    assert call(audit_command, f"--dataset_dir={leaky_dir}", f"--output_dir={tmp_path}/out", "--k=1") == 0
+    out = capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert content["leaks"]["test"] == {"cart": 1}
+    assert content["verdict"] in out
+    assert content["verdict"].startswith("Leak: 50.0 % (1) of the 2 held-out test purchases")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audit.json", "audit.png"]
+    assert call(audit_command, f"--dataset_dir={leaky_dir}", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert (leaky_dir / "audit.json").is_file()
+
+
+def test_the_command_writes_all_or_nothing(leaky_dir, tmp_path, monkeypatch, capsys):
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(audit_command, "write_json", fail)
+    assert "disk full" in refused(
+        capsys, audit_command, f"--dataset_dir={leaky_dir}", f"--output_dir={tmp_path}/out"
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "--dataset_dir is needed"),
+        (["--dataset_dir=nowhere"], "no data set here"),
+        (["--dataset_dir=nowhere", "--k=0"], "k"),
+    ],
+)
+def test_the_command_refuses(tmp_path, monkeypatch, capsys, flags, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, audit_command, *flags)
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_describes_every_flag(capsys):
+    assert call(audit_command, "--help") == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in audit_command.FLAGS)
+    assert "None" not in out
+
+
+INPUTS = {
+    "beibei": ["--input=cart:{0}/cart.txt,buy:{0}/train.txt", "--heldout={0}/test.txt"],
+    "taobao": [
+        "--input=view:{0}/view.train.txt,cart:{0}/cart.train.txt,buy:{0}/buy.train.txt",
+        "--heldout={0}/buy.test.txt",
+    ],
+}
+LEAKS = {"beibei": {"cart": 13525}, "taobao": {"view": 12315, "cart": 3024}}
+STRICT = {  # HR@100, NDCG@100
+    "beibei": {"popularity": (0.1406, 0.0411), "recency": (0.3298, 0.0874)},
+    "taobao": {"popularity": (0.0604, 0.0149), "recency": (0.0059, 0.0014)},
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_public_data_sets(datasets, tmp_path, name):
+    files = [flag.format(datasets / name) for flag in INPUTS[name]]
+    data = f"--dataset_dir={tmp_path}/data"
+    assert call(prepare, "--source=adjacency", *files, data, "--quiet") == 0
+    assert call(audit_command, data, f"--output_dir={tmp_path}", "--quiet") == 0
+    found = json.loads((tmp_path / "audit.json").read_text())
+    assert found["leaks"]["test"] == LEAKS[name]
+    if name == "beibei":
+        assert found["newest"]["share"] == pytest.approx(0.629, abs=5e-4)
+        assert found["hit_ratios"]["weaker_first"]["released"] == pytest.approx(0.682, abs=2e-3)
+    flags = [data, f"--output_dir={tmp_path}", "--protocol=strict", "--quiet"]
+    assert call(evaluate, f"--reference={','.join(STRICT[name])}", *flags) == 0
+    for reference, (hit_ratio, ndcg) in STRICT[name].items():
+        metrics = json.loads((tmp_path / reference / "metrics_test.json").read_text())
+        assert metrics["HR@100"] == pytest.approx(hit_ratio, abs=2e-3)
+        assert metrics["NDCG@100"] == pytest.approx(ndcg, abs=2e-3)

@@ -1,0 +1,199 @@
+"""Ranking against sorting by hand."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import BEHAVIORS, make_interactions
+
+from nmtr_tf.config import EvaluationConfig, ModelConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.masks import masked_items
+from nmtr_tf.evaluation.ranking import ModelScorer, Scorer, rank_held_out, rank_splits
+from nmtr_tf.models.model import build_model
+
+
+class FixedScorer(Scorer):
+    """Scores given as a matrix."""
+
+    def __init__(self, scores, pair_floats=1):
+        self.matrix = tf.constant(scores, tf.float32)
+        self.pair_floats = pair_floats
+
+    def item_side(self):
+        return ()
+
+    def scores(self, user_ids, item_side):
+        return tf.gather(self.matrix, user_ids)
+
+
+VIEW = make_interactions(
+    {"cart": [[1, 1, 0, 0, 0], [0, 0, 0, 1, 1]], "buy": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]},
+    validation=[(0, 1), (1, 3)],
+    test=[(0, 2), (1, 0)],
+)
+SCORES = [[9, 8, 5, 5, 1], [2, 3, 2, 2, 9]]
+
+
+def ranks(mask="target", split="test", view=VIEW, scores=SCORES, **options):
+    return rank_held_out(FixedScorer(scores), view, split, EvaluationConfig(mask=mask), **options)
+
+
+@pytest.mark.parametrize(
+    ("mask", "split", "expected", "candidates"),
+    [
+        # User 0 at test, item 2 (score 5): 9 and 8 above, one 5 level -> 2.5.
+        ("none", "test", [2.5, 3.0], [5, 5]),
+        # Purchases 0 (user 0), 4 (user 1) and validation purchases 1 and 3 are hidden.
+        ("target", "test", [0.5, 1.5], [3, 3]),
+        # At validation the validation pair is ranked, the test item is a candidate: item 1 (8), then 5, 5, 1.
+        ("target", "validation", [0.0, 2.0], [4, 4]),
+    ],
+)
+def test_by_hand(mask, split, expected, candidates):
+    result = ranks(mask, split)
+    np.testing.assert_array_equal(result.ranks, expected)
+    np.testing.assert_array_equal(result.num_candidates, candidates)
+    np.testing.assert_array_equal(result.users, [0, 1])
+
+
+def test_all_scores_equal_is_the_middle():
+    result = ranks("none", scores=np.ones((2, 5)))
+    np.testing.assert_array_equal(result.ranks, [2.0, 2.0])
+
+
+def random_case(seed):
+    rng = np.random.default_rng(seed)
+    num_users, num_items = rng.integers(1, 12), rng.integers(2, 20)
+    buy = rng.random((num_users, num_items)) < 0.3
+    buy[:, 0] = False
+    held_out = rng.integers(0, num_items, num_users)
+    buy[np.arange(num_users), held_out] = False
+    view = make_interactions({"buy": buy}, test=[*enumerate(held_out)])
+    return view, rng.integers(0, 6, (num_users, num_items)), buy, held_out
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_against_sorting(seed):
+    view, scores, buy, held_out = random_case(seed)
+    result = ranks(view=view, scores=scores)
+    for user, item in enumerate(held_out):
+        candidates = np.flatnonzero(~buy[user])
+        order = np.sort(-scores[user, candidates])
+        places = np.flatnonzero(order == -scores[user, item])
+        assert result.ranks[user] == places.mean()
+        assert result.num_candidates[user] == len(candidates)
+
+
+def test_chunks_do_not_change_the_ranks():
+    rng = np.random.default_rng(0)
+    num_users, num_items = 300, 50
+    view = make_interactions(
+        {"buy": rng.random((num_users, num_items)) < 0.1},
+        test=[(user, int(rng.integers(num_items))) for user in range(num_users)],
+    )
+    scores = rng.normal(size=(num_users, num_items))
+    whole = rank_held_out(FixedScorer(scores), view, "test", EvaluationConfig())
+    done: list[int] = []
+    tight = FixedScorer(scores, pair_floats=2**20 // 4 // num_items // 7)  # 7 users in 1 MiB
+    config = EvaluationConfig(eval_memory_mb=1)
+    chunked = rank_held_out(tight, view, "test", config, progress=done.append)
+    np.testing.assert_array_equal(chunked.ranks, whole.ranks)
+    np.testing.assert_array_equal(chunked.num_candidates, whole.num_candidates)
+    assert sum(done) == num_users
+    assert max(done) == 7
+
+
+def test_a_sample_ranks_just_those():
+    np.testing.assert_array_equal(ranks(sample=np.array([1])).ranks, ranks().ranks[1:])
+
+
+class CountingScorer(FixedScorer):
+    """Says how many users were scored."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.num_scored = tf.Variable(0)
+
+    def scores(self, user_ids, item_side):
+        self.num_scored.assign_add(tf.size(user_ids))
+        return super().scores(user_ids, item_side)
+
+
+def test_splits_of_the_same_users_are_ranked_from_one_scoring():
+    rng = np.random.default_rng(0)
+    bought = rng.random((30, 40)) < 0.2
+    items = rng.integers(0, 40, (2, 30))
+    view = make_interactions({"buy": bought}, validation=[*enumerate(items[0])], test=[*enumerate(items[1])])
+    scorer = CountingScorer(rng.integers(0, 9, (30, 40)), 2**20 // 4 // 40 // 7)  # 7 users in 1 MiB
+    for mask, sample in itertools.product(("target", "none"), (None, np.arange(3, 14))):
+        config = EvaluationConfig(mask=mask, eval_memory_mb=1)
+        scorer.num_scored.assign(0)
+        together = rank_splits(scorer, view, ["validation", "test"], config, sample)
+        assert int(scorer.num_scored) == (35 if sample is None else 14)  # whole chunks
+        for split, found in zip(["validation", "test"], together, strict=True):
+            alone = rank_held_out(scorer, view, split, config, sample)
+            for field in dataclasses.fields(found):
+                np.testing.assert_array_equal(getattr(found, field.name), getattr(alone, field.name))
+
+
+def test_splits_of_different_users_are_not_ranked_together():
+    view = make_interactions({"buy": [[1, 0, 0], [1, 0, 0]]}, validation=[(0, 1)], test=[(1, 2)])
+    with pytest.raises(ValueError, match="`splits` should hold the same users"):
+        rank_splits(FixedScorer(np.ones((2, 3))), view, ["validation", "test"], EvaluationConfig())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_refused(bad):
+    scores = np.array(SCORES, float)
+    scores[1, 1] = bad
+    with pytest.raises(InputError, match="NaN or infinite"):
+        ranks(scores=scores)
+
+
+def test_mask_all_hides_touched_items_and_is_refused_under_a_leak():
+    view = dataclasses.replace(VIEW, held_out={**VIEW.held_out, "test": np.array([[0, 2], [1, 2]], np.int32)})
+    np.testing.assert_array_equal(masked_items(view, "test", "all").toarray()[0], [1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(ranks("all", view=view).num_candidates, [3, 3])
+    with pytest.raises(InputError, match=r"--mask=all would hide 2 of the 2 validation items.*'cart'"):
+        ranks("all", "validation")
+
+
+def test_empty_split():
+    with pytest.raises(InputError, match="no validation pairs"):
+        ranks(split="validation", view=make_interactions({"buy": [[0, 1]]}, test=[(0, 0)]))
+
+
+UNITS = [("gmf",) * 3, ("mlp",) * 3, ("neumf",) * 3, ("gmf", "neumf", "mlp")]
+MODELS: list[dict[str, Any]] = [
+    {"units": units, "share_embeddings": share} for units in UNITS for share in (True, False)
+]
+MODELS += [{"method": "cmf", "item_bias": True}, {"method": "neumf"}]
+
+
+@pytest.mark.parametrize("options", MODELS, ids=lambda options: "-".join(map(str, options.values())))
+def test_scores_of_all_items_are_the_models_logits_of_pairs(options):
+    config = ModelConfig(**options, embedding_dim=8, num_layers=2)
+    model = build_model(config, BEHAVIORS, 7, 9, seed=0)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(rng.normal(scale=0.5, size=weight.shape))
+    users, items = np.divmod(np.arange(7 * 9), 9)
+    logits = model({"user_ids": users, "item_ids": items})
+    for behavior in (*logits, None):
+        scorer = ModelScorer(model, behavior)
+        scores = scorer.scores(tf.range(7), scorer.item_side())
+        pairs = logits[behavior or "buy"]
+        np.testing.assert_allclose(np.asarray(scores).ravel(), pairs, rtol=1e-5, atol=1e-5)
+
+
+def test_a_scorer_sees_later_weights():
+    model = build_model(ModelConfig(method="nmtr_gmf", embedding_dim=4), ("cart", "buy"), 2, 5, seed=0)
+    scorer, config = ModelScorer(model), EvaluationConfig(mask="none")
+    rank_held_out(scorer, VIEW, "test", config)
+    bias = model.get_layer("item_bias_buy").embeddings
+    bias.assign([[5.0], [4.0], [9.0], [1.0], [0.0]])
+    np.testing.assert_array_equal(rank_held_out(scorer, VIEW, "test", config).ranks, [0, 1])
