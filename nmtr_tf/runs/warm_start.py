@@ -43,22 +43,30 @@ class WarmStart:
     item_ids: np.ndarray
 
     @classmethod
-    def of(cls, run: Run, target: Path | None = None) -> "WarmStart":
+    def of(cls, init_from: Run | str | Path, target: Path | None = None) -> "WarmStart":
         """What a run learned.
 
         Args:
-            run: The run.
-            target: The directory of the run that will start from it.
+            init_from: The run, or its directory.
+            target: The directory of the run that will start from it; None: it has none.
 
         Raises:
-            InputError: If the run is not finished, or would be overwritten.
+            InputError: If there is no such run, or it is not finished, or would be overwritten.
         """
-        name = str(run.workdir or "the run")
-        if run.workdir and target and run.workdir.resolve() == target.resolve():
+        path = init_from.workdir if isinstance(init_from, Run) else Path(init_from)
+        name = str(path or "the run")
+        if path and target and path.resolve() == target.resolve():
             raise InputError(f"`init_from={name}` is the run to be written; name another `workdir`.")
-        if not run.is_finished:
-            raise InputError(f"`init_from={name}`: expected a finished run (of one seed).")
-        return cls(name, run.plan, network(run.model), *run.ids())
+        expected = f"`init_from={name}`: expected the directory of a finished run"
+        try:
+            run = init_from if isinstance(init_from, Run) else Run(init_from)
+            if not run.is_finished:
+                raise InputError(f"{expected}. Its status: {run.info.status!r}.")
+            return cls(name, run.plan, network(run.model), *run.ids())
+        except InputError as error:
+            if str(error).startswith(expected):
+                raise
+            raise InputError(f"{expected}: {error}") from None
 
     @property
     def behaviors(self) -> tuple[str, ...]:
