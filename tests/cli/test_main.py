@@ -59,7 +59,6 @@ def test_an_unknown_command(capsys):
     line = refused(capsys, "frobnicate")
     assert line == f"error: There is no command 'frobnicate'; there are {', '.join(sorted(COMMANDS))}.\n"
     assert "no command '--quiet'" in refused(capsys, "--quiet")
-    assert "no command 'common'" in refused(capsys, "common")
 
 
 def test_messages_name_the_command_that_was_typed(monkeypatch, capsys):

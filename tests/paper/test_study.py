@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import make_dataset
 
-from nmtr_tf.cli import common as cli
+from nmtr_tf.cli.flags import section_from_flags
 from nmtr_tf.cli.paper_flags import study_flags
 from nmtr_tf.config import DataConfig, EvaluationConfig, RunConfig
 from nmtr_tf.errors import InputError
@@ -90,7 +90,7 @@ def test_every_flag_has_help():
     values = study_flags()
     assert all(values[name].help for name in values)
     assert "method" not in values
-    assert isinstance(cli.section_from_flags(type(RunConfig().data), values).behaviors, tuple)
+    assert isinstance(section_from_flags(type(RunConfig().data), values).behaviors, tuple)
 
 
 def test_a_results_directory_of_its_own(shop, tmp_path):

@@ -1,5 +1,7 @@
 """Tables and picture of compared runs."""
 
+from typing import Any
+
 import pytest
 from matplotlib.image import imread
 
@@ -30,7 +32,7 @@ def cells(text: str) -> list[list[str]]:
 
 
 def test_means_have_a_column_for_each_run():
-    means = {
+    means: dict[str, dict[str, tuple[float, float | None]]] = {
         "one": {"HR@5": (0.25, None), "MRR@5": (0.125, None)},
         "many": {"HR@5": (0.2, 0.01), "MRR@5": (0.1, 0)},
     }
@@ -57,7 +59,7 @@ def test_a_single_run_needs_no_correction():
 
 def test_the_picture_shows_differences_and_intervals_in_order():
     figure = differences_figure({"a": FIRST, "b": SECOND}, "HR@5", "base", "test, strict")
-    (axes,) = figure.axes
+    axes: Any = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert axes.yaxis_inverted()
     zero, *lines = axes.lines

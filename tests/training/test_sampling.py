@@ -1,6 +1,5 @@
 """Properties of the training stream (Section III-D)."""
 
-import itertools
 import warnings
 
 import numpy as np
@@ -64,13 +63,15 @@ def test_shapes_and_dtypes(sampler):
 
 def test_negatives_are_unobserved_for_their_behavior_and_may_be_observed_for_an_auxiliary_one(view, sampler):
     auxiliary_seen = 0
-    for number, (r, name) in itertools.product(range(3), enumerate(BEHAVIORS)):
-        users, _, negatives, _, weights = concatenated(epoch(sampler, number), r)
-        matrix = view.matrices[name].toarray()
-        assert not matrix[users[:, None], negatives].any()
-        assert np.all(weights == 1)
-        if r:
-            auxiliary_seen += view.matrices["view"].toarray()[users[:, None], negatives].sum()
+    for number in range(3):
+        steps = epoch(sampler, number)
+        for r, name in enumerate(BEHAVIORS):
+            users, _, negatives, _, weights = concatenated(steps, r)
+            matrix = view.matrices[name].toarray()
+            assert not matrix[users[:, None], negatives].any()
+            assert np.all(weights == 1)
+            if r:
+                auxiliary_seen += view.matrices["view"].toarray()[users[:, None], negatives].sum()
     assert auxiliary_seen > 0
 
 

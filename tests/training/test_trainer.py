@@ -6,24 +6,33 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from conftest import BEHAVIORS, make_interactions
+from conftest import BEHAVIORS
 
-from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
-from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.evaluation.ranking import rank_held_out
+from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.models.model import build_model, network
-from nmtr_tf.training.trainer import evaluation_sample, train
+from nmtr_tf.models.optimizers import Adagrad, Adam
+from nmtr_tf.models.plan import resolve
+from nmtr_tf.training.trainer import train
 
 
-def with_training(config, **changes):
-    return dataclasses.replace(config, training=dataclasses.replace(config.training, **changes))
+@pytest.fixture
+def gmf_config(small_config):
+    """The smallest model, where the model does not matter."""
+    return small_config.with_options(method="nmtr_gmf", embedding_dim=4)
+
+
+def new_model(view, config, seed=0):
+    plan = resolve(config, view.behaviors)
+    return plan, build_model(plan, view.num_users, view.num_items, seed)
 
 
 def run(shop, config, callbacks=(), validation="random", seed=0):
     view = shop.training_view(validation=validation)
-    model = build_model(config.model, view.behaviors, view.num_users, view.num_items, seed)
-    return model, view, train(model, view, config, callbacks).history
+    plan, model = new_model(view, config, seed)
+    return model, view, train(model, plan, view, config, callbacks).history
 
 
 def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
@@ -35,13 +44,13 @@ def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
 
 def test_another_seed_is_another_run(shop, small_config):
     _, _, first = run(shop, small_config)
-    _, _, second = run(shop, with_training(small_config, seed=1))
+    _, _, second = run(shop, small_config.with_options(seed=1))
     assert first != second
 
 
 def test_steps_per_call_do_not_change_the_result(shop, small_config):
-    one, *_ = run(shop, with_training(small_config, steps_per_call=1))
-    many, *_ = run(shop, with_training(small_config, steps_per_call=100))
+    one, *_ = run(shop, small_config.with_options(steps_per_call=1))
+    many, *_ = run(shop, small_config.with_options(steps_per_call=100))
     for a, b in zip(one.get_weights(), many.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -49,7 +58,7 @@ def test_steps_per_call_do_not_change_the_result(shop, small_config):
 @pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_mlp", "nmtr_neumf"])
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
 def test_the_loss_falls(shop, small_config, method, optimizer):
-    config = with_training(small_config, num_epochs=6, optimizer=optimizer, loss_reduction="sum")
+    config = small_config.with_options(num_epochs=6, optimizer=optimizer, loss_reduction="sum")
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, method=method))
     _, _, history = run(shop, config)
     losses = [logs["train/loss"] for logs in history]
@@ -59,7 +68,7 @@ def test_the_loss_falls(shop, small_config, method, optimizer):
 
 @pytest.mark.parametrize("same_users", [True, False])
 def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, small_config, same_users):
-    config = with_training(small_config, num_epochs=3, eval_every=2, curve_split="test")
+    config = small_config.with_options(num_epochs=3, eval_every=2, curve_split="test")
     both = np.intersect1d(*[pairs[:, 0] for pairs in shop.held_out.values()])
     held_out = {split: pairs[np.isin(pairs[:, 0], both)] for split, pairs in shop.held_out.items()}
     if not same_users:
@@ -95,7 +104,7 @@ class UnitsAndBiases(keras.callbacks.Callback):
     [(("gmf",) * 3, True), (("mlp",) * 3, False), (("neumf",) * 3, True), (("gmf", "neumf", "mlp"), False)],
 )
 def test_sequential_training(shop, small_config, units, share):
-    config = with_training(small_config, train_mode="sequential", stage_epochs=(2, 1, 2), optimizer="adam")
+    config = small_config.with_options(train_mode="sequential", stage_epochs=(2, 1, 2), optimizer="adam")
     changes = {"units": units, "share_embeddings": share, "embedding_dim": 4}
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, **changes))
     seen = UnitsAndBiases()
@@ -122,7 +131,7 @@ def fresh_parts(shop, config):
 
 
 def test_only_the_last_stage_selects_and_stops_early(shop, small_config):
-    config = with_training(small_config, train_mode="sequential", stage_epochs=(1, 1, 5), patience=2)
+    config = small_config.with_options(train_mode="sequential", stage_epochs=(1, 1, 5), patience=2)
     view = shop.training_view()
     model = build_model(config.model, view.behaviors, view.num_users, view.num_items, 0)
     done = train(model, view, config, [Script([None, None, 0.3, 0.2, 0.1, 0.9, 0.9])])
@@ -158,7 +167,7 @@ class Script(keras.callbacks.Callback):
     ],
 )
 def test_best_epoch(shop, small_config, tmp_path, values, patience, epochs, best):
-    config = with_training(small_config, num_epochs=5, patience=patience)
+    config = small_config.with_options(num_epochs=5, patience=patience)
     view = shop.training_view()
     model = build_model(config.model, view.behaviors, view.num_users, view.num_items, 0)
     done = train(model, view, config, [Script(values)], tmp_path / "best.keras")
@@ -177,18 +186,18 @@ def test_keras_callbacks_plug_in(shop, small_config):
         def on_train_batch_end(self, batch, logs=None):
             seen.append(float(self.model.optimizer.learning_rate))
 
-    run(shop, with_training(small_config, steps_per_call=10**6), [scheduler, Spy()])
+    run(shop, small_config.with_options(steps_per_call=10**6), [scheduler, Spy()])
     assert seen == pytest.approx([0.1, 0.01])
 
 
 def test_a_loss_that_is_not_finite_is_an_error(shop, small_config):
     with pytest.raises(InputError, match=r"loss is .* in epoch \d; try a smaller --learning_rate"):
-        run(shop, with_training(small_config, learning_rate=1e30, num_epochs=3))
+        run(shop, small_config.with_options(learning_rate=1e30, num_epochs=3))
 
 
 def test_wrong_number_of_loss_weights(shop, small_config):
     with pytest.raises(InputError, match=r"one weight for each of the 3 behaviors .* Received: 2"):
-        run(shop, with_training(small_config, loss_weights=(0.5, 0.5)))
+        run(shop, small_config.with_options(loss_weights=(0.5, 0.5)))
 
 
 def test_evaluation_sample(shop, small_config):
@@ -197,7 +206,7 @@ def test_evaluation_sample(shop, small_config):
     scorer = ModelScorer(model)
 
     def sample(num_instances, **changes):
-        config = with_training(small_config, **changes)
+        config = small_config.with_options(**changes)
         return evaluation_sample(view, "test", config, scorer, num_instances)
 
     assert sample(num_instances=10**9, eval_users=10) is None  # ranking is cheap next to the epoch
