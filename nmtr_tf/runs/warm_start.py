@@ -10,7 +10,7 @@ import numpy as np
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import Network, network
+from nmtr_tf.models.model import network
 from nmtr_tf.models.plan import Plan
 from nmtr_tf.runs.run import Run
 
@@ -30,15 +30,13 @@ class WarmStart:
 
     Attributes:
         name: The run, for messages and reports.
-        plan: What was trained.
-        network: Its weights.
+        run: The run; its weights are read when they are needed.
         user_ids: Raw ids of the rows of its user tables, int64 or str (object).
         item_ids: Raw ids of the rows of its item tables, likewise.
     """
 
     name: str
-    plan: Plan
-    network: Network
+    run: Run
     user_ids: np.ndarray
     item_ids: np.ndarray
 
@@ -60,13 +58,17 @@ class WarmStart:
         expected = f"`init_from={name}`: expected the directory of a finished run"
         try:
             run = init_from if isinstance(init_from, Run) else Run(init_from)
-            if not run.is_finished:
-                raise InputError(f"{expected}. Its status: {run.info.status!r}.")
-            return cls(name, run.plan, network(run.model), *run.ids())
+            ids = run.ids()
         except InputError as error:
-            if str(error).startswith(expected):
-                raise
             raise InputError(f"{expected}: {error}") from None
+        if not run.is_finished:
+            raise InputError(f"{expected}. Its status: {run.info.status!r}.")
+        return cls(name, run, *ids)
+
+    @property
+    def plan(self) -> Plan:
+        """What was trained."""
+        return self.run.plan
 
     @property
     def behaviors(self) -> tuple[str, ...]:
@@ -125,7 +127,7 @@ class WarmStart:
             A report for run.json: the run, the counts of kept, new and dropped users and items, and the
             behaviors' names likewise.
         """
-        old, new = self.network, network(model)
+        old, new = network(self.run.model), network(model)
         kept = [name for name in new.behaviors if name in self.behaviors]
         places = [(self.behaviors.index(name), new.behaviors.index(name)) for name in kept]
         users = _Common.of(self.user_ids, view.user_ids)

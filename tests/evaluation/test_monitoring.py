@@ -128,6 +128,8 @@ def test_a_dear_ranking_is_of_a_seeded_sample(model, view):
     assert (np.diff(sample) > 0).all()
     assert sample.max() < len(view.held_out["test"])
     np.testing.assert_array_equal(again, sample)
+    of_another_seed = evaluation_sample(view, "test", config.with_options(seed=5), scorer, epoch_cost=0)
+    np.testing.assert_array_equal(of_another_seed, sample)  # runs of several seeds see the same users
     assert other is not None
     assert len(other) == 8
     evaluate = EpochEvaluation(model, view, config, epoch_cost=0)

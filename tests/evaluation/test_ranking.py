@@ -302,3 +302,16 @@ def test_a_scorer_sees_later_weights():
     network(model).item_rows.biases[1].assign([5.0, 4.0, 9.0, 1.0, 0.0])
     np.testing.assert_array_equal(rank_held_out(scorer, VIEW, "test", evaluation).ranks, [0, 1])
     assert len(scorer.graphs) == 1  # traced once
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"method": "nmtr_gmf"}, 8),  # one product of 8 factors, however many behaviors add up
+        ({"method": "nmtr_gmf", "share_embeddings": False}, 3 * 8),
+        ({"method": "gmf"}, 8),
+        ({"method": "nmtr_mlp"}, 3 * (8 * 4 + 4)),
+    ],
+)
+def test_the_cost_of_a_pair_is_that_of_how_it_is_scored(options, expected):
+    assert ModelScorer(random_model(BEHAVIORS, 3, 4, **options)).pair_cost == expected
