@@ -1,6 +1,7 @@
 """The flags of the commands that reproduce the paper, and what they say of a study."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,20 @@ from typing_extensions import override
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require
 from nmtr_tf.cli.method_settings import settings_dir
-from nmtr_tf.cli.run_settings import NUM_EPOCHS, OPTIONS, given_options, method_settings
+from nmtr_tf.cli.run_settings import read_settings
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.methods import METHODS, get_method
 from nmtr_tf.paper.study import Progress, Study
+
+_NUM_EPOCHS = 60  # at most; early stopping ends most cells before
+
+# The table or figure decides these.
+_FIXED = ("method", "units", "share_embeddings", "train_mode", "stage_epochs", "curve_split")
+_OPTIONS = [
+    field.name for section in SECTIONS for field in dataclasses.fields(section) if field.name not in _FIXED
+]
 
 # They say where the data is and where to compute, which is no setting.
 _OWN = ("--dataset_dir=", "--protocol=", "--device=")
@@ -24,8 +33,8 @@ _OWN = ("--dataset_dir=", "--protocol=", "--device=")
 
 def study_flags() -> flags.FlagValues:
     """The flags of a command that trains the cells of a study."""
-    values = new_flags(*SECTIONS, only=OPTIONS)
-    values.set_default("num_epochs", NUM_EPOCHS)
+    values = new_flags(*SECTIONS, only=_OPTIONS)
+    values.set_default("num_epochs", _NUM_EPOCHS)
     at = {"flag_values": values}
     flags.DEFINE_string("workdir", None, "Directory for runs and what is made of them; one data set.", **at)
     flags.DEFINE_string("results_dir", "", "Directory of the cells' results; empty: <workdir>/results.", **at)
@@ -52,17 +61,20 @@ def open_study(values: flags.FlagValues) -> Study:
         raise InputError(f"`methods` should be among {', '.join(METHODS)}. Received: {unknown[0]!r}.")
     dataset = Dataset.load(values.dataset_dir)
     folder = Path(values.flags_dir) if values.flags_dir else settings_dir()
+    given = [values[name].serialize() for name in _OPTIONS if values[name].present]
 
     def settings(method: str) -> RunConfig:
-        return config_from_flags(method_settings(folder / dataset.name / f"{method}.flags", values))
+        """What the method's flagfile says, where there is one, then what the command line gives."""
+        path = folder / dataset.name / f"{method}.flags"
+        own = [f"--flagfile={path}"] if path.is_file() else []
+        return read_settings([f"--num_epochs={_NUM_EPOCHS}", *own, *given])
 
-    given = [flag.removeprefix("--") for flag in given_options(values) if not flag.startswith(_OWN)]
     return Study(
         dataset=dataset,
         workdir=Path(values.workdir),
         config=config_from_flags(values),
         settings=settings,
-        given=tuple(given),
+        given=tuple(flag.removeprefix("--") for flag in given if not flag.startswith(_OWN)),
         results_dir=Path(values.results_dir) if values.results_dir else None,
         overwrite=values.overwrite,
         progress=CommandProgress(values),

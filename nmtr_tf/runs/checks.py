@@ -33,8 +33,13 @@ def set_up(config: RunConfig, dataset: Dataset) -> RunSetup:
     """Resolves a config for a data set.
 
     Raises:
-        InputError: If an option fits neither the method nor the data set.
+        InputError: If an option fits neither the method nor the data set, or that is none.
     """
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        raise InputError(
+            f"`dataset` should be a Dataset, which prepare makes and Dataset.load reads. Received: {kind}."
+        )
     config = dataset.resolved(config)
     plan = resolve(config, config.data.behaviors)
     check_metrics(config.evaluation)

@@ -47,7 +47,7 @@ class ComparedRun:
         return float(means.mean()), float(means.std(ddof=1)) if len(means) > 1 else None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare` found.
 
@@ -91,7 +91,7 @@ class Comparison:
         ]
         return pd.DataFrame(rows).set_index(["metric", "run"])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Both tables."""
         return f"{self.means}\n\nDifference from {self.baseline.name}, paired by user\n{self.differences}"
 

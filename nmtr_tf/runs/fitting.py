@@ -68,19 +68,18 @@ def fit(
     device = set_device(setup.config.training.device)  # before anything runs
     make_objective(setup.plan)
     make_optimizer(setup.config.training)
-    model = build_model(setup.plan, setup.view.num_users, setup.view.num_items, setup.config.training.seed)
-    report = _warm_start(init_from, setup, model, directory) if init_from else None
-    info = _first_info(setup, model, device, report)
+    start = _warm_start(init_from, setup, directory) if init_from else None
+    view = setup.view
+    model = build_model(setup.plan, view.num_users, view.num_items, setup.config.training.seed)
+    info = _first_info(setup, model, device, start.apply(model, view) if start else None)
     return _fit(dataset, setup, info, model, callbacks, directory)
 
 
-def _warm_start(
-    init_from: str | Path | Run, setup: RunSetup, model: keras.Model, directory: RunDirectory | None
-) -> dict[str, Any]:
-    """Gives a new model what a finished run learned; the report is for run.json."""
+def _warm_start(init_from: str | Path | Run, setup: RunSetup, directory: RunDirectory | None) -> WarmStart:
+    """What a finished run learned; it fits the new one."""
     start = WarmStart.of(init_from, directory.path if directory else None)
     start.check(setup.plan, setup.view)
-    return start.apply(model, setup.view)
+    return start
 
 
 def named(config: RunConfig) -> RunConfig:

@@ -1,21 +1,24 @@
 """The runs that the tests of this folder share, as each takes a second or more to train."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 from nmtr_tf.runs import Run, fit
 from nmtr_tf.training.trainer import Trained
+from runs.grown_shop import NEUMF, NEW, OLD, saved_run
 
 SMALL: dict[str, Any] = {
     "embedding_dim": 8,
     "num_epochs": 2,
     "learning_rate": 0.05,
     "batch_size": 256,
-    "steps_per_call": 4,
+    "steps_per_call": 1,
 }
 MEASURED: dict[str, Any] = {"ks": (5, 10), "monitor": "NDCG@10"}
 QUICK: dict[str, Any] = {"method": "bpr", "embedding_dim": 4, "num_epochs": 1, "batch_size": 1024, **MEASURED}
@@ -62,3 +65,16 @@ def untrained(monkeypatch):
         return Trained([{"epoch": 1, **logs}], 1, 0.5, {"validation": 13})
 
     monkeypatch.setattr("nmtr_tf.runs.fitting.train", train)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    """Data sets `before`, `after` and `numbers`, and the runs `gmf` and `neumf` on `before`."""
+    folder: Path = tmp_path_factory.mktemp("warm")
+    before = OLD.save(folder / "before")
+    NEW.save(folder / "after")
+    numbers = dataclasses.replace(NEW.events, users=np.arange(len(NEW.events.users)))
+    dataclasses.replace(NEW, events=numbers).save(folder / "numbers")
+    saved_run(folder / "gmf", before.training_view(), dataclasses.replace(NEUMF, method="nmtr_gmf"))
+    saved_run(folder / "neumf", before.training_view(), NEUMF)
+    return folder

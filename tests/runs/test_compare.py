@@ -47,7 +47,7 @@ def test_statistics_of_every_run_and_metric(runs):
     assert found.means.loc["three", "HR@10"] == (ranks_of(2) < 10).mean()
     assert found.means_and_stddevs()["three"]["HR@10"] == ((ranks_of(2) < 10).mean(), None)
     for shown in ("Difference from one, paired by user", "three", "NDCG@10", "permutation_p_holm"):
-        assert shown in str(found)
+        assert shown in repr(found)
 
 
 def test_by_default_the_metrics_of_the_first_run(runs):

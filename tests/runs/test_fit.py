@@ -1,8 +1,6 @@
 """`fit`, the one place where a run is wired: what goes in, what comes out, and what is refused."""
 
 import dataclasses
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -11,14 +9,13 @@ import pytest
 from conftest import call
 
 import nmtr_tf as nt
-from nmtr_tf.cli import recommend, train
+from nmtr_tf.cli import train
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import SPLITS
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.model import build_model
 from nmtr_tf.options import option_text
-from nmtr_tf.runs.checks import RunSetup
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.training.objectives import SampledPairs
 from nmtr_tf.training.optimizers import OPTIMIZERS
@@ -166,13 +163,6 @@ def test_a_data_frame_in_and_data_frames_out_whatever_a_behavior_is_called(shop,
     assert metrics.loc["all", "HR@10"] == (ranks["rank"] < 10).mean()
 
 
-def test_the_commands_open_what_fit_wrote(in_memory, stored, capsys):
-    flags = [f"--workdir={stored.workdir}", "--user_ids=user-0001", "--k=1"]
-    assert call(recommend, *flags) == 0
-    item = in_memory.recommend(["user-0001"], k=1)["item"][0]
-    assert f" {item} " in capsys.readouterr().out
-
-
 def test_fit_opens_what_the_command_wrote(shop, tmp_path, untrained):
     dataset = shop.save(tmp_path / "shop")
     flags = [f"--{name}={option_text(value)}" for name, value in QUICK.items()]
@@ -183,71 +173,6 @@ def test_fit_opens_what_the_command_wrote(shop, tmp_path, untrained):
     assert run.history[0].keys() == own.history[0].keys()
     assert_equal_weights(run, own)
     pd.testing.assert_frame_equal(run.recommend(k=3), own.recommend(k=3))
-
-
-def test_evaluate_takes_options_of_the_evaluation(in_memory, workdir):
-    run = nt.Run(workdir)
-    table = run.evaluate("validation", ks=(3,), metrics=("Recall", "MRR", "coverage"), mask="none", groups=())
-    assert list(table.columns) == ["users", "Recall@3", "MRR@3", "coverage@3"]
-    evaluation = run.evaluation("validation")
-    assert (evaluation.mask, evaluation.split, evaluation.method) == ("none", "validation", "nmtr_gmf")
-    assert evaluation.where == str(workdir)
-    assert set(evaluation.num_candidates) == {40}
-    released = run.evaluate("validation", protocol="released")
-    assert run.evaluation("validation").protocol == "released"
-    assert list(released.columns) == ["users", "HR@5", "NDCG@5", "HR@10", "NDCG@10"]
-    assert nt.Run(workdir).evaluation("validation").metrics == run.evaluation("validation").metrics
-    assert run.config == in_memory.config.with_options(dataset_dir=run.config.data.dataset_dir)
-    done: list[int] = []
-    run.evaluate("test", progress=done.append)
-    assert sum(done) == len(run.dataset.held_out["test"])
-
-
-def test_the_best_epochs_validation_is_what_training_saw(in_memory):
-    metrics = in_memory.evaluate("validation").loc["all"]
-    best = in_memory.history[in_memory.info.best_epoch - 1]
-    assert {name: metrics[name] for name in ("HR@5", "NDCG@10")} == {
-        name: best[f"validation/{name}"] for name in ("HR@5", "NDCG@10")
-    }
-
-
-def test_a_run_that_was_not_evaluated_says_so(in_memory, stored, tmp_path):
-    run = nt.Run(stored.workdir)
-    assert run.is_evaluated("test")
-    assert not run.is_evaluated("validation")
-    with pytest.raises(
-        InputError, match=r"metrics_validation\.json, which evaluate writes with `split=validation`"
-    ):
-        run.ranks("validation")
-    setup = RunSetup(in_memory.config, in_memory.plan, in_memory.view)
-    fresh = nt.Run.of_training(in_memory.dataset, setup, in_memory.info, [], in_memory.model, None)
-    assert not fresh.is_evaluated()
-    with pytest.raises(InputError, match=r"not evaluated yet, which evaluate does with `split=test`"):
-        fresh.ranks()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"recall": 5}, r"There is no option `recall` of an evaluation; ks, metrics, mask"),
-        ({"num_epochs": 5}, r"There is no option `num_epochs` of an evaluation"),
-        ({"metrics": ("NDGC",)}, r"`metrics` should name a known metric"),
-        ({"ks": (0,)}, r"`ks` should be positive numbers"),
-        ({"mask": "some"}, r"`mask` should be one of"),
-        ({"split": "tset"}, r"`split` should be one of 'validation', 'test'. Received: 'tset'"),
-        ({"protocol": "lax"}, r"`protocol` should be one of"),
-    ],
-)
-def test_evaluate_refuses(in_memory, options, message):
-    with pytest.raises(InputError, match=message):
-        in_memory.evaluate(**options)
-
-
-def test_export_without_a_directory(in_memory, tmp_path):
-    with pytest.raises(InputError, match="`k=41` is more than the 40 items"):
-        in_memory.export(tmp_path / "models", k=41)
-    assert in_memory.export(tmp_path / "models") == tmp_path / "models" / "1"
-    assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
 
 
 @pytest.mark.parametrize(
@@ -273,6 +198,14 @@ def test_fit_refuses_before_anything_is_written(shop, tmp_path, options, message
         nt.fit(shop, workdir=tmp_path / "run", **{**QUICK, **options})
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", ["out/mine", pd.DataFrame(), nt.synthetic_shop(5, 5)])
+def test_what_is_no_data_set_is_refused(given):
+    with pytest.raises(
+        InputError, match=rf"`dataset` should be a Dataset.* Received: {type(given).__name__}"
+    ):
+        nt.fit(given)
 
 
 def test_splits_without_a_pair_are_refused(shop, tmp_path):
@@ -319,38 +252,6 @@ def test_a_run_is_not_finished_while_its_curves_cannot_be_drawn(shop, tmp_path, 
         nt.fit(shop, workdir=tmp_path / "run", **QUICK)
     assert nt.Run(tmp_path / "run").info.status == "failed"
     assert not (tmp_path / "run" / "curves.png").exists()
-
-
-def test_settings_are_checked_without_tensorflow():
-    code = """
-import sys
-import nmtr_tf as nt
-from nmtr_tf.runs.checks import set_up
-dataset = nt.prepare(nt.synthetic_shop(80, 40))
-print(set_up(nt.RunConfig(), dataset).plan.name)
-try:
-    set_up(nt.RunConfig().with_options(num_layers=9), dataset)
-except nt.InputError as error:
-    print(error)
-print([name for name in ("tensorflow", "keras") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    refusal = "`num_layers` should be from 1 to 5. Received: 9."
-    assert done.stdout.splitlines() == ["nmtr_neumf", refusal, "[]"], done.stderr
-
-
-def test_importing_the_package_is_cheap():
-    heavy = ("tensorflow", "keras", "pandas", "pyarrow", "numpy", "scipy", "matplotlib")
-    code = f"import sys, nmtr_tf; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "[]\n"
-
-
-def test_the_public_names_are_all_there():
-    assert all(callable(getattr(nt, name)) for name in nt.__all__)
-    with pytest.raises(AttributeError, match="has no attribute 'fti'"):
-        nt.fti  # noqa: B018
-    assert set(nt.__all__) <= set(dir(nt))
 
 
 @pytest.mark.parametrize("by", ["run", "directory", "memory"])

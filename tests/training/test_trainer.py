@@ -20,8 +20,8 @@ from nmtr_tf.training.trainer import train
 
 @pytest.fixture
 def gmf_config(small_config):
-    """A small model, where the model does not matter."""
-    return small_config.with_options(method="nmtr_gmf", embedding_dim=4)
+    """GMF of one behavior, where the model does not matter."""
+    return small_config.with_options(method="gmf", embedding_dim=4)
 
 
 def new_model(view, config):
@@ -160,7 +160,8 @@ def epoch_of(model):
 
 def test_only_the_last_stage_selects_and_stops_early(shop, gmf_config):
     """And the optimizer that a user has compiled trains every stage, a copy of it each."""
-    config = gmf_config.with_options(train_mode="sequential", stage_epochs=(1, 1, 5), patience=2)
+    config = gmf_config.with_options(method="nmtr_gmf", train_mode="sequential")
+    config = config.with_options(stage_epochs=(1, 1, 5), patience=2)
     view = shop.training_view()
     plan, model = new_model(view, config)
     model.compile(optimizer=keras.optimizers.SGD(0.125, momentum=0.5))
@@ -234,7 +235,7 @@ def test_early_stopping_knows_that_metrics_rise(shop, gmf_config):
 
 def test_a_loss_that_is_not_finite_is_an_error(shop, gmf_config):
     with pytest.raises(InputError, match=r"^The loss is .* in epoch \d; try a smaller `learning_rate`\.$"):
-        run(shop, gmf_config.with_options(learning_rate=1e30, num_epochs=3))
+        run(shop, gmf_config.with_options(loss="squared", learning_rate=1e30, num_epochs=3))
 
 
 def test_a_behavior_with_a_slash_trains_and_is_saved(gmf_config, tmp_path):
@@ -242,7 +243,7 @@ def test_a_behavior_with_a_slash_trains_and_is_saved(gmf_config, tmp_path):
     squares = np.indices((6, 8)).sum(axis=0) % 2
     matrices = {"view": squares, "add/cart": squares, "buy": squares}
     view = make_view(matrices, validation=[(0, 0), (1, 1)])
-    config = gmf_config.with_options(num_epochs=1, ks=(2,), monitor="HR@2")
+    config = gmf_config.with_options(method="nmtr_gmf", num_epochs=1, ks=(2,), monitor="HR@2")
     plan, model = new_model(view, config)
     done = train(model, plan, view, config, checkpoint=tmp_path / "best.keras")
     assert done.history[0]["train/loss_add/cart"] > 0
