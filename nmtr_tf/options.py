@@ -26,7 +26,7 @@ def check_types(config: Any) -> None:
         if typing.get_origin(kind) is tuple:
             is_list = isinstance(value, list | tuple)
             items = [_typed(item, typing.get_args(kind)[0]) for item in value] if is_list else [_WRONG]
-            typed: Any = _WRONG if _WRONG in items else tuple(items)
+            typed: Any = _WRONG if any(item is _WRONG for item in items) else tuple(items)
         else:
             typed = _typed(value, kind)
         if typed is _WRONG:
@@ -43,6 +43,7 @@ _EXPECTED = {
     float: "numbers",
     bool: "true or false",
     bool | None: "true, false or null",
+    Any: "names",
 }
 
 
