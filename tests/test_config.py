@@ -10,8 +10,8 @@ import pytest
 from nmtr_tf.cli.run_settings import read_flagfile
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import METHODS
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
 
 ROOT = Path(__file__).parent.parent
@@ -138,8 +138,8 @@ def test_unknown_entries_of_a_stored_config(stored):
 
 def test_every_field_is_read_somewhere():
     sources = [*(ROOT / "nmtr_tf").rglob("*.py"), *(ROOT / "experiments").glob("*.py")]
-    text = "\n".join(path.read_text() for path in sources if path.name != "config.py")
-    text += (ROOT / "nmtr_tf" / "config.py").read_text().split("def tower_widths")[1]
+    text = "\n".join(path.read_text() for path in sources if path.name != "sections.py")
+    text += (ROOT / "nmtr_tf" / "sections.py").read_text().split("def tower_widths")[1]
     unread = [
         field.name
         for section in SECTIONS

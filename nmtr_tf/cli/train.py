@@ -32,7 +32,7 @@ from nmtr_tf.cli.typed import command
 from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.checks import set_up
 from nmtr_tf.runs.directory import RunDirectory

@@ -11,7 +11,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import check_metrics
-from nmtr_tf.models.plan import Plan, resolve
+from nmtr_tf.methods.plan import Plan, resolve
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ import keras
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.files import new_file
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.unit_kinds import unit_name
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.unit_kinds import unit_name
 from nmtr_tf.reporting.plots import plot_curves
 from nmtr_tf.runs.checks import RunSetup, set_up
 from nmtr_tf.runs.directory import RunDirectory

@@ -16,7 +16,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.plan import Plan, resolve
+from nmtr_tf.methods.plan import Plan, resolve
 from nmtr_tf.runs.checks import RunSetup, check_split, evaluation_config
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo

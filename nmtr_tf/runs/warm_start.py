@@ -10,8 +10,8 @@ import numpy as np
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import network
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.models.network import network
 from nmtr_tf.runs.run import Run
 
 # What two runs have to agree on.

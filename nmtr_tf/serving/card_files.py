@@ -8,7 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from nmtr_tf.files import new_file, write_json
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.model_card import ModelCard
 from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
 

@@ -17,8 +17,8 @@ from scipy import sparse
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory
-from nmtr_tf.models.model import network
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card
 from nmtr_tf.serving.model_card import ModelCard, ModelFacts
 from nmtr_tf.serving.recommendation import check_k
@@ -38,7 +38,7 @@ def export_model(
 
     Args:
         export_dir: Directory of the versions 1, 2, ...; none is ever replaced.
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         plan: Its plan.
         view: The training view that it was trained on.
         left_out: Binary [num_users, num_items], the items that are never recommended to a user:
@@ -83,7 +83,7 @@ def save_model(
 
     Args:
         directory: Where to write the SavedModel.
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         view: The training view that it was trained on.
         k: Items that a recommendation has at most.
         left_out: Binary [num_users, num_items], the items that are never recommended to a user.

@@ -14,7 +14,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
 

@@ -58,7 +58,7 @@ def recommend_table(
     """The best items for some users.
 
     Args:
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         dataset: The data set.
         view: The training view that the model was trained on.
         user_ids: Ids of the log; None: all users.

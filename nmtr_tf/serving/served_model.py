@@ -50,7 +50,7 @@ class ServedModel(tf.Module):
     What is as large as the data is a variable or a file beside the graph, never a constant in it.
 
     Args:
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         view: The training view that it was trained on.
         left_out: Binary [num_users, num_items], the items not to recommend.
         k: Items to recommend.

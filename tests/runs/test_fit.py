@@ -11,7 +11,7 @@ from nmtr_tf.cli import train
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import build_model
+from nmtr_tf.methods.model import build_model
 from nmtr_tf.options import option_text
 from nmtr_tf.training.objectives import SampledPairs
 from nmtr_tf.training.optimizers import OPTIMIZERS

@@ -12,8 +12,8 @@ from nmtr_tf.config import ModelConfig, RunConfig
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
 from nmtr_tf.serving.export import save_model
 
 K = 30  # of 40 items

@@ -12,7 +12,7 @@ from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json, write_json
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.plan import resolve
 from nmtr_tf.runs import Run
 from nmtr_tf.runs.info import versions
 from nmtr_tf.serving.card_files import card_text, write_model_card

@@ -11,8 +11,9 @@ from nmtr_tf.config import ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.serving.recommendation import excluded_items
 from nmtr_tf.serving.recommender import Recommendations, Recommender
 

@@ -13,7 +13,7 @@ from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.serving import served_model
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.recommendation import excluded_items

@@ -17,9 +17,10 @@ from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.methods import METHODS
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import Plan, resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.methods.table import METHODS
+from nmtr_tf.models.network import network
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.training.trainer import train

@@ -10,8 +10,9 @@ import tensorflow as tf
 from conftest import BEHAVIORS, make_view
 
 from nmtr_tf.config import RunConfig, TrainingConfig
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import Stage, resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import Stage, resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.training.learners import GradientLearner, make_train_steps
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.optimizers import make_optimizer

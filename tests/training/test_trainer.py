@@ -12,9 +12,10 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model, network
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.models.optimizers import Adagrad, Adam
-from nmtr_tf.models.plan import resolve
 from nmtr_tf.training.trainer import train
 
 

@@ -8,8 +8,9 @@ from conftest import BEHAVIORS
 from test_units import gmf_logit, mlp_logit, neumf_logit
 
 from nmtr_tf.config import RunConfig
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 
 USERS, ITEMS, E = 20, 30, 8
 LOGIT = {"gmf": gmf_logit, "mlp": mlp_logit, "neumf": neumf_logit}
