@@ -16,10 +16,10 @@ __all__ = ["PROTOCOLS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunCon
 class RunConfig:
     """Everything that, with the data set, determines a run."""
 
-    data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
 
     def __post_init__(self):
         metrics = self.evaluation.metric_names

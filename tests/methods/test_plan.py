@@ -232,9 +232,9 @@ def test_units_are_checked_for_the_predicted_behaviors():
 def test_a_plan_is_frozen():
     plan = plan_of()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        plan.loss = "bpr"  # type: ignore[misc]
+        plan.loss = "bpr"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        plan.stages[0].num_epochs = 1  # type: ignore[misc]
+        plan.stages[0].num_epochs = 1
 
 
 def test_a_plan_needs_no_tensorflow():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from nmtr_tf.training.optimizers import make_optimizer
 from nmtr_tf.training.sampling import PairSampler
 
 WEIGHTS = (0.2, 0.3, 0.5)
-L2 = {"l2_user": 0.01, "l2_item": 0.02, "l2_unit": 0.03}
+L2: dict[str, Any] = {"l2_user": 0.01, "l2_item": 0.02, "l2_unit": 0.03}
 ALL = Stage(BEHAVIORS, WEIGHTS, num_epochs=1)
 
 

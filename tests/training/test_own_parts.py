@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
-from nmtr_tf.models.unit_kinds import UNITS, register_unit
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.unit_kinds import UNITS, register_unit
+from nmtr_tf.models.network import network
 from nmtr_tf.models.units import Unit
 from nmtr_tf.training.objectives import (
     LOSSES,
