@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import BEHAVIORS
-from test_units import mlp_hidden, mlp_logit
+from numpy_units import mlp_hidden, mlp_logit
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS
-from test_units import gmf_logit, mlp_logit, neumf_logit
+from numpy_units import gmf_logit, mlp_logit, neumf_logit
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.methods.model import build_model
