@@ -148,8 +148,8 @@ def _source_part(run: ReportedRun, evaluation: Evaluation) -> SourcePart:
     }
     return SourcePart(
         sentences,
-        _command(run, options, where, started) if run.directory else "",
-        _python(options, where, started),
+        _command(run, options, _own_ranking(run, evaluation), where, started) if run.directory else "",
+        _python(options, _own_ranking(run, evaluation), where, started),
         facts,
     )
 
@@ -171,16 +171,37 @@ def changed_options(run: ReportedRun) -> dict[str, Any]:
     return changed
 
 
-def _command(run: ReportedRun, options: Mapping[str, Any], dataset_dir: str, init_from: str) -> str:
+def _own_ranking(run: ReportedRun, evaluation: Evaluation) -> dict[str, Any]:
+    """The options that the evaluation had in place of the run's."""
+    config = run.config.evaluation
+    kinds = tuple(dict.fromkeys(name.split("@")[0] for name in evaluation.metrics))
+    pairs = {
+        "protocol": (evaluation.protocol, run.info.protocol),
+        "ks": (tuple(evaluation.ks), config.ks),
+        "metrics": (kinds, config.metrics),
+        "mask": (evaluation.mask, config.mask),
+    }
+    return {name: own for name, (own, of_run) in pairs.items() if own != of_run}
+
+
+def _command(
+    run: ReportedRun,
+    options: Mapping[str, Any],
+    ranking: Mapping[str, Any],
+    dataset_dir: str,
+    init_from: str,
+) -> str:
     given = {"dataset_dir": dataset_dir, "workdir": str(run.workdir)}
     given |= {name: option_text(value) for name, value in options.items()}
     given |= {"init_from": init_from} if init_from else {}
     train = ["nmtr train", *(shlex.quote(f"--{name}={value}") for name, value in given.items())]
     workdir = shlex.quote(f"--workdir={run.workdir}")
-    return " \\\n    ".join(train) + f"\nnmtr evaluate {workdir}\nnmtr report {workdir}"
+    own = [shlex.quote(f"--{name}={option_text(value)}") for name, value in ranking.items()]
+    evaluate = " ".join(["nmtr evaluate", workdir, *own])
+    return " \\\n    ".join(train) + f"\n{evaluate}\nnmtr report {workdir}"
 
 
-def _python(options: Mapping[str, Any], dataset_dir: str, init_from: str) -> str:
+def _python(options: Mapping[str, Any], ranking: Mapping[str, Any], dataset_dir: str, init_from: str) -> str:
     lines = ["import nmtr_tf as nt", ""]
     if dataset_dir:
         lines.append(f"dataset = nt.Dataset.load({dataset_dir!r})")
@@ -189,7 +210,8 @@ def _python(options: Mapping[str, Any], dataset_dir: str, init_from: str) -> str
     given = [f"{name}={_literal(value)}" for name, value in options.items()]
     given += [f"init_from={init_from!r}"] if init_from else []
     lines += ["run = nt.fit(", "    dataset,", *(f"    {one}," for one in given), ")"]
-    return "\n".join([*lines, 'run.evaluate("test")'])
+    own = "".join(f", {name}={_literal(value)}" for name, value in ranking.items())
+    return "\n".join([*lines, f'run.evaluate("test"{own})'])
 
 
 def _literal(value: Any) -> str:

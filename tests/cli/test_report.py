@@ -42,6 +42,10 @@ def test_a_data_set_that_was_moved(workdir, shop_dir, tmp_path, capsys):
     [
         (["--workdir="], "--workdir is needed"),
         (["--workdir=nowhere"], "expected the directory of a trained run"),
+        (
+            ["--workdir=seeds"],
+            "--workdir=seeds has a run for each seed; name one of them, such as seeds/seed_0.",
+        ),
         (["--items=nowhere.csv"], "--items=nowhere.csv: no such file"),
         (["--items=other.csv"], "--items=other.csv: expected the columns id and title. Found: item."),
         (["--output=folder"], "--output=folder should be a file, but it is a directory"),
@@ -54,6 +58,8 @@ def test_report_refuses_in_one_line(trained_dir, tmp_path, monkeypatch, capsys, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.csv").write_text("item\n1\n")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "seeds" / "seed_0").mkdir(parents=True)
+    (tmp_path / "seeds" / "seed_0" / "run.json").write_text("{}")
     before = sorted(tmp_path.iterdir())
     assert message in refused(capsys, report, f"--workdir={trained_dir}", "--nobaselines", *flags)
     assert sorted(tmp_path.iterdir()) == before

@@ -221,6 +221,17 @@ def test_the_command_names_every_option_that_was_changed(page, stored):
     assert page.source.facts["TensorFlow"] == stored.info.versions["tensorflow"]
 
 
+def test_an_evaluation_of_its_own_is_named_and_so_are_its_baselines(workdir):
+    run = Run(workdir)
+    run.evaluate("test", mask="all", ks=(3,), metrics=("HR",))
+    page = page_of(run, baselines=True)
+    assert "--ks=3 --metrics=HR --mask=all\n" in page.source.command
+    assert page.source.python.endswith("""run.evaluate("test", ks=(3,), metrics=('HR',), mask='all')""")
+    assert [row[0].text for row in page.results.metrics.cells] == ["HR@3"]
+    assert "mask all" in page.results.sentences[0]
+    assert any(note.startswith("Mask all leaves no touched item") for note in page.results.notes)
+
+
 def test_a_run_that_was_not_evaluated_is(workdir):
     for name in ("metrics_test.json", "ranks_test.parquet"):
         (workdir / name).unlink()
