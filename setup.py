@@ -20,7 +20,11 @@ setup(
     # benchmarks, for the repository: nobody wants a top-level package of that name among his own.
     packages=[*find_packages(include=["nmtr_tf", "nmtr_tf.*"]), "nmtr_tf.flags"],
     package_dir={"nmtr_tf.flags": "flags"},  # --method_settings finds them there
-    package_data={"nmtr_tf": ["py.typed"], "nmtr_tf.flags": ["*.flags", "*/*.flags"]},
+    package_data={
+        "nmtr_tf": ["py.typed"],
+        "nmtr_tf.reporting": ["templates/*"],
+        "nmtr_tf.flags": ["*.flags", "*/*.flags"],
+    },
     entry_points={"console_scripts": ["nmtr = nmtr_tf.cli.main:main"]},
     install_requires=[
         "tensorflow>=2.18",
@@ -28,6 +32,7 @@ setup(
         "numpy>=1.26.4",
         "pandas>=2.2.2",
         "absl-py>=2.1",
+        "jinja2>=3.1",
         "matplotlib>=3.8",
         "pyarrow>=16.1",
         "scipy>=1.12",

@@ -20,6 +20,7 @@ from nmtr_tf.methods.plan import Plan, resolve
 from nmtr_tf.runs.checks import RunSetup, check_split, evaluation_config
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
+from nmtr_tf.runs.report import write_report
 from nmtr_tf.serving.export import export_model
 from nmtr_tf.serving.model_card import ModelFacts
 from nmtr_tf.serving.recommendation import excluded_items, recommend_table
@@ -247,3 +248,7 @@ class Run:
         left_out = excluded_items(self.dataset, self.view, exclude)
         count = min(100, self.view.num_items) if k is None else k
         return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts)
+
+    def report(self, path: str | Path | None = None, **options: Any) -> Path:
+        """Writes an HTML page to look at and gives its path: see `nmtr_tf.runs.report.write_report`."""
+        return write_report(self, path, **options)

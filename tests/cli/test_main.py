@@ -15,7 +15,7 @@ from nmtr_tf.cli import prepare, train
 from nmtr_tf.cli.typed import command
 
 ROOT = Path(__file__).parent.parent.parent
-COMMANDS = {"audit", "compare", "evaluate", "export", "figures", "prepare", "recommend", "tables"}
+COMMANDS = {"audit", "compare", "evaluate", "export", "figures", "prepare", "recommend", "report", "tables"}
 COMMANDS |= {"train", "tune"}
 
 
