@@ -9,7 +9,7 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.results import Evaluation
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
 
