@@ -29,7 +29,7 @@ def test_the_python_snippet(folder, capsys):
     printed = capsys.readouterr().out
     assert "HR@50" in printed
     assert "Difference from run_py, paired by user" in printed
-    assert set(names["run"].recommend(["ann"], k=2)["user"]) == {"ann"}
+    assert names["run"].recommend(["bob"], k=2)["item"].tolist() == ["pot"]
     assert (folder / "out/models/nmtr_py/1/saved_model.pb").is_file()
 
 
@@ -42,9 +42,11 @@ def test_the_commands_on_your_own_log(folder, capsys):
             flags += ["--num_epochs=1", "--quiet"]
         module = importlib.import_module(f"nmtr_tf.cli.{command}")
         assert module.main([f"nmtr {command}", *flags]) == 0
-    assert "For ann, who did" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "For ann, who did 2 view, 3 buy: nothing is left to recommend.\n" in out
+    assert "For bob, who did 3 view, 2 buy:\n" in out
     assert (folder / "out/models/nmtr/1/saved_model.pb").is_file()
-    assert (folder / "out/recommendations.csv").read_text().startswith("user")
+    assert (folder / "out/recommendations.csv").read_text().count("\n") == 2
 
 
 def test_the_first_screen_names_both_commands():

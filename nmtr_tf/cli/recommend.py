@@ -5,14 +5,17 @@ Examples:
     nmtr recommend --workdir=out/demo --all_users --k=20 --output=out/recs.parquet
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from absl import flags
+from scipy import sparse
 
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
+from nmtr_tf.cli.left_out import define_left_out, items_of_flag
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.reporting.tables import format_table
@@ -40,14 +43,7 @@ flags.DEFINE_string(
     **_at,
 )
 flags.DEFINE_bool("probabilities", False, "Add the probability of every predicted behavior.", **_at)
-flags.DEFINE_enum(
-    "exclude",
-    "target",
-    ["none", "target", "all"],
-    "Items not to recommend: 'target' those bought in training or validation, 'all' those that the user "
-    "touched in the data set by any behavior.",
-    **_at,
-)
+define_left_out(FLAGS)
 flags.DEFINE_integer(
     "memory_mb", 256, "Memory for the scores of one chunk of users, in MiB.", lower_bound=1, **_at
 )
@@ -94,44 +90,55 @@ def _users(values: flags.FlagValues, view: TrainingView) -> np.ndarray:
 
 def _write(values: flags.FlagValues, trained: "Run", user_ids: np.ndarray) -> None:
     from nmtr_tf.serving.recommendation import write_recommendations
+    from nmtr_tf.serving.request import Request
 
+    request = Request(
+        mask=trained.config.evaluation.mask, probabilities=values.probabilities, **_asked(values, trained)
+    )
     with progress_bar(values, len(user_ids), " users", desc="recommending") as bar:
-        num_rows = write_recommendations(
-            values.output,
-            trained.model,
-            trained.dataset,
-            trained.view,
-            user_ids,
-            values.k,
-            values.exclude,
-            values.probabilities,
-            values.memory_mb,
-            bar.update,
+        written = write_recommendations(
+            values.output, trained.model, trained.dataset, trained.view, user_ids, request, bar.update
         )
-    say(values, f"{num_rows:,} rows for {len(user_ids):,} users written to {values.output}")
+    text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
+    if written.num_empty:
+        text += f"\n{written.num_empty:,} of them have no row: nothing is left to recommend to them"
+    say(values, text)
+
+
+def _asked(values: flags.FlagValues, trained: "Run") -> dict[str, Any]:
+    """What the flags ask for, as `Run.recommend` and `Request` take it."""
+    return {
+        "k": values.k,
+        "exclude": values.exclude,
+        "exclude_items": items_of_flag(values, "exclude_items", trained.dataset) or (),
+        "memory_mb": values.memory_mb,
+    }
 
 
 def _show(values: flags.FlagValues, trained: "Run", user_ids: np.ndarray) -> None:
     """Prints a table for each user."""
-    view = trained.view
-    table = trained.recommend(user_ids, values.k, values.exclude, True, values.memory_mb)
+    view, history = trained.view, trained.dataset.whole
+    table = trained.recommend(user_ids, probabilities=True, **_asked(values, trained))
     behaviors = trained.plan.predicted if values.probabilities else [view.target_behavior]
     columns = ["rank", "item", *(f"probability of {name}" for name in behaviors), "shown before"]
     item_rows = pd.Index(view.item_ids)
     for user_id, user in zip(user_ids, rows_of_users(view, user_ids), strict=True):
-        history = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in view.matrices.items())
+        done = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in history.items())
         own = table[table["user"] == user_id]
+        if own.empty:
+            print(f"For {user_id}, who did {done}: nothing is left to recommend.\n")
+            continue
         rows = [
             [
                 line["rank"],
                 str(line["item"]),
                 *(line[f"probability_{name}"] for name in behaviors),
-                _shown(view, user, item_rows.get_loc(line["item"])),
+                _shown(history, user, item_rows.get_loc(line["item"])),
             ]
             for line in own.to_dict("records")
         ]
-        print(format_table(f"For {user_id}, who did {history}:", columns, rows) + "\n")
+        print(format_table(f"For {user_id}, who did {done}:", columns, rows) + "\n")
 
 
-def _shown(view: TrainingView, user: int, item: int) -> str:
-    return ", ".join(name for name, matrix in view.matrices.items() if matrix[user, item]) or "-"
+def _shown(history: Mapping[str, sparse.csr_array], user: int, item: int) -> str:
+    return ", ".join(name for name, matrix in history.items() if matrix[user, item]) or "-"

@@ -97,12 +97,19 @@ class Dataset(BehaviorMatrices):
     @functools.cached_property
     def matrices(self) -> Mapping[str, sparse.csr_array]:  # type: ignore[override]
         """Behavior name -> its training rows, binary CSR [num_users, num_items]."""
+        return self._matrices_of(self.split == SPLITS.index("train"))
+
+    @functools.cached_property
+    def whole(self) -> Mapping[str, sparse.csr_array]:
+        """Behavior name -> all its rows, held-out ones included, binary CSR [num_users, num_items]."""
+        return self._matrices_of(np.ones(len(self.events), bool))
+
+    def _matrices_of(self, chosen: np.ndarray) -> dict[str, sparse.csr_array]:
         events = self.events
         shape = (len(events.users), len(events.items))
         keys = pair_keys(events.user, events.item, shape[1])
-        train = self.split == SPLITS.index("train")
         return {
-            name: matrix_of(keys[train & (events.behavior == code)], shape)
+            name: matrix_of(keys[chosen & (events.behavior == code)], shape)
             for code, name in enumerate(events.behaviors)
         }
 

@@ -1,7 +1,7 @@
 """A trained run: what one asks of it afterwards."""
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from nmtr_tf.runs.checks import RunSetup, check_split, evaluation_config
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
 from nmtr_tf.serving.export import export_model
+from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.model_card import ModelFacts
-from nmtr_tf.serving.recommendation import excluded_items, recommend_table
+from nmtr_tf.serving.recommendation import recommend_table
+from nmtr_tf.serving.request import Request
 
 
 class Run:
@@ -199,18 +201,23 @@ class Run:
         self,
         user_ids: Iterable[Any] | None = None,
         k: int = 10,
-        exclude: str = "target",
+        exclude: str = "auto",
         probabilities: bool = False,
         memory_mb: int = 256,
+        *,
+        exclude_items: Collection[Any] = (),
     ) -> pd.DataFrame:
         """The best items for some users: see `nmtr_tf.serving.recommendation.recommend_table`.
 
         Args:
             user_ids: Ids of the log; None: all users.
             k: Items for each user at most.
-            exclude: Items left out: "none", "target" or "all".
+            exclude: Items left out: "bought", those that the user bought, in the whole data set; "touched",
+                those touched by any behavior; "none"; "auto": bought ones, and touched ones where the run is
+                judged without them (`mask=all`).
             probabilities: Whether to add the probability of every predicted behavior.
             memory_mb: Memory for the scores of some users at once, in MiB.
+            exclude_items: Ids of items that are recommended to nobody.
 
         Returns:
             A row for each user and rank: columns user, rank (from 1), item, score.
@@ -218,17 +225,25 @@ class Run:
         Raises:
             InputError: If a user is unknown or k is larger than the catalogue.
         """
-        return recommend_table(
-            self.model, self.dataset, self.view, user_ids, k, exclude, probabilities, memory_mb
-        )
+        mask = self.config.evaluation.mask
+        request = Request(k, exclude, mask, exclude_items, probabilities, memory_mb)
+        return recommend_table(self.model, self.dataset, self.view, user_ids, request)
 
-    def export(self, export_dir: str | Path, k: int | None = None, exclude: str = "target") -> Path:
+    def export(
+        self,
+        export_dir: str | Path,
+        k: int | None = None,
+        exclude: str = "auto",
+        *,
+        exclude_items: Collection[Any] = (),
+    ) -> Path:
         """Writes the next version of a SavedModel, with its model card.
 
         Args:
             export_dir: Directory of the versions 1, 2, ...; none is ever replaced.
             k: Items that a recommendation has at most; None: 100, or the whole of a smaller catalogue.
-            exclude: Items left out: "none", "target" or "all".
+            exclude: Items left out of their user's, as for `recommend`.
+            exclude_items: Ids of items that are recommended to nobody.
 
         Returns:
             The directory of the version.
@@ -236,14 +251,17 @@ class Run:
         Raises:
             InputError: If it cannot be exported.
         """
+        mask = self.config.evaluation.mask
+        offered = Request(exclude_items=exclude_items).offered(self.dataset)
         facts = ModelFacts(
             dataset=self.dataset,
             config=self.config,
             exclude=exclude,
+            exclude_items=self.dataset.item_ids[~offered].tolist(),
             best_epoch=self.info.best_epoch,
             evaluation=self.evaluation("test") if self.is_evaluated("test") else None,
             versions=self.info.versions,
         )
-        left_out = excluded_items(self.dataset, self.view, exclude)
+        left_out = excluded_items(self.dataset, exclude, mask)
         count = min(100, self.view.num_items) if k is None else k
-        return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts)
+        return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts, offered)

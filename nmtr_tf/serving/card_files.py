@@ -50,20 +50,25 @@ def _origin(plan: Plan) -> str:
 
 _LEFT_OUT = {
     "none": "nothing is left out, bought or not",
-    "target": "items with a `{target}` of the user in training are left out",
-    "all": "items that the user touched by any behavior, held-out pairs included, are left out",
+    "bought": "everything that the user bought (`{target}`), in the whole data set, is left out",
+    "touched": "everything that the user touched by any behavior, in the whole data set, is left out",
 }
 
 
 def _use(card: ModelCard) -> str:
-    left_out = _LEFT_OUT[card.facts.exclude].format(target=card.view.target_behavior)
+    facts = card.facts
+    left_out = (
+        f"{_LEFT_OUT[card.left_out]} (`exclude={facts.exclude}`, `mask={facts.config.evaluation.mask}`)"
+    )
+    left_out = left_out.format(target=card.view.target_behavior)
+    if facts.exclude_items:
+        left_out += f", and for everybody {len(facts.exclude_items):,} items (`exclude_items` of model.json)"
     return f"""## Intended use and limits
 
 - Made to recommend up to {card.k} items to users of the training data, who are known by their ids.
   Of the catalogue, {left_out}.
-- What users did later is unknown to the model, and so are the held-out test pairs, which the metrics are
-  about: pass what is not to be shown as `exclude_item_ids`. Items that were not in training are never
-  recommended; train again to add them.
+- What users did later is unknown to the model: pass what is not to be shown as `exclude_item_ids`. Items
+  that were not in training are never recommended; train again to add them.
 - Users that were not in training get the most popular items, with numbers of training rows as scores.
 - Scores are logits: they order the items of one user. Probabilities of `score` come from training against
   sampled negatives and are no rates at which users act{_warning(card.plan)}.
@@ -88,9 +93,9 @@ def _name(part: Any) -> str:
 def _pairs_held(card: ModelCard) -> str:
     return {
         "none": "vectors learned from what they did",
-        "target": f"what they did as `{card.view.target_behavior}`",
-        "all": "everything that they did",
-    }[card.facts.exclude]
+        "bought": f"what they did as `{card.view.target_behavior}`",
+        "touched": "everything that they did",
+    }[card.left_out]
 
 
 def _data(card: ModelCard) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json
 from nmtr_tf.models.plan import Plan
+from nmtr_tf.serving.left_out import resolved_exclude
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
 
@@ -26,8 +27,9 @@ class ModelFacts:
     Attributes:
         dataset: The data set that it was trained on.
         config: The settings that it was trained with.
-        exclude: Which items it leaves out: "none", "target" or "all", see
-            `nmtr_tf.serving.recommendation.excluded_items`.
+        exclude: Which items it leaves out: "auto", "bought", "touched" or "none", see
+            `nmtr_tf.serving.left_out.excluded_items`.
+        exclude_items: Ids of the items that it recommends to nobody.
         best_epoch: The epoch (from 1) whose weights it has; None: the last.
         evaluation: Of its ranking of the test items; None: it was not evaluated.
         versions: Package -> version, of the training.
@@ -35,7 +37,8 @@ class ModelFacts:
 
     dataset: Dataset
     config: RunConfig
-    exclude: str = "target"
+    exclude: str = "auto"
+    exclude_items: Sequence[Any] = ()
     best_epoch: int | None = None
     evaluation: Evaluation | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -71,6 +74,11 @@ class ModelCard:
         dataset = self.facts.dataset
         header = {name: value for name, value in dataset.header.items() if name in _DATA}
         return {"name": dataset.name, "fingerprint": dataset.fingerprint, **header}
+
+    @property
+    def left_out(self) -> str:
+        """What of a user's own items is never recommended: "bought", "touched" or "none"."""
+        return resolved_exclude(self.facts.exclude, self.facts.config.evaluation.mask)
 
     @property
     def training_rows(self) -> dict[str, int]:
@@ -110,6 +118,8 @@ class ModelCard:
             "versions": {"trained": dict(facts.versions), "exported": self.exported_with},
             "k": self.k,
             "exclude": facts.exclude,
+            "left_out": self.left_out,
+            "exclude_items": [str(one) for one in facts.exclude_items],
             "signatures": self.signatures,
         }
 

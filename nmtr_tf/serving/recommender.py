@@ -32,6 +32,11 @@ class Recommendations:
     scores: np.ndarray
     probabilities: Mapping[str, np.ndarray]
 
+    @property
+    def num_empty(self) -> int:
+        """Users that nothing is left for."""
+        return int((~np.isfinite(self.scores).any(axis=1)).sum())
+
     def table(self, user_ids: pa.Array, item_ids: pa.Array) -> pa.Table:
         """One row per user and recommended item.
 
@@ -59,10 +64,12 @@ class Recommender:
 
     Args:
         scorer: Scores of the model.
+        offered: bool [num_items], the items that may be recommended to anybody; None: all.
     """
 
-    def __init__(self, scorer: ModelScorer):
+    def __init__(self, scorer: ModelScorer, offered: np.ndarray | None = None):
         self.scorer = scorer
+        self._penalty = tf.constant(0.0 if offered is None else penalty(offered), tf.float32)
         self._everything = range(len(scorer.network.behaviors))
 
     def recommend(
@@ -94,7 +101,7 @@ class Recommender:
             some = users[first : first + chunk]
             hidden = (np.zeros(0, int),) * 2 if left_out is None else entries_of(left_out, some)
             ids = [tf.constant(part, tf.int32) for part in (some, *hidden)]
-            scores, items, finite = self.top_items(item_side, *ids, tf.constant(k))
+            scores, items, finite = self.top_items(item_side, self._penalty, *ids, tf.constant(k))
             if not finite:
                 raise InputError("The model gives scores that are NaN or infinite; it cannot recommend.")
             shown = self.probabilities(ids[0], items) if probabilities else []
@@ -114,21 +121,23 @@ class Recommender:
     def top_items(self) -> Callable:
         """Graph that scores a chunk of users and keeps their k best items, traced once.
 
-        Takes the item side, users int32 [n], the masked entries' rows and items int32 [m] and k; gives
-        scores float32 [n, k], item rows int32 [n, k] and whether all scores are finite (bool scalar).
+        Takes the item side, what is added to all scores (float32 [num_items] or scalar), users int32 [n],
+        the masked entries' rows and items int32 [m] and k; gives scores float32 [n, k], item rows int32
+        [n, k] and whether all scores are finite (bool scalar).
         """
 
-        def top_items(item_side, user_ids, masked_rows, masked_items, k):
+        def top_items(item_side, added, user_ids, masked_rows, masked_items, k):
             scores = self.scorer.scores(user_ids, item_side)
             finite = tf.reduce_all(tf.math.is_finite(scores))
             entries = tf.stack([masked_rows, masked_items], axis=1)
             hidden = tf.fill(tf.shape(masked_rows), tf.constant(-np.inf, tf.float32))
-            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), k)
+            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores + added, entries, hidden), k)
             return top.values, top.indices, finite
 
         ids = tf.TensorSpec([None], tf.int32)
         item_side: Any = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
-        return tf.function(top_items, [item_side, ids, ids, ids, tf.TensorSpec([], tf.int32)])
+        added = tf.TensorSpec.from_tensor(self._penalty)
+        return tf.function(top_items, [item_side, added, ids, ids, ids, tf.TensorSpec([], tf.int32)])
 
     @functools.cached_property
     def probabilities(self) -> Callable:
@@ -149,3 +158,8 @@ class Recommender:
         return tf.function(
             probabilities, [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
         )
+
+
+def penalty(offered: np.ndarray) -> np.ndarray:
+    """What is added to scores so that other items than the offered (bool [n]) come last: float32 [n]."""
+    return np.where(offered, 0, -np.inf).astype(np.float32)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
+from nmtr_tf.serving.id_files import read_ids
 
 
 def rows_of_users(view: TrainingView, user_ids: Iterable[Any] | None = None) -> np.ndarray:
@@ -42,17 +43,10 @@ def rows_of_user_file(view: TrainingView, path: str | Path) -> np.ndarray:
     Raises:
         InputError: If the file is no such text, holds no id, or one that is none of the data set's.
     """
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: expected UTF-8.") from None
-    lines = pa.array(text.replace("\r\n", "\n").split("\n"))
-    filled = pc.not_equal(pc.utf8_trim_whitespace(lines), "")
-    if not pc.any(filled).as_py():
+    names, lines = read_ids(path)
+    if not len(names):
         raise InputError(f"{path}: expected user ids, one a line, but it is empty.")
-    numbers = np.flatnonzero(filled) + 1
-    return _rows(view, lines.filter(filled), lambda place: f"{path}, line {numbers[place]}")
+    return _rows(view, names, lambda place: f"{path}, line {lines[place]}")
 
 
 def _rows(view: TrainingView, names: pa.Array, where: Callable[[int], str]) -> np.ndarray:

@@ -9,7 +9,9 @@ from conftest import make_dataset
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.serving.recommendation import excluded_items, recommend_table, write_recommendations
+from nmtr_tf.serving.left_out import excluded_items, items_by_id, items_of_file
+from nmtr_tf.serving.recommendation import Written, recommend_table, write_recommendations
+from nmtr_tf.serving.request import Request
 from nmtr_tf.serving.users import rows_of_user_file, rows_of_users
 from serving.exports import GMF, random_model
 
@@ -20,17 +22,16 @@ def test_what_is_excluded():
         validation=[(0, 3)],
         test=[(0, 1), (1, 0)],
     )
-    view = dataset.training_view((), "strict")
-    assert not view.matrices["cart"][0, 1]  # strict took it out; the user has touched it nevertheless
     expected = {
         "none": [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0]],
-        "target": [[1, 0, 0, 1, 0], [0, 0, 0, 0, 1]],
-        "all": [[1, 1, 0, 1, 0], [1, 0, 0, 1, 1]],
+        "bought": [[1, 1, 0, 1, 0], [1, 0, 0, 0, 1]],  # those held out for validation and test among them
+        "touched": [[1, 1, 0, 1, 0], [1, 0, 0, 1, 1]],
     }
     for exclude, rows in expected.items():
-        np.testing.assert_array_equal(excluded_items(dataset, view, exclude).toarray(), rows)
-    only_buy = dataset.training_view(("buy",))
-    np.testing.assert_array_equal(excluded_items(dataset, only_buy, "all").toarray(), expected["all"])
+        np.testing.assert_array_equal(excluded_items(dataset, exclude).toarray(), rows)
+    for mask, kind in (("none", "bought"), ("target", "bought"), ("all", "touched")):
+        np.testing.assert_array_equal(excluded_items(dataset, "auto", mask).toarray(), expected[kind])
+        np.testing.assert_array_equal(excluded_items(dataset, "none", mask).toarray(), expected["none"])
 
 
 Catalogue = tuple[keras.Model, Dataset, TrainingView]
@@ -47,7 +48,7 @@ def catalogue() -> Catalogue:
 
 def test_a_table_of_raw_ids(catalogue: Catalogue):
     model, dataset, view = catalogue
-    table = recommend_table(model, dataset, view, [101, "100", 101], k=5)
+    table = recommend_table(model, dataset, view, [101, "100", 101], Request(k=5))
     assert table.columns.tolist() == ["user", "rank", "item", "score"]
     assert table["user"].tolist() == [101] * 4 + [100] * 4
     assert table["rank"].tolist() == [1, 2, 3, 4] * 2
@@ -57,7 +58,7 @@ def test_a_table_of_raw_ids(catalogue: Catalogue):
         logits = model({"user_ids": np.full(4, user - 100), "item_ids": items})["buy"]
         np.testing.assert_allclose(own["score"], logits, rtol=1e-5)
         assert own["score"].is_monotonic_decreasing
-    everybody = recommend_table(model, dataset, view, k=5)
+    everybody = recommend_table(model, dataset, view, None, Request(k=5))
     assert everybody["user"].unique().tolist() == [100, 101, 102]
     pd.testing.assert_frame_equal(
         everybody[everybody["user"] == 100].reset_index(drop=True), table[4:].reset_index(drop=True)
@@ -65,26 +66,52 @@ def test_a_table_of_raw_ids(catalogue: Catalogue):
 
 
 def test_probabilities_are_columns_of_their_own(catalogue: Catalogue):
-    table = recommend_table(*catalogue, [102], k=2, exclude="none", probabilities=True)
+    table = recommend_table(*catalogue, [102], Request(2, exclude="none", probabilities=True))
     names = ["user", "rank", "item", "score", "probability_view", "probability_buy"]
     assert table.columns.tolist() == names
     np.testing.assert_allclose(table["probability_buy"], 1 / (1 + np.exp(-table["score"])), rtol=1e-5)
 
 
 def test_nobody_is_a_table_without_rows(catalogue: Catalogue, tmp_path):
-    table = recommend_table(*catalogue, [], k=2)
+    table = recommend_table(*catalogue, [], Request(k=2))
     assert table.columns.tolist() == ["user", "rank", "item", "score"]
     assert table.empty
-    assert write_recommendations(tmp_path / "nobody.csv", *catalogue, [], k=2) == 0
+    assert write_recommendations(tmp_path / "nobody.csv", *catalogue, [], Request(k=2)) == Written(0, 0)
     assert (tmp_path / "nobody.csv").read_text() == "user,rank,item,score\n"
+
+
+def test_items_for_nobody_and_users_that_nothing_is_left_for(catalogue: Catalogue, tmp_path):
+    request = Request(k=5, exclude="touched", exclude_items=[2, "3", 99, 2])
+    table = recommend_table(*catalogue, None, request)
+    assert set(table["item"]) == {0, 1, 4}
+    assert table.groupby("user")["item"].apply(set).to_dict() == {100: {4}, 101: {0, 4}, 102: {1}}
+    request = Request(k=5, exclude="touched", exclude_items=[2, 3, 4])
+    table = recommend_table(*catalogue, None, request)
+    assert table["user"].unique().tolist() == [101, 102]
+    assert write_recommendations(tmp_path / "recs.csv", *catalogue, None, request) == Written(2, 3, 1)
+    assert pd.read_csv(tmp_path / "recs.csv")["user"].tolist() == [101, 102]
+
+
+def test_items_by_id_and_from_a_file(catalogue: Catalogue, tmp_path):
+    dataset, path = catalogue[1], tmp_path / "items.txt"
+    assert items_by_id(dataset, "exclude_items", ["1", 4, 77]).tolist() == [0, 1, 0, 0, 1]
+    assert not items_by_id(dataset, "exclude_items", ()).any()
+    path.write_text("3\n\n77\n1\n")
+    assert items_of_file(dataset, "exclude_items", path) == [1, 3]
+    path.write_text("\n")
+    assert items_of_file(dataset, "exclude_items", path) == []
+    path.write_text("tea\n")
+    with pytest.raises(InputError, match=r"`exclude_items=.*items.txt`: none of the 1 ids .* ids such as 0"):
+        items_of_file(dataset, "exclude_items", path)
 
 
 def test_a_file_holds_the_table(catalogue: Catalogue, tmp_path):
     done: list[int] = []
     path = tmp_path / "recs.parquet"
-    rows = write_recommendations(path, *catalogue, k=3, exclude="all", progress=done.append)
-    table = recommend_table(*catalogue, k=3, exclude="all")
-    assert rows == len(table)
+    request = Request(k=3, exclude="touched")
+    written = write_recommendations(path, *catalogue, None, request, progress=done.append)
+    table = recommend_table(*catalogue, None, request)
+    assert written == Written(len(table), 3)
     assert sum(done) == 3
     pd.testing.assert_frame_equal(pd.read_parquet(path), table)
 
@@ -97,15 +124,25 @@ def test_a_file_holds_the_table(catalogue: Catalogue, tmp_path):
         ({"user_ids": 100}, "`user_ids` should be a list of ids. Received: 100"),
         ({"k": 6}, "`k=6` is more than the 5 items"),
         ({"k": 0}, "`k` should be at least 1. Received: 0"),
-        ({"exclude": "some"}, "`exclude` should be one of 'none', 'target', 'all'. Received: 'some'"),
+        ({"exclude_items": "1"}, "`exclude_items` should be a list of ids. Received: '1'"),
+        (
+            {"exclude_items": ["x"]},
+            "`exclude_items`: none of the 1 ids is an item of the data set, the first",
+        ),
+        (
+            {"exclude": "some"},
+            "`exclude` should be one of 'auto', 'bought', 'touched', 'none'. Received: 'some'",
+        ),
     ],
 )
 def test_bad_input(catalogue: Catalogue, tmp_path, options, message):
+    user_ids = options.pop("user_ids", None)
+    request = Request(**{"k": 2, **options})
     with pytest.raises(InputError) as error:
-        recommend_table(*catalogue, **{"k": 2, **options})
+        recommend_table(*catalogue, user_ids, request)
     assert message in str(error.value)
     with pytest.raises(InputError):
-        write_recommendations(tmp_path / "recs.csv", *catalogue, **{"k": 2, **options})
+        write_recommendations(tmp_path / "recs.csv", *catalogue, user_ids, request)
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.models.model import build_model, network
 from nmtr_tf.models.plan import resolve
-from nmtr_tf.serving.recommendation import excluded_items
+from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.recommender import Recommendations, Recommender
 
 
@@ -47,11 +47,11 @@ def top_by_hand(scores, hidden, k):
 
 
 @pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_mlp", "nmtr_neumf"])
-@pytest.mark.parametrize("exclude", ["none", "target", "all"])
+@pytest.mark.parametrize("exclude", ["none", "bought", "touched"])
 def test_the_best_items_that_are_left(shop, method, exclude):
     view = shop.training_view()
     scorer = ModelScorer(model_of(view, method))
-    left_out = excluded_items(shop, view, exclude)
+    left_out = excluded_items(shop, exclude)
     users = np.arange(view.num_users, dtype=np.int32)[::-1]
     found = gathered(Recommender(scorer).recommend(users, 30, left_out))
     scores = scorer.scores(tf.constant(users), scorer.item_side()).numpy()  # what the ranking ranks by
@@ -60,7 +60,7 @@ def test_the_best_items_that_are_left(shop, method, exclude):
     np.testing.assert_allclose(found.scores, best, rtol=1e-5, atol=1e-6)
     there = np.isfinite(best)
     np.testing.assert_array_equal(found.items[there], items[there])
-    assert there.all() == (exclude != "all")  # some users touched more than 10 of the 40 items
+    assert there.all() == (exclude != "touched")  # some users touched more than 10 of the 40 items
 
 
 def test_ties_go_by_item_row(shop):
@@ -75,11 +75,26 @@ def test_ties_go_by_item_row(shop):
     np.testing.assert_array_equal(found.items, expected)
 
 
+def test_items_that_nobody_is_offered_come_to_nobody(shop):
+    view = shop.training_view()
+    scorer, users = ModelScorer(model_of(view)), np.arange(view.num_users, dtype=np.int32)
+    offered = np.arange(40) % 4 == 1
+    left_out = excluded_items(shop, "touched")
+    found = gathered(Recommender(scorer, offered).recommend(users, 12, left_out))
+    scores = scorer.scores(tf.constant(users), scorer.item_side()).numpy()
+    items, best = top_by_hand(scores, left_out.toarray() | ~offered, 12)
+    np.testing.assert_allclose(found.scores, best, rtol=1e-5, atol=1e-6)
+    there = np.isfinite(best)
+    np.testing.assert_array_equal(found.items[there], items[there])
+    assert found.num_empty == 0
+    assert gathered(Recommender(scorer, offered & False).recommend(users, 12)).num_empty == len(users)
+
+
 def test_chunks_do_not_change_the_result_and_the_graphs_are_traced_once(shop, monkeypatch):
     view = shop.training_view()
     recommender = Recommender(ModelScorer(model_of(view)))
     users = np.arange(view.num_users, dtype=np.int32)
-    left_out = excluded_items(shop, view, "all")
+    left_out = excluded_items(shop, "touched")
     (whole,) = recommender.recommend(users, 40, left_out, probabilities=True)
     floats = []
 
