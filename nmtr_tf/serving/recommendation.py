@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -15,17 +14,17 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.left_out import excluded_items
-from nmtr_tf.serving.recommender import Recommendations, Recommender
+from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
 from nmtr_tf.serving.request import Request
 from nmtr_tf.serving.table_files import check_table_path, write_table
-from nmtr_tf.serving.users import rows_of_users
+from nmtr_tf.serving.users import AskedUsers, asked_users
 
 
 def recommend_table(
     model: keras.Model,
     dataset: Dataset,
     view: TrainingView,
-    user_ids: Iterable[Any] | None = None,
+    user_ids: Iterable[Any] | AskedUsers | None = None,
     request: Request | None = None,
 ) -> pd.DataFrame:
     """The best items for some users.
@@ -38,16 +37,19 @@ def recommend_table(
         request: What is asked for; None: `Request()`.
 
     Returns:
-        Columns user, rank (from 1), item, score (the target logit) and `probability_<behavior>`; users in
-        the order of `user_ids`, each once. Who has nothing left to be recommended has no row.
+        Columns user, rank (from 1), item, score (the target logit), known_user (bool) and
+        `probability_<behavior>`; users in the order of `user_ids`, each once. Who has nothing left to be
+        recommended has no row. Users that the data set does not have, whether a filter dropped them or they
+        were never seen, get the items with the most training rows of the target: these are their scores,
+        known_user is False, and they have no probabilities.
 
     Raises:
-        InputError: If a user is unknown, k is more than the number of items, or a score is no number.
+        InputError: If an id is not of the data set's kind, k is more than the number of items, or a score is
+            no number.
     """
-    users = rows_of_users(view, user_ids)
-    user_table, item_table = pa.array(view.user_ids), pa.array(view.item_ids)
+    users = asked_users(dataset, user_ids)
     found = _found(model, dataset, view, users, request or Request())
-    return pa.concat_tables(one.table(user_table, item_table) for one in found).to_pandas()
+    return pa.concat_tables(table for table, _ in found).to_pandas()
 
 
 @dataclasses.dataclass
@@ -70,7 +72,7 @@ def write_recommendations(
     model: keras.Model,
     dataset: Dataset,
     view: TrainingView,
-    user_ids: Iterable[Any] | None = None,
+    user_ids: Iterable[Any] | AskedUsers | None = None,
     request: Request | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Written:
@@ -89,13 +91,12 @@ def write_recommendations(
         InputError: As `recommend_table` and `nmtr_tf.serving.table_files.check_table_path` do.
     """
     check_table_path(path)
-    users = rows_of_users(view, user_ids)
-    user_table, item_table = pa.array(view.user_ids), pa.array(view.item_ids)
+    users = asked_users(dataset, user_ids)
     written = Written(0, len(users))
 
     def tables() -> Iterator[pa.Table]:
-        for found in _found(model, dataset, view, users, request or Request()):
-            yield found.table(user_table, item_table)
+        for table, found in _found(model, dataset, view, users, request or Request()):
+            yield table
             written.num_empty += found.num_empty
             if progress:
                 progress(len(found.users))
@@ -105,13 +106,18 @@ def write_recommendations(
 
 
 def _found(
-    model: keras.Model, dataset: Dataset, view: TrainingView, users: np.ndarray, request: Request
-) -> Iterator[Recommendations]:
-    """The recommendations of each chunk of users."""
+    model: keras.Model, dataset: Dataset, view: TrainingView, users: AskedUsers, request: Request
+) -> Iterator[tuple[pa.Table, Recommendations]]:
+    """The recommendations of each chunk of users, with their table."""
     check_k(request.k, view.num_items)
     left_out, offered = excluded_items(dataset, request.exclude, request.mask), request.offered(dataset)
-    recommender = Recommender(ModelScorer(model), offered)
-    yield from recommender.recommend(users, request.k, left_out, request.memory_mb, request.probabilities)
+    recommender = Recommender(ModelScorer(model), offered, popularity_of(view))
+    item_ids, done = pa.array(view.item_ids), 0
+    for found in recommender.recommend(
+        users.rows, request.k, left_out, request.memory_mb, request.probabilities
+    ):
+        yield found.table(users.ids[done : done + len(found.users)], item_ids), found
+        done += len(found.users)
 
 
 def check_k(k: int, num_items: int) -> None:

@@ -40,7 +40,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.exported_items import exported_items, kept
-from nmtr_tf.serving.recommender import penalty
+from nmtr_tf.serving.recommender import penalty, popularity_of
 
 _MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
@@ -80,7 +80,7 @@ class ServedModel(tf.Module):
         self.item_rows = _line_table(items, tf.string, tf.int64, -1)
         self.ids_of_items = _line_table(items, tf.int64, tf.string, "")
         self.indptr, self.indices = kept(left_out.indptr.astype(np.int64)), kept(left_out.indices)
-        self.popularity = kept(view.target.sum(axis=0).astype(np.float32))
+        self.popularity = kept(popularity_of(view))
         self.penalty = None if offered is None or offered.all() else kept(penalty(offered))
 
     def recommend(self, user_id):

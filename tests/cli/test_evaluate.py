@@ -73,7 +73,6 @@ def test_recommend_lists_unbought_items(shop_dir, workdir, capsys):
         (evaluate, ["--workdir=nowhere"], "expected the directory of a trained run"),
         (evaluate, [], "--workdir is needed"),
         (evaluate, ["--workdir={run}", "--mask=some"], "mask"),
-        (recommend, ["--workdir={run}", "--user_ids=nobody"], "'nobody' is no user"),
         (recommend, ["--workdir={run}", "--k=1000"], "more than the 40 items"),
     ],
 )

@@ -29,7 +29,7 @@ def test_all_users_with_ids_as_the_log_had_them(text_run, number_run, tmp_path, 
         if suffix == "csv":
             table = pd.read_csv(path, keep_default_na=False, dtype={"user": str, "item": str} if text else {})
         assert table.columns.tolist() == [
-            "user", "rank", "item", "score", "probability_view", "probability_buy"
+            "user", "rank", "item", "score", "known_user", "probability_view", "probability_buy"
         ]  # fmt: skip
         (expected,) = Recommender(ModelScorer(run.model)).recommend(
             np.arange(view.num_users, dtype=np.int32), 4, excluded_items(run.dataset, "auto")
@@ -85,7 +85,22 @@ def test_where_nothing_is_left_it_says_so(text_run, tmp_path, capsys):
     out = capsys.readouterr().out.splitlines()
     assert out[0] == f"0 rows for 6 users written to {tmp_path}/recs.csv"
     assert out[1] == "6 of them have no row: nothing is left to recommend to them"
-    assert (tmp_path / "recs.csv").read_text() == "user,rank,item,score\n"
+    assert (tmp_path / "recs.csv").read_text() == "user,rank,item,score,known_user\n"
+
+
+def test_unknown_users_are_shown_what_is_popular(number_run, tmp_path, capsys):
+    assert call(recommend, f"--workdir={number_run}", "--user_ids=8,9", "--k=2") == 0
+    first, second = capsys.readouterr().out.split("\n\n")[:2]
+    assert first.startswith("For 8 (known: no, never seen), what is popular:\n")
+    lines = [line.split() for line in first.splitlines()]
+    assert lines[1] == ["rank", "item", "buy", "rows", "in", "training"]
+    counts = Run(number_run).view.target.toarray().sum(axis=0)
+    assert lines[3] == ["1", str(100 + np.argmax(counts)), str(counts.max())]
+    assert second.startswith("For 9, who did")
+    flags = ["--user_ids=8,9,7", "--k=2", f"--output={tmp_path}/recs.csv"]
+    assert call(recommend, f"--workdir={number_run}", *flags) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "2 of them get what is popular: 2 never seen"
+    assert pd.read_csv(tmp_path / "recs.csv")["known_user"].tolist() == [False] * 2 + [True] * 2 + [False] * 2
 
 
 def test_items_that_are_recommended_to_nobody(number_run, tmp_path):
@@ -119,9 +134,9 @@ def test_the_terminal_shows_every_probability_when_told(text_run, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--user_ids=9,8"], "--user_ids: '8' is no user of the data set; expected ids such as"),
-        (["--user_ids=09"], "'09' is no user"),
-        (["--users_file=users.txt"], "users.txt, line 3: 'nobody' is no user"),
+        (["--user_ids=9,ann"], "--user_ids: 'ann' should be a whole number, as the user ids of the data set"),
+        (["--user_ids=09"], "'09' should be a whole number"),
+        (["--users_file=users.txt"], "users.txt, line 3: 'nobody' should be a whole number"),
         (["--users_file=empty.txt"], "empty.txt: expected user ids, one a line, but it is empty"),
         (["--users_file=latin.txt"], "latin.txt, line 2: expected UTF-8"),
         (["--users_file=nowhere.txt"], "nowhere.txt"),
