@@ -62,6 +62,10 @@ class WarmStart:
             run = init_from if isinstance(init_from, Run) else Run(init_from)
             if not run.is_finished:
                 raise InputError(f"{expected}. Its status: {run.info.status!r}.")
+            if run.info.final_of:  # what is held out of newer data may be among its training rows
+                raise InputError(
+                    f"{expected} that can be evaluated. It is fitted on everything; name {run.info.final_of}."
+                )
             return cls(name, run.plan, network(run.model), *run.ids())
         except InputError as error:
             if str(error).startswith(expected):

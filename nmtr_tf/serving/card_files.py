@@ -105,9 +105,21 @@ def _data(card: ModelCard) -> str:
     return (
         f"## Data\n\n{data['name']}, read from `{data.get('source', 'unknown')}`; fingerprint "
         f"`{data['fingerprint']}`.\n\n{_table(list(table), [list(table.values())])}\n\n"
-        f"Protocol: {card.view.protocol}. Training rows: {rows}. "
+        f"{_trained_on(card)}: {rows}. "
         f"Audit: {card.audit or 'not audited (see the command `audit`).'}"
     )
+
+
+def _trained_on(card: ModelCard) -> str:
+    if card.facts.final_of:
+        return "Fitted on everything, the rows that are held out of an evaluation included. Training rows"
+    return f"Protocol: {card.view.protocol}. Training rows"
+
+
+_OF_ANOTHER = (
+    "**Of the run `{name}`**, which was trained with the same settings, but without the held-out rows. This "
+    "model was fitted on them as well and cannot be measured on them."
+)
 
 
 def _metrics(card: ModelCard) -> str:
@@ -120,8 +132,9 @@ def _metrics(card: ModelCard) -> str:
         [group, f"{int(row['users']):,}", *(_number(row[name]) for name in names)]
         for group, row in found.iterrows()
     ]
+    whose = f"{_OF_ANOTHER.format(name=card.facts.final_of)}\n\n" if card.facts.final_of else ""
     return (
-        f"## Metrics\n\nHeld-out {evaluation.split} items, ranked among the whole catalogue; protocol "
+        f"## Metrics\n\n{whose}Held-out {evaluation.split} items, ranked among the whole catalogue; protocol "
         f"{evaluation.protocol}, mask {evaluation.mask}.\n\n{_table(['users', 'pairs', *names], lines)}"
     )
 
@@ -154,7 +167,11 @@ def _settings(card: ModelCard) -> str:
         for section in card.facts.config.to_json().values()
         for name, value in section.items()
     ]
-    return f"## Settings\n\nBest epoch: {card.facts.best_epoch}.\n\n{_table(['setting', 'value'], lines)}"
+    facts = card.facts
+    epochs = (
+        f"Best epoch: {facts.best_epoch}." if facts.best_epoch else f"The last of {facts.num_epochs} epochs."
+    )
+    return f"## Settings\n\n{epochs}\n\n{_table(['setting', 'value'], lines)}"
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> str:

@@ -31,7 +31,10 @@ class ModelFacts:
             `nmtr_tf.serving.left_out.excluded_items`.
         exclude_items: Ids of the items that it recommends to nobody.
         best_epoch: The epoch (from 1) whose weights it has; None: the last.
-        evaluation: Of its ranking of the test items; None: it was not evaluated.
+        evaluation: Of its ranking of the test items; None: it was not evaluated. Of a model that is fitted on
+            everything: that of the run whose settings it has.
+        final_of: That run; None: the model is not fitted on everything.
+        num_epochs: Epochs that it trained, where its weights are the last; None: those of `best_epoch`.
         versions: Package -> version, of the training.
     """
 
@@ -41,6 +44,8 @@ class ModelFacts:
     exclude_items: Sequence[Any] = ()
     best_epoch: int | None = None
     evaluation: Evaluation | None = None
+    final_of: str | None = None
+    num_epochs: int | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -99,7 +104,10 @@ class ModelCard:
         return {"nmtr_tf": nmtr_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
 
     def to_json(self) -> dict[str, Any]:
-        """Entries of model.json; "metrics" and "audit" are None where nothing was evaluated or audited."""
+        """Entries of model.json; "metrics" and "audit" are None where nothing was evaluated or audited.
+
+        Where "final_of" is not None, "metrics" are those of that run, not of the model.
+        """
         view, facts = self.view, self.facts
         return {
             "model": self.plan.name,
@@ -112,6 +120,8 @@ class ModelCard:
             "protocol": view.protocol,
             "training_rows": self.training_rows,
             "best_epoch": facts.best_epoch,
+            "final_of": facts.final_of,
+            "num_epochs": facts.num_epochs,
             "metrics": _metrics(facts.evaluation) if facts.evaluation else None,
             "audit": self.audit,
             "config": facts.config.to_json(),
