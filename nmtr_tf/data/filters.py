@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nmtr_tf.data.dropped import DroppedUsers
 from nmtr_tf.data.events import Events
 from nmtr_tf.errors import InputError
 
@@ -16,6 +17,8 @@ class Rows:
         self.events = events
         self.index = np.arange(len(events))
         self.report: list[dict[str, Any]] = []
+        self._users = self._present("user")
+        self._gone: list[tuple[str, np.ndarray]] = []
         self._left = self._counts()
 
     def keep(self, index: np.ndarray, name: str) -> None:
@@ -25,6 +28,18 @@ class Rows:
         removed = {what: self._left[what] - left[what] for what in left}
         self.report.append({"filter": name, **removed})
         self._left = left
+        users = self._present("user")
+        if len(gone := np.flatnonzero(self._users & ~users)):
+            self._gone.append((name, gone))
+        self._users = users
+
+    @property
+    def dropped(self) -> DroppedUsers:
+        """The users without rows, and the step that took their last."""
+        gone = [rows for _, rows in self._gone]
+        rows = np.concatenate([*gone, np.zeros(0, np.int64)])
+        steps = np.repeat(np.arange(len(gone), dtype=np.int32), list(map(len, gone)))
+        return DroppedUsers(self.events.users[rows], steps, tuple(name for name, _ in self._gone))
 
     def column(self, name: str) -> np.ndarray:
         """A column of the events, of the rows that are left."""
@@ -34,9 +49,14 @@ class Rows:
         """Which of the rows that are left are of the target, bool."""
         return self.column("behavior") == len(self.events.behaviors) - 1
 
+    def _present(self, name: str) -> np.ndarray:
+        """Which users or items have rows that are left, bool."""
+        number = len(getattr(self.events, f"{name}s"))
+        return np.bincount(self.column(name), minlength=number) > 0
+
     def _counts(self) -> dict[str, int]:
-        users = int(np.count_nonzero(np.bincount(self.column("user"))))
-        items = int(np.count_nonzero(np.bincount(self.column("item"))))
+        users = int(np.count_nonzero(self._present("user")))
+        items = int(np.count_nonzero(self._present("item")))
         return {"users": users, "items": items, "rows": len(self.index)}
 
     def compacted(self) -> Events:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.filters import Rows, check_held_out, filter_rows, first_of_duplicates
 from nmtr_tf.data.logs.readers import read_log
@@ -62,11 +63,13 @@ class Prepared:
         events: Distinct events sorted by (user, item, behavior), ids re-numbered without gaps.
         split: int8 [num_events], positions in `SPLITS`.
         filters: What each step removed: {"filter", "users", "items", "rows"} in order.
+        dropped: The users that are gone, and the step that each fell to.
     """
 
     events: Events
     split: np.ndarray
     filters: list[dict[str, Any]]
+    dropped: DroppedUsers = NOBODY
 
     def table_one(self) -> dict[str, int]:
         """The data set's row of Table I: users, items, rows per behavior, target first, held-out included."""
@@ -90,7 +93,7 @@ def prepare_events(events: Events, options: PrepareOptions) -> Prepared:
         raise InputError("No rows are left after the filters; relax them or look at the log.")
     kept = rows.compacted()
     split = leave_one_out(kept, options.seed)
-    return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report)
+    return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report, rows.dropped)
 
 
 def prepare(
@@ -155,4 +158,4 @@ def prepare(
         "table_one": prepared.table_one(),
     }
     protocol = protocol or ("released" if is_split else "strict")
-    return Dataset(prepared.events, prepared.split, protocol, about)
+    return Dataset(prepared.events, prepared.split, protocol, about, dropped=prepared.dropped)

@@ -29,8 +29,13 @@ class RunSetup:
     view: TrainingView
 
 
-def set_up(config: RunConfig, dataset: Dataset) -> RunSetup:
+def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> RunSetup:
     """Resolves a config for a data set.
+
+    Args:
+        config: The config.
+        dataset: The data set.
+        on_everything: Whether held-out rows are trained on as well, as for a final run.
 
     Raises:
         InputError: If an option fits neither the method nor the data set, or that is none.
@@ -43,7 +48,7 @@ def set_up(config: RunConfig, dataset: Dataset) -> RunSetup:
     config = dataset.resolved(config)
     plan = resolve(config, config.data.behaviors)
     check_metrics(config.evaluation)
-    view = dataset.view(config)
+    view = dataset.full_view(config) if on_everything else dataset.view(config)
     _check_splits(config, view)
     return RunSetup(config, plan, view)
 

@@ -63,6 +63,10 @@ class WarmStart:
             raise InputError(f"{expected}: {error}") from None
         if not run.is_finished:
             raise InputError(f"{expected}. Its status: {run.info.status!r}.")
+        if run.info.final_of:  # what is held out of newer data may be among its training rows
+            raise InputError(
+                f"{expected} that can be evaluated. It is fitted on everything; name {run.info.final_of}."
+            )
         return cls(name, run, *ids)
 
     @property
