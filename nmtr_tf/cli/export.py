@@ -13,7 +13,7 @@ from absl import flags
 
 from nmtr_tf.cli.console import import_tensorflow, say
 from nmtr_tf.cli.flags import new_flags, require, run
-from nmtr_tf.cli.left_out import define_left_out, items_of_flag
+from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
 from nmtr_tf.files import read_json
 from nmtr_tf.reporting.tables import format_table
 
@@ -30,6 +30,7 @@ flags.DEFINE_integer(
     lower_bound=1,
 )
 define_left_out(FLAGS)
+define_items(FLAGS, "the model card then has examples with titles")
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 
 
@@ -49,7 +50,13 @@ def _export(values: flags.FlagValues) -> None:
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)
     exclude_items = items_of_flag(values, "exclude_items", trained.dataset)
-    directory = trained.export(values.export_dir, values.k, values.exclude, exclude_items=exclude_items or ())
+    directory = trained.export(
+        values.export_dir,
+        values.k,
+        values.exclude,
+        exclude_items=exclude_items or (),
+        items=values.items or None,
+    )
     say(values, _summary(directory, read_json(directory / "model.json")["signatures"]))
 
 

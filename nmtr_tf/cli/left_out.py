@@ -28,6 +28,16 @@ def define_left_out(values: flags.FlagValues) -> None:
     )
 
 
+def define_items(values: flags.FlagValues, use: str) -> None:
+    """Defines --items, whose titles are put to a use."""
+    flags.DEFINE_string(
+        "items",
+        "",
+        f"CSV file of items with the columns id and title, others passed over; {use}.",
+        flag_values=values,
+    )
+
+
 def items_of_flag(values: flags.FlagValues, name: str, dataset: Dataset) -> list[Any] | None:
     """The items of the catalogue that the file of a flag names; None: no file is given."""
     path = values[name].value

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
-from nmtr_tf.cli.left_out import define_left_out, items_of_flag
+from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.reporting.tables import format_table
@@ -43,6 +43,14 @@ flags.DEFINE_string(
 )
 flags.DEFINE_bool("probabilities", False, "Add the probability of every predicted behavior.", **_at)
 define_left_out(FLAGS)
+define_items(FLAGS, "titles are added to tables and files")
+flags.DEFINE_string(
+    "among",
+    "",
+    "File of the only items that are recommended (those in stock, say), an id a line, UTF-8; ids that the "
+    "data set does not have are passed over.",
+    **_at,
+)
 flags.DEFINE_integer(
     "memory_mb", 256, "Memory for the scores of one chunk of users, in MiB.", lower_bound=1, **_at
 )
@@ -112,6 +120,8 @@ def _asked(values: flags.FlagValues, trained: "Run") -> dict[str, Any]:
         "k": values.k,
         "exclude": values.exclude,
         "exclude_items": items_of_flag(values, "exclude_items", trained.dataset) or (),
+        "among": items_of_flag(values, "among", trained.dataset),
+        "items": values.items or None,
         "memory_mb": values.memory_mb,
     }
 
@@ -137,8 +147,8 @@ def _for_unknown(who: str, trained: "Run", found: list[dict[str, Any]]) -> str:
     """What is popular, for a user that the data set does not have."""
     if not found:
         return f"{who}: {_NOTHING}"
-    rows = [[line["rank"], str(line["item"]), int(line["score"])] for line in found]
-    columns = ["rank", "item", f"{trained.view.target_behavior} rows in training"]
+    rows = [[line["rank"], str(line["item"]), *_title(line), int(line["score"])] for line in found]
+    columns = ["rank", "item", *_title_column(found), f"{trained.view.target_behavior} rows in training"]
     return format_table(f"{who}, what is popular:", columns, rows)
 
 
@@ -155,13 +165,31 @@ def _for_known(
         [
             line["rank"],
             str(line["item"]),
+            *_title(line),
             *(line[f"probability_{name}"] for name in behaviors),
             _shown(history, user, line["row"]),
         ]
         for line in found
     ]
-    columns = ["rank", "item", *(f"probability of {name}" for name in behaviors), "shown before"]
+    columns = [
+        "rank",
+        "item",
+        *_title_column(found),
+        *(f"probability of {name}" for name in behaviors),
+        "shown before",
+    ]
     return format_table(f"For {user_id}, who did {done}:", columns, rows)
+
+
+def _title_column(found: list[dict[str, Any]]) -> list[str]:
+    return ["title"] if "title" in found[0] else []
+
+
+def _title(line: dict[str, Any]) -> list[str]:
+    """The title of an item, on one line, where titles are given; "" where it has none."""
+    if "title" not in line:
+        return []
+    return ["" if pd.isna(line["title"]) else " ".join(line["title"].split())]
 
 
 def _shown(history: Mapping[str, sparse.csr_array], user: int, item: int) -> str:

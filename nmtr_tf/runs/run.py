@@ -13,6 +13,7 @@ from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.runs.checks import check_split, evaluation_config
 from nmtr_tf.runs.opened import OpenedRun
 from nmtr_tf.runs.report import write_report
+from nmtr_tf.serving.examples import examples_of
 from nmtr_tf.serving.export import export_model
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.model_card import ModelFacts
@@ -116,6 +117,8 @@ class Run(OpenedRun):
         memory_mb: int = 256,
         *,
         exclude_items: Collection[Any] = (),
+        among: Collection[Any] | None = None,
+        items: str | Path | pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """The best items for some users: see `nmtr_tf.serving.recommendation.recommend_table`.
 
@@ -128,16 +131,19 @@ class Run(OpenedRun):
             probabilities: Whether to add the probability of every predicted behavior.
             memory_mb: Memory for the scores of some users at once, in MiB.
             exclude_items: Ids of items that are recommended to nobody.
+            among: Ids of the only items that are recommended, those in stock, say; None: all.
+            items: A CSV file or a data frame with the columns id and title, whose titles are added.
 
         Returns:
-            A row for each user and rank: columns user, rank (from 1), item, score, known_user. Users that the
-            data set does not have get what is popular, with known_user False; `why_unknown` says why.
+            A row for each user and rank: columns user, rank (from 1), item, title (with `items`), score,
+            known_user. Users that the data set does not have get what is popular, with known_user False;
+            `why_unknown` says why.
 
         Raises:
             InputError: If an id is not of the data set's kind, or k is larger than the catalogue.
         """
         mask = self.config.evaluation.mask
-        request = Request(k, exclude, mask, exclude_items, probabilities, memory_mb)
+        request = Request(k, exclude, mask, exclude_items, among, items, probabilities, memory_mb)
         return recommend_table(self.model, self.dataset, self.view, user_ids, request)
 
     def why_unknown(self, user_ids: Iterable[Any]) -> dict[Any, str]:
@@ -151,6 +157,7 @@ class Run(OpenedRun):
         exclude: str = "auto",
         *,
         exclude_items: Collection[Any] = (),
+        items: str | Path | pd.DataFrame | None = None,
     ) -> Path:
         """Writes the next version of a SavedModel, with its model card.
 
@@ -159,6 +166,7 @@ class Run(OpenedRun):
             k: Items that a recommendation has at most; None: 100, or the whole of a smaller catalogue.
             exclude: Items left out of their user's, as for `recommend`.
             exclude_items: Ids of items that are recommended to nobody.
+            items: A CSV file or a data frame with the columns id and title; the model card then has examples.
 
         Returns:
             The directory of the version.
@@ -166,13 +174,16 @@ class Run(OpenedRun):
         Raises:
             InputError: If it cannot be exported.
         """
+        count = min(100, self.view.num_items) if k is None else k
         mask = self.config.evaluation.mask
-        offered = Request(exclude_items=exclude_items).offered(self.dataset)
+        request = Request(count, exclude, mask, exclude_items, items=items)
+        offered = request.offered(self.dataset)
         facts = ModelFacts(
             dataset=self.dataset,
             config=self.config,
             exclude=exclude,
             exclude_items=self.dataset.item_ids[~offered].tolist(),
+            examples=() if items is None else examples_of(self.model, self.dataset, self.view, request),
             best_epoch=self.info.best_epoch,
             evaluation=self.known_evaluation,
             final_of=self.info.final_of,
@@ -180,7 +191,6 @@ class Run(OpenedRun):
             versions=self.info.versions,
         )
         left_out = excluded_items(self.dataset, exclude, mask)
-        count = min(100, self.view.num_items) if k is None else k
         return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts, offered)
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:

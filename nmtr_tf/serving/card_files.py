@@ -27,8 +27,8 @@ def write_model_card(directory: str | Path, card: ModelCard) -> None:
 
 def card_text(card: ModelCard) -> str:
     """MODEL_CARD.md."""
-    parts = (_head, _use, _data, _metrics, _signatures, _settings)
-    return "\n\n".join(part(card) for part in parts) + "\n"
+    parts = (_head, _use, _data, _metrics, _examples, _signatures, _settings)
+    return "\n\n".join(text for part in parts if (text := part(card))) + "\n"
 
 
 def _head(card: ModelCard) -> str:
@@ -141,6 +141,18 @@ def _metrics(card: ModelCard) -> str:
 
 def _number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.4f}"
+
+
+def _examples(card: ModelCard) -> str:
+    """Users with their items; nothing where items have no titles."""
+    if not card.facts.examples:
+        return ""
+
+    def text(value: str | int | list[str]) -> str:
+        return " ".join(("; ".join(value) or "-").split()) if isinstance(value, list) else str(value)
+
+    lines = [[text(value) for value in one.values()] for one in card.facts.examples]
+    return f"## Examples\n\n{_table(list(card.facts.examples[0]), lines)}"
 
 
 def _signatures(card: ModelCard) -> str:

@@ -30,6 +30,7 @@ class ModelFacts:
         exclude: Which items it leaves out: "auto", "bought", "touched" or "none", see
             `nmtr_tf.serving.left_out.excluded_items`.
         exclude_items: Ids of the items that it recommends to nobody.
+        examples: What `nmtr_tf.serving.examples.examples_of` gives; none where items have no titles.
         best_epoch: The epoch (from 1) whose weights it has; None: the last.
         evaluation: Of its ranking of the test items; None: it was not evaluated. Of a model that is fitted on
             everything: that of the run whose settings it has.
@@ -42,6 +43,7 @@ class ModelFacts:
     config: RunConfig
     exclude: str = "auto"
     exclude_items: Sequence[Any] = ()
+    examples: Sequence[Mapping[str, Any]] = ()
     best_epoch: int | None = None
     evaluation: Evaluation | None = None
     final_of: str | None = None
@@ -131,6 +133,7 @@ class ModelCard:
             "left_out": self.left_out,
             "exclude_items": [str(one) for one in facts.exclude_items],
             "signatures": self.signatures,
+            "examples": [dict(example) for example in facts.examples],
         }
 
 

@@ -37,7 +37,8 @@ def recommend_table(
         request: What is asked for; None: `Request()`.
 
     Returns:
-        Columns user, rank (from 1), item, score (the target logit), known_user (bool) and
+        Columns user, rank (from 1), item, title (where `request.items` names some), score (the target logit),
+        known_user (bool) and
         `probability_<behavior>`; users in the order of `user_ids`, each once. Who has nothing left to be
         recommended has no row. Users that the data set does not have, whether a filter dropped them or they
         were never seen, get the items with the most training rows of the target: these are their scores,
@@ -112,11 +113,11 @@ def _found(
     check_k(request.k, view.num_items)
     left_out, offered = excluded_items(dataset, request.exclude, request.mask), request.offered(dataset)
     recommender = Recommender(ModelScorer(model), offered, popularity_of(view))
-    item_ids, done = pa.array(view.item_ids), 0
+    item_ids, titles, done = pa.array(view.item_ids), request.titles(dataset), 0
     for found in recommender.recommend(
         users.rows, request.k, left_out, request.memory_mb, request.probabilities
     ):
-        yield found.table(users.ids[done : done + len(found.users)], item_ids), found
+        yield found.table(users.ids[done : done + len(found.users)], item_ids, titles), found
         done += len(found.users)
 
 

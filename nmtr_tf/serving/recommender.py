@@ -40,16 +40,17 @@ class Recommendations:
         """Users that nothing is left for."""
         return int((~np.isfinite(self.scores).any(axis=1)).sum())
 
-    def table(self, user_ids: pa.Array, item_ids: pa.Array) -> pa.Table:
+    def table(self, user_ids: pa.Array, item_ids: pa.Array, titles: pa.Array | None = None) -> pa.Table:
         """One row per user and recommended item.
 
         Args:
             user_ids: Raw ids of these users, int64 or string [n].
             item_ids: Raw ids of all item rows, int64 or string [num_items].
+            titles: Titles of all item rows, string [num_items]; None: there are none.
 
         Returns:
-            Columns user, rank (int32, from 1), item, score (float32), known_user (bool) and
-            `probability_<behavior>` (float32; null for unknown users).
+            Columns user, rank (int32, from 1), item, title (where there are titles), score (float32),
+            known_user (bool) and `probability_<behavior>` (float32; null for unknown users).
         """
         there = np.isfinite(self.scores)
         who, place = np.nonzero(there)
@@ -57,6 +58,7 @@ class Recommendations:
             "user": user_ids.take(pa.array(who)),
             "rank": pa.array(place + 1, pa.int32()),
             "item": item_ids.take(pa.array(self.items[there])),
+            **({} if titles is None else {"title": titles.take(pa.array(self.items[there]))}),
             "score": self.scores[there],
             "known_user": (self.users >= 0)[who],
         }
