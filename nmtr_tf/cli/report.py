@@ -17,7 +17,6 @@ from absl import flags
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.errors import InputError
-from nmtr_tf.reporting.titles import read_titles
 
 FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
@@ -48,7 +47,9 @@ def _report(values: flags.FlagValues) -> None:
         raise InputError(
             f"`workdir={workdir}` has a run for each seed; name one of them, such as {seeds[0].parent}."
         )
-    titles = read_titles(values["items"].value) if values["items"].value else {}
+    items = values["items"].value
+    if items and not Path(items).is_file():
+        raise InputError(f"`items={items}`: no such file.")
     import_tensorflow()
     from nmtr_tf.runs import Run
     from nmtr_tf.training.device import set_device
@@ -65,7 +66,7 @@ def _report(values: flags.FlagValues) -> None:
 
         path = trained.report(
             values.output or None,
-            titles=titles,
+            items=items or None,
             baselines=values.baselines,
             k=values.k,
             num_users=values.num_users,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import nmtr_tf
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
@@ -18,13 +20,14 @@ from nmtr_tf.runs.report_data import data_part
 from nmtr_tf.runs.report_lists import recommend_all, spread_part, user_cards
 from nmtr_tf.runs.report_results import measure, result_headlines, results_part
 from nmtr_tf.runs.reported import ReportedRun
+from nmtr_tf.serving.titles import titles_by_id
 
 
 def write_report(
     run: ReportedRun,
     path: str | Path | None = None,
     *,
-    titles: Mapping[str, str] | None = None,
+    items: "str | Path | pd.DataFrame | None" = None,
     baselines: bool = True,
     k: int = 10,
     num_users: int = 20,
@@ -35,7 +38,7 @@ def write_report(
     Args:
         run: The run.
         path: File to write or replace, whole or not at all; None: report.html in the run's directory.
-        titles: Raw item id, as text -> title.
+        items: A CSV file or a data frame with the columns id and title, whose titles are shown.
         baselines: Whether baselines are evaluated, to stand beside the run.
         k: Items that each user is recommended.
         num_users: Users that are shown with what they are recommended.
@@ -56,7 +59,8 @@ def write_report(
     path = Path(path) if path is not None else run.directory.report_path  # type: ignore[union-attr]
     if path.is_dir():
         raise InputError(f"{path}: expected a file, but it is a directory.")
-    write_page(path, report_page(run, titles or {}, baselines, k, num_users, progress))
+    titles = {} if items is None else titles_by_id(run.dataset, items)
+    write_page(path, report_page(run, titles, baselines, k, num_users, progress))
     return path
 
 

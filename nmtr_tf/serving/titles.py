@@ -50,6 +50,12 @@ def item_titles(dataset: Dataset, items: "str | Path | pd.DataFrame") -> pa.Arra
     return table["title"].combine_chunks().take(rows)
 
 
+def titles_by_id(dataset: Dataset, items: "str | Path | pd.DataFrame") -> dict[str, str]:
+    """Raw id, as text -> title, of the items that have one; raises what `item_titles` does."""
+    titles = item_titles(dataset, items).to_pylist()
+    return {str(raw): title for raw, title in zip(dataset.item_ids, titles, strict=True) if title is not None}
+
+
 def _read(path: str | Path) -> pa.Table:
     """The columns id and title of a CSV file, as text."""
     convert = pyarrow.csv.ConvertOptions(

@@ -47,7 +47,7 @@ def test_a_data_set_that_was_moved(workdir, shop_dir, tmp_path, capsys):
             "--workdir=seeds has a run for each seed; name one of them, such as seeds/seed_0.",
         ),
         (["--items=nowhere.csv"], "--items=nowhere.csv: no such file"),
-        (["--items=other.csv"], "--items=other.csv: expected the columns id and title. Found: item."),
+        (["--items=other.csv"], "--items=other.csv: expected a CSV file with the columns id and title."),
         (["--output=folder"], "--output=folder should be a file, but it is a directory"),
         (["--output=other.csv/page.html"], "other.csv"),
         (["--k=0"], "flag --k=0"),

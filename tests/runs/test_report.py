@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import make_dataset
 from reporting.pages import Parsed
@@ -294,7 +295,8 @@ onload = () => {
 def test_a_browser_shows_it_on_a_desk_and_on_a_phone(stored, tmp_path):
     browser = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/user"]
     odd = {str(item): f"<b>{'long title ' * 9}</b>{'x' * 60}" for item in stored.view.item_ids}
-    path = write_report(stored, tmp_path / "page.html", titles=odd)
+    items = pd.DataFrame({"id": list(odd), "title": list(odd.values())})
+    path = write_report(stored, tmp_path / "page.html", items=items)
     shot = ["--hide-scrollbars", "--window-size=1100,1500", f"--screenshot={tmp_path}/page.png"]
     subprocess.run([*browser, *shot, path.as_uri()], check=True, capture_output=True, timeout=120)
     pixels = matplotlib.image.imread(tmp_path / "page.png")
