@@ -18,7 +18,7 @@ def test_the_page_is_in_the_run_directory_unless_told(workdir, tmp_path, capsys)
     assert len(page.all("article")) == 2
     assert "EASE" not in page.words
     (workdir / "report.html").unlink()
-    (tmp_path / "items.csv").write_text("id,title\nitem-0000,Tea <b>\n" + "".join(
+    (tmp_path / "items.csv").write_text("id,title\n" + "".join(
         f"item-{number:04d},Title {number} <b>\n" for number in range(40)
     ))  # fmt: skip
     flags = [*quick, f"--items={tmp_path}/items.csv", f"--output={tmp_path}/new/page.html", "--quiet"]
