@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null
 
 test: $(VENV)/installed
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" --numprocesses=2 --dist=worksteal
 
 test-slow: $(VENV)/installed
 	$(RUN) -m pytest -m slow -rs
