@@ -181,9 +181,10 @@ class EvaluationConfig:
         ("HR", "NDCG"), "Metrics at each K: HR, NDCG, Recall, MRR, MAP, coverage or one of your own."
     )
     mask: str = option(
-        "target",
-        "Training items left out of the ranking: those of the target behavior, of all behaviors, or none.",
-        ("none", "target", "all"),
+        "auto",
+        "Training items left out of the ranking: those of the target behavior, of all behaviors of the data "
+        "set, or none; auto: all under protocol strict, where no held-out item was touched, else target.",
+        ("auto", "none", "target", "all"),
     )
     groups: tuple[int, ...] = option(
         (5, 9, 13, 17, 21),
@@ -200,6 +201,12 @@ class EvaluationConfig:
         require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
         distinct = bool(self.metrics) and len(set(self.metrics)) == len(self.metrics)
         require(self, distinct, "metrics", "different names")
+
+    def mask_under(self, protocol: str) -> str:
+        """The mask, "none", "target" or "all": "auto" is what the protocol asks."""
+        if self.mask != "auto":
+            return self.mask
+        return "all" if protocol == "strict" else "target"
 
     @property
     def metric_names(self) -> list[str]:

@@ -118,13 +118,14 @@ def write_figure(study: Study, figure: str, wanted: Wanted, results: Results, se
     """
     drawing = draw(study, figure, wanted, results, selection)
     stem = study.variant(f"figure{figure}").name(study.dataset.behaviors)
-    path = study.workdir / f"{stem}_{study.protocol}_{selection}"
+    path = study.workdir / f"{stem}_{study.question.folder}_{selection}"
     files = [*save_figure(drawing.figure, path), path.with_name(path.name + ".json")]
     about = {
         "schema": SCHEMA,
         "figure": int(figure),
         "dataset": study.name,
         "protocol": study.protocol,
+        "mask": study.question.mask,
         "selection": selection,
         "seed": study.seed,
     }
@@ -203,7 +204,7 @@ _EPOCHS = {"validation": "epoch chosen by validation", "peak": "best epoch on te
 
 
 def _title(study: Study, *further: str) -> str:
-    about = [study.name, f"protocol {study.protocol}", f"seed {study.seed}"]
+    about = [study.name, str(study.question), f"seed {study.seed}"]
     return ", ".join([*about, *further])
 
 

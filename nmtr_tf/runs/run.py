@@ -58,6 +58,8 @@ class Run(OpenedRun):
         """
         check_split(split)
         self._refuse_final()
+        if protocol and protocol != self.view.protocol:
+            options = {"mask": "auto", **options}  # the run's own is that of its protocol
         config = evaluation_config(self.config.evaluation, options)
         view = self.dataset.view(self.config.with_options(protocol=protocol)) if protocol else self.view
         ranks = rank_held_out(ModelScorer(self.model), view, split, config, progress=progress)
@@ -105,7 +107,7 @@ class Run(OpenedRun):
         return stored or split in self._evaluations
 
     def ranks(self, split: str = "test") -> pd.DataFrame:
-        """The ranks of the last evaluation on a split: columns user, item, rank (from 0), num_candidates."""
+        """The ranks of the last evaluation on a split: see `Evaluation.ranks_table`."""
         return self.evaluation(split).ranks_table()
 
     def recommend(

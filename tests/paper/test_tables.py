@@ -80,7 +80,7 @@ def test_several_seeds_train_what_is_missing(made, pretence, capsys):
     stored = [workdir / "results" / "shop" / "strict" / f"nmtr_gmf{end}.json" for end in ("", "-seed_3")]
     first, second = map(read_json, stored)
     assert (first["seed"], second["seed"]) == (0, 3)
-    assert first["ranks"] != second["ranks"]
+    assert first["places"] != second["places"]
     assert not list(stored[0].parent.glob("baseline*seed*"))
     three, beside = read_json(workdir / "table3_strict_validation.json")["tables"]
     assert three["rows"][1]["entries"]["NDCG@10"]["value"] == first["test"]["NDCG@10"]

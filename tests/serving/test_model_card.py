@@ -59,7 +59,7 @@ def test_facts_of_a_model(dataset):
     assert found["audit"] is None
     assert found["behaviors"] == found["predicted_behaviors"] == ["view", "cart", "buy"]
     assert (found["k"], found["exclude"], found["signatures"]) == (10, "auto", SIGNATURES)
-    assert (found["left_out"], found["exclude_items"]) == ("bought", [])
+    assert (found["left_out"], found["exclude_items"]) == ("touched", [])
 
 
 def test_the_card_says_what_is_not_known(dataset):
@@ -80,10 +80,11 @@ def test_the_card_has_metrics_audit_signatures_and_settings(dataset):
         dataset_fingerprint=dataset.fingerprint,
         about={"method": "nmtr_gmf"},
         metrics={"HR@50": 0.25},
-        groups={"a|b": {"num_pairs": 34, "HR@50": 0.125}},
+        groups={"a|b": {"num_pairs": 34, "num_users": 34, "HR@50": 0.125}},
         users=np.arange(1234),
         items=np.zeros(1234, int),
-        ranks=np.zeros(1234),
+        ranks=np.zeros(1234, int),
+        tied=np.ones(1234, int),
         num_candidates=np.full(1234, 40, np.int32),
     )
     card = card_of(dataset, evaluation=evaluation)
@@ -92,16 +93,14 @@ def test_the_card_has_metrics_audit_signatures_and_settings(dataset):
     metrics = card.to_json()["metrics"]
     assert metrics["HR@50"] == 0.25
     assert (metrics["split"], metrics["num_pairs"], metrics["method"]) == ("test", 1234, "nmtr_gmf")
-    assert metrics["groups"] == {"a|b": {"num_pairs": 34, "HR@50": 0.125}}
+    assert metrics["groups"] == {"a|b": {"num_pairs": 34, "num_users": 34, "HR@50": 0.125}}
     assert ["all", "1,234", "0.2500"] in lines
     assert "| a\\|b" in text
     assert "protocol strict, mask target" in text
     assert "Audit: Nothing leaks." in text
     assert ["`serving_default`", "`user_id` string [?]", "`scores` float32 [?, 10]"] in lines
     assert ["`embedding_dim`", "64"] in lines
-    assert (
-        "everything that the user bought (`buy`), in the whole data set, is left out (`exclude=auto`" in text
-    )
+    assert "touched by any behavior, in the whole data set, is left out (`exclude=auto`, `mask=all`)" in text
 
 
 def audit(fingerprint):
@@ -135,7 +134,7 @@ def test_a_data_set_that_is_stored_nowhere(dataset):
     ("exclude", "left_out", "held"),
     [
         ("none", "nothing is left out", "vectors learned"),
-        ("auto", "the user bought (`buy`), in the whole data set", "what they did as `buy`"),
+        ("auto", "touched by any behavior, in the whole data set", "everything that they did"),
         ("bought", "the user bought (`buy`), in the whole data set", "what they did as `buy`"),
         ("touched", "touched by any behavior, in the whole data set", "everything that they did"),
     ],
@@ -146,12 +145,13 @@ def test_the_card_says_what_is_left_out_and_what_the_files_hold(dataset, exclude
     assert held in text
 
 
-def test_a_model_judged_on_untouched_items_leaves_touched_ones_out(dataset):
-    card = card_of(dataset, {"method": "nmtr_gmf", "mask": "all"})
-    assert (card.to_json()["exclude"], card.to_json()["left_out"]) == ("auto", "touched")
+@pytest.mark.parametrize("options", [{"mask": "target"}, {"protocol": "released"}])
+def test_a_model_judged_on_touched_items_too_leaves_bought_ones_out(dataset, options):
+    card = card_of(dataset, {"method": "nmtr_gmf", **options})
+    assert (card.to_json()["exclude"], card.to_json()["left_out"]) == ("auto", "bought")
     assert (
-        "touched by any behavior, in the whole data set, is left out (`exclude=auto`, `mask=all`)"
-        in " ".join(card_text(card).split())
+        "everything that the user bought (`buy`), in the whole data set, is left out (`exclude=auto`, "
+        "`mask=target`)" in " ".join(card_text(card).split())
     )
 
 
