@@ -51,8 +51,8 @@ class Study:
             decide the method, behaviors, protocol, shares, kind of training and seed themselves.
         given: The options that people gave, such as "num_epochs=20": they are for every method, and results
             remember them.
-        results_dir: Holds <data set>/<protocol>/<cell>.json, where the mask is not the protocol's
-            <protocol>-mask_<mask>; None: <workdir>/results.
+        results_dir: Holds <data set>/<protocol>/<cell>.json, where the mask is not that of
+            runs by default <protocol>-mask_<mask>; None: <workdir>/results.
         overwrite: Whether cells that have a result are trained again.
         progress: What to tell meanwhile.
 

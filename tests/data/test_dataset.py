@@ -280,7 +280,7 @@ def test_config_is_resolved_for_a_data_set(dataset, tmp_path):
     def config(*data: Any, mask: str) -> RunConfig:
         return RunConfig(data=DataConfig(*data)).with_options(mask=mask)
 
-    found = dataset.resolved(RunConfig())
+    found = dataset.resolved(RunConfig().with_options(mask="auto"))
     assert found == config("", BEHAVIORS, "released", mask="target")
     stored = dataset.save(tmp_path / "d")
     assert stored.resolved(found) == config(str(tmp_path / "d"), BEHAVIORS, "released", mask="target")

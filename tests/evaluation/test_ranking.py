@@ -218,7 +218,7 @@ def test_mask_all_hides_touched_items_and_is_refused_under_a_leak():
 def test_the_mask_is_what_the_protocol_asks():
     view, scores = several_items(2)
     for protocol, mask in (("released", "target"), ("strict", "all")):
-        assert EvaluationConfig().mask_under(protocol) == mask
+        assert EvaluationConfig(mask="auto").mask_under(protocol) == mask
         assert EvaluationConfig(mask="none").mask_under(protocol) == "none"
     touched = sparse.csr_array(np.indices((23, 31)).sum(axis=0) % 2 == 0)
     keep = [(user, item) for user, item in view.held_out["test"] if not touched[user, item]]
@@ -236,7 +236,7 @@ def test_the_mask_is_what_the_protocol_asks():
     assert auto.num_candidates.tolist() == [31 - hidden[user].sum() for user in auto.users]
 
 
-CONFIGS = (EvaluationConfig(), EvaluationConfig(mask="all"))
+CONFIGS = (EvaluationConfig(mask="auto"), EvaluationConfig(mask="all"))
 
 
 def test_empty_split():

@@ -48,8 +48,11 @@ def test_none_is_ranked_twice(study, pretence, monkeypatch):
     # Only the data and the evaluation determine them.
     other = study_of(study.dataset.directory, study.workdir, "--learning_rate=0.5", "--num_layers=2")
     assert run_baselines(other).keys() == first.keys()
-    with pytest.raises(ValueError, match="`mask` is 'all' there and 'target' here"):
-        run_baselines(study_of(study.dataset.directory, study.workdir, "--mask=target"))
+    with pytest.raises(ValueError, match=r"`ks` is .* there and .* here"):
+        run_baselines(study_of(study.dataset.directory, study.workdir, "--ks=3", "--monitor=NDCG@3"))
+    # Another mask is another question, whose results lie in a folder of their own.
+    masked = study_of(study.dataset.directory, study.workdir, "--mask=auto")
+    assert masked.results_path == study.results_path.with_name("strict-mask_all")
 
 
 class Told(Progress):

@@ -213,11 +213,11 @@ def test_a_truncated_file_is_refused(runs, keep):
         ("not JSON", "expected JSON"),
         ("[]", "expected a JSON object"),
         (
-            '{"split": "test", "protocol": "strict", "mask": "all"}',
+            '{"schema": 3, "split": "test", "protocol": "strict", "mask": "all"}',
             "expected the entry 'dataset_fingerprint'",
         ),
         (
-            '{"split": "test", "dataset_fingerprint": "abc", "protocol": "strict", "mask": "target"}',
+            '{"schema": 3, "split": "test", "dataset_fingerprint": "abc", "protocol": "strict", "mask": "x"}',
             "expected metrics such as HR@50",
         ),
     ],
