@@ -45,18 +45,24 @@ def _places(
         float32 [2, n], exact up to 2^24 items; NaN in rows that hold a score that is NaN or infinite.
     """
     own = tf.gather(scores, items, batch_dims=1)
-    counts = tf.reduce_sum(_above_and_level(scores, own[:, None]), axis=2)
     masked = tf.gather_nd(scores, tf.stack([masked_rows, masked_items], axis=1))
-    itself = masked_items == tf.gather(items, masked_rows)
-    hidden = tf.where(itself, 0.0, _above_and_level(masked, tf.gather(own, masked_rows)))
-    hidden = tf.math.unsorted_segment_sum(tf.transpose(hidden), masked_rows, tf.size(items))
-    return counts - tf.transpose(hidden)
+    itself, own_of_masked = masked_items == tf.gather(items, masked_rows), tf.gather(own, masked_rows)
+    counts = []
+    for count in (_above, _level):  # two sums, not one over a stack, which XLA would not fuse
+        hidden = tf.where(itself, 0.0, count(masked, own_of_masked))
+        hidden = tf.math.unsorted_segment_sum(hidden, masked_rows, tf.size(items))
+        counts.append(tf.reduce_sum(count(scores, own[:, None]), axis=1) - hidden)
+    return tf.stack(counts)
 
 
-def _above_and_level(scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
-    """1 for each score above `own`, NaN if it is not finite; then 1 for each that is level with it."""
-    above = tf.where(tf.math.is_finite(scores), tf.cast(scores > own, tf.float32), np.nan)
-    return tf.stack([above, tf.cast(scores == own, tf.float32)])
+def _above(scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """1 for each score above `own`; NaN where it is not finite."""
+    return tf.where(tf.math.is_finite(scores), tf.where(scores > own, 1.0, 0.0), np.nan)
+
+
+def _level(scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+    """1 for each score that is level with `own`."""
+    return tf.where(scores == own, 1.0, 0.0)
 
 
 def _top_items(scores: tf.Tensor, split: Sequence[tf.Tensor], length: int) -> tf.Tensor:
