@@ -12,7 +12,7 @@ import pandas as pd
 from absl import flags
 from scipy import sparse
 
-from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
+from nmtr_tf.cli.console import import_tensorflow, progress_bar, say, show
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
 from nmtr_tf.data.dataset import Dataset
@@ -137,7 +137,7 @@ def _show(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
             text = _for_unknown(f"For {user_id} (known: no, {unknown[user_id]})", trained, own)
         else:
             text = _for_known(values, trained, user_id, row, own)
-        print(text + "\n")
+        show(text + "\n")
 
 
 _NOTHING = "nothing is left to recommend."
