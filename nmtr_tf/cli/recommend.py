@@ -33,7 +33,9 @@ flags.DEFINE_string(
     "users_file", "", "File of users, an id a line, UTF-8; an id that comes again counts once.", **_at
 )
 flags.DEFINE_bool("all_users", False, "Recommend to all users of the data set; needs --output.", **_at)
-flags.DEFINE_integer("k", 10, "Items for each user.", lower_bound=1, **_at)
+flags.DEFINE_integer(
+    "k", None, "Items for each user; empty: 10, or all of a smaller catalogue.", lower_bound=1, **_at
+)
 flags.DEFINE_string(
     "output",
     "",

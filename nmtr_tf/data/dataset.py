@@ -143,14 +143,18 @@ class Dataset(BehaviorMatrices):
         return self.directory.resolve().name if self.directory else "data"
 
     def resolved(self, config: RunConfig) -> RunConfig:
-        """The config with behaviors, protocol and directory spelled out for this data set."""
+        """The config with behaviors, protocol, directory and cut-offs spelled out for this data set.
+
+        Raises:
+            InputError: As `RunConfig.of_catalogue` does.
+        """
         data = dataclasses.replace(
             config.data,
             dataset_dir=str(self.directory or ""),
             behaviors=config.data.behaviors or self.behaviors,
             protocol=config.data.protocol or self.protocol,
         )
-        return dataclasses.replace(config, data=data)
+        return dataclasses.replace(config, data=data).of_catalogue(self.num_items)
 
     def view(self, config: RunConfig) -> TrainingView:
         """The training view of a run; raises what `training_view` does."""

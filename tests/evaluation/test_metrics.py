@@ -18,9 +18,9 @@ from nmtr_tf.evaluation.metrics import (
     ndcg,
     reciprocal_rank,
     register_metric,
-    shown_k,
 )
 from nmtr_tf.evaluation.ranks import Ranks
+from nmtr_tf.sections import shown_k
 
 
 def ranks_of(*ranks: float, top_items=None, num_items: int = 20) -> Ranks:
