@@ -161,7 +161,9 @@ def test_a_metric_that_gives_no_numbers(own_metrics, function):
 
 def test_no_ranks():
     with pytest.raises(ValueError, match="at least one rank"):
-        mean_metrics(ranks_of(), EvaluationConfig())
+        mean_metrics(ranks_of(), EvaluationConfig(ks=(5,)))
+    with pytest.raises(ValueError, match="`config` should have `ks`"):
+        mean_metrics(ranks_of(0), EvaluationConfig())
 
 
 def test_some_of_the_ranks():
