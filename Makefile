@@ -14,13 +14,17 @@ $(VENV)/installed: setup.py
 	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# Shows a command, runs it and says how long it took.
+TIMED := @timed() { echo "\$$ $$*"; began=$$(date +%s); "$$@" && echo "[$$(($$(date +%s) - began)) s]" && echo; }; timed
+
 demo: $(VENV)/installed
-	$(NMTR) prepare --source=synthetic --dataset_dir=out/shop --overwrite
-	$(NMTR) train --method_settings=quickstart --overwrite
-	$(NMTR) evaluate --workdir=out/demo
-	$(NMTR) recommend --workdir=out/demo --k=5
-	rm -rf out/models/demo
-	$(NMTR) export --workdir=out/demo --export_dir=out/models/demo --k=5
+	$(TIMED) $(NMTR) prepare --source=synthetic --dataset_dir=out/shop --overwrite
+	$(TIMED) $(NMTR) train --method_settings=quickstart --overwrite
+	$(TIMED) $(NMTR) evaluate --workdir=out/demo
+	$(TIMED) $(NMTR) train --final_of=out/demo --workdir=out/demo_final --overwrite
+	$(TIMED) $(NMTR) recommend --workdir=out/demo_final --k=5
+	@rm -rf out/models/demo
+	$(TIMED) $(NMTR) export --workdir=out/demo_final --export_dir=out/models/demo --k=5
 	@echo "The exported model, asked by a fresh process that has TensorFlow alone:"
 	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
 	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null

@@ -22,12 +22,23 @@ class RunConfig:
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
 
     def __post_init__(self):
-        metrics = self.evaluation.metric_names
-        if self.training.monitor not in metrics:
+        metrics, monitor = self.evaluation.metric_names, self.training.monitor
+        if metrics and monitor and monitor not in metrics:
             raise InputError(
                 f"`monitor` should be a metric that is computed, one of {', '.join(metrics)}. "
-                f"Received: {self.training.monitor!r}."
+                f"Received: {monitor!r}."
             )
+
+    def of_catalogue(self, num_items: int) -> "RunConfig":
+        """The config with cut-offs and the metric that selects epochs spelled out, for so many items.
+
+        Raises:
+            InputError: If that metric is given and is not computed.
+        """
+        evaluation = self.evaluation.of_catalogue(num_items)
+        monitor = self.training.monitor or evaluation.shown_metric
+        training = dataclasses.replace(self.training, monitor=monitor)
+        return dataclasses.replace(self, evaluation=evaluation, training=training)
 
     def with_options(self, **options: Any) -> "RunConfig":
         """The config with some options, of whichever section, replaced.

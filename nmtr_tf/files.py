@@ -1,6 +1,7 @@
 """Writing files and directories whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,18 +12,57 @@ from typing import Any
 
 from nmtr_tf.errors import InputError
 
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Names `path` in the errors of a block that writes it.
+
+    Some libraries name no file, others a temporary one; TensorFlow and HDF5 say only in words what the
+    system answered.
+
+    Raises:
+        OSError: With the reason, and `path` as its file name, whatever a library raised.
+    """
+    path = Path(path)
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        own, temporary = getattr(error, "filename", None), path.absolute().parent / f".{path.stem}."
+        if isinstance(own, str) and not os.path.abspath(own).startswith(str(temporary)):
+            raise  # it says what it is about
+        code = _refusal(error)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def _refusal(error: Exception) -> int | None:
+    """The system's number of an error in writing; None: it is no such error."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    return next((code for code in _REFUSALS if os.strerror(code) in str(error)), None)
+
 
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary name beside `path`; renames it to `path` when the block ends well."""
+    """Yields a temporary name beside `path`; renames it to `path` when the block ends well.
+
+    Raises:
+        OSError: As `writing` does.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -30,18 +70,22 @@ def new_directory(path: str | Path) -> Iterator[Path]:
     """Yields a temporary directory beside `path`; renames it to `path` when the block ends well.
 
     A directory that stands at `path` is replaced at that moment: callers decide before whether it may be.
+
+    Raises:
+        OSError: As `writing` does.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    temporary.chmod(0o755)
-    try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary.chmod(0o755)
+        try:
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

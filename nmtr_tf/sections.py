@@ -6,6 +6,7 @@ registered name can be written to a file.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from nmtr_tf.errors import InputError
@@ -134,7 +135,11 @@ class TrainingConfig:
     stage_epochs: tuple[int, ...] = option(
         (), "Sequential training: epochs of each behavior, weakest first; empty: num_epochs each."
     )
-    monitor: str = option("NDCG@100", "Validation metric that selects the best epoch.")
+    monitor: str = option(
+        "",
+        "Validation metric that selects the best epoch; empty: NDCG, or else the first metric, at 100 or the "
+        "largest K.",
+    )
     patience: int = option(10, "Evaluations without improvement before training stops; 0: never stop early.")
     eval_every: int = option(1, "Epochs between two evaluations.")
     eval_users: int = option(
@@ -172,11 +177,31 @@ class TrainingConfig:
         )
 
 
+_KS = (50, 80, 100, 200)  # the paper's
+_SMALL_KS = (1, 2, 5, 10, 20, 50, 100)
+
+
+def default_ks(num_items: int) -> tuple[int, ...]:
+    """The cut-offs K where none are given: the paper's where there are more items, else smaller ones."""
+    small = [k for k in _SMALL_KS if 2 * k <= num_items][-4:]
+    return _KS if num_items > max(_KS) else tuple(small) or (1,)
+
+
+def shown_k(ks: Iterable[int]) -> int:
+    """The K of what shows one: 100, the paper's, where it is measured; else the largest."""
+    ks = set(ks)
+    return 100 if 100 in ks else max(ks)
+
+
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
     """How the held-out items are ranked."""
 
-    ks: tuple[int, ...] = option((50, 80, 100, 200), "Cut-offs K of the metrics.")
+    ks: tuple[int, ...] = option(
+        (),
+        "Cut-offs K of the metrics; empty: 50,80,100,200 or, of at most 200 items, the four largest of "
+        "1,2,5,10,20,50,100 that are not above half of them.",
+    )
     metrics: tuple[str, ...] = option(
         ("HR", "NDCG"), "Metrics at each K: HR, NDCG, Recall, MRR, MAP, coverage or one of your own."
     )
@@ -195,7 +220,7 @@ class EvaluationConfig:
     def __post_init__(self):
         check_types(self)
         check_choices(self)
-        require(self, bool(self.ks) and min(self.ks) >= 1, "ks", "positive numbers")
+        require(self, min(self.ks, default=1) >= 1, "ks", "positive numbers")
         ascending = all(a < b for a, b in zip((0, *self.groups), self.groups, strict=False))
         require(self, ascending, "groups", "positive numbers in ascending order")
         require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
@@ -212,3 +237,12 @@ class EvaluationConfig:
     def metric_names(self) -> list[str]:
         """Every metric that is computed, as it is written: "HR@50", "NDCG@50", "HR@80", ..."""
         return [f"{metric}@{k}" for k in self.ks for metric in self.metrics]
+
+    def of_catalogue(self, num_items: int) -> "EvaluationConfig":
+        """The section with cut-offs spelled out for a catalogue of so many items."""
+        return dataclasses.replace(self, ks=self.ks or default_ks(num_items))
+
+    @property
+    def shown_metric(self) -> str:
+        """The one that pictures show and that selects epochs: NDCG, or else the first, at `shown_k`."""
+        return f"{'NDCG' if 'NDCG' in self.metrics else self.metrics[0]}@{shown_k(self.ks)}"

@@ -62,7 +62,6 @@ def test_json_round_trip():
         (TrainingConfig, "train_mode", "parallel", "one of 'multitask', 'sequential'"),
         (TrainingConfig, "stage_epochs", (5, 0), "at least 1 each"),
         (TrainingConfig, "loss_reduction", "max", "one of 'sum', 'mean'"),
-        (EvaluationConfig, "ks", (), "positive numbers"),
         (EvaluationConfig, "ks", (0,), "positive numbers"),
         (EvaluationConfig, "metrics", (), "different names"),
         (EvaluationConfig, "metrics", ("HR", "HR"), "different names"),
@@ -108,7 +107,30 @@ def test_a_stored_config_of_earlier_versions(share):
 
 def test_monitor_has_to_be_computed():
     with pytest.raises(InputError, match=r"`monitor` .*HR@5, NDCG@5.* Received: 'NDCG@100'"):
-        RunConfig(evaluation=EvaluationConfig(ks=(5,)))
+        RunConfig(training=TrainingConfig(monitor="NDCG@100"), evaluation=EvaluationConfig(ks=(5,)))
+    with pytest.raises(InputError, match=r"`monitor` .*HR@2, NDCG@2.* Received: 'NDCG@100'"):
+        RunConfig(training=TrainingConfig(monitor="NDCG@100")).of_catalogue(5)
+
+
+@pytest.mark.parametrize(
+    ("num_items", "ks", "monitor"),
+    [
+        (1, (1,), "NDCG@1"),
+        (4, (1, 2), "NDCG@2"),
+        (30, (1, 2, 5, 10), "NDCG@10"),
+        (150, (5, 10, 20, 50), "NDCG@50"),
+        (200, (10, 20, 50, 100), "NDCG@100"),
+        (201, (50, 80, 100, 200), "NDCG@100"),
+    ],
+)
+def test_cut_offs_are_what_the_catalogue_allows(num_items, ks, monitor):
+    config = RunConfig().of_catalogue(num_items)
+    assert (config.evaluation.ks, config.training.monitor) == (ks, monitor)
+
+
+def test_what_is_given_stands_whatever_the_catalogue():
+    config = RunConfig().with_options(ks=(5, 500), metrics=("HR",)).of_catalogue(30)
+    assert (config.evaluation.ks, config.training.monitor) == ((5, 500), "HR@500")
 
 
 def test_options_are_replaced_by_name_in_whichever_section():

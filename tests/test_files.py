@@ -1,13 +1,15 @@
 """Files and directories are written whole or not at all."""
 
+import errno
 import json
+import os
 import stat
 
 import numpy as np
 import pytest
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_directory, new_file, read_json, write_json
+from nmtr_tf.files import new_directory, new_file, read_json, write_json, writing
 
 
 def tree(root) -> dict[str, str]:
@@ -83,6 +85,50 @@ def test_failed_new_directory_changes_nothing(tmp_path, before, error):
     with pytest.raises(error):
         write()
     assert tree(tmp_path) == ({"d": "/", "d/x": "old"} if before else {})
+
+
+FULL = os.strerror(errno.ENOSPC)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "Error writing bytes to file. Detail: ..."),
+        OSError(f"Can't synchronously write data (errno = 28, error message = '{FULL}')"),
+        RuntimeError(f"{{{{node SaveV2}}}} x/variables; {FULL} [Op:SaveV2]"),
+        None,
+    ],
+    ids=["Arrow", "HDF5", "TensorFlow", "Python"],
+)
+@pytest.mark.parametrize("new", [new_file, new_directory])
+def test_errors_in_writing_name_what_was_to_be_written(tmp_path, monkeypatch, new, error):
+    def write():
+        with new("a.b") as temporary:
+            raise error or OSError(errno.ENOSPC, FULL, f"{temporary}/x")
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=FULL) as caught:
+        write()
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "a.b")
+    assert tree(tmp_path) == {}
+
+
+OTHERS = [InputError(FULL), ValueError("x"), OSError("x"), OSError(errno.ENOENT, "no such file", "read.csv")]
+
+
+@pytest.mark.parametrize("error", OTHERS)
+def test_other_errors_stay_as_they_are(error):
+    with pytest.raises(type(error)) as caught, writing("a"):
+        raise error
+    assert caught.value is error
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    for new in (new_file, new_directory):
+        with pytest.raises(OSError, match="File exists") as caught, new(tmp_path / "file" / "x"):
+            pass
+        assert caught.value.filename == str(tmp_path / "file")
 
 
 def test_json_round_trip(tmp_path):

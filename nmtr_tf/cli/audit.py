@@ -21,7 +21,9 @@ FLAGS = new_flags(EvaluationConfig, only=("eval_memory_mb",))
 _at = {"flag_values": FLAGS}
 flags.DEFINE_string("dataset_dir", None, "Data set directory written by prepare.", **_at)
 flags.DEFINE_string("output_dir", "", "Where to write; empty: the data set directory.", **_at)
-flags.DEFINE_integer("k", 100, "K of the rules' HR@K.", **_at, lower_bound=1)
+flags.DEFINE_integer(
+    "k", None, "K of the rules' HR@K; empty: 100, or less where there are few items.", **_at, lower_bound=1
+)
 flags.DEFINE_integer("seed", 0, "Seed of the rule 'random'.", **_at, lower_bound=0)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 

@@ -21,10 +21,11 @@ from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, run, whole_numbers
 from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.metrics import check_metrics, shown_k
+from nmtr_tf.evaluation.metrics import check_metrics, metric_ks
 from nmtr_tf.evaluation.significance import CONFIDENCE
 from nmtr_tf.files import new_directory, write_json
 from nmtr_tf.reporting.comparisons import differences_table, means_table, plot_differences
+from nmtr_tf.reporting.tables import note_on_ks
 
 if TYPE_CHECKING:  # they import TensorFlow or pandas, which come after the flags are checked
     from nmtr_tf.evaluation.results import Evaluation
@@ -79,6 +80,8 @@ def _compare(values: flags.FlagValues, paths: list[str]) -> None:
     title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {first.num_users:,} users"
     seeds = " (mean ± standard deviation over seeds)" if any(one.seeds for one in found.runs) else ""
     say(values, means_table(title + seeds, found.means_and_stddevs()))
+    if note := note_on_ks(metric_ks(metrics), first.num_candidates):
+        say(values, note)
     difference = f"Difference from {found.baseline.name}, paired by user"
     say(values, "\n" + differences_table(difference, found.tests))
     if values.output_dir:
@@ -95,8 +98,7 @@ def _metrics(values: flags.FlagValues, first: "Evaluation") -> tuple[list[str], 
     kinds = values.metrics or list(dict.fromkeys(name.split("@")[0] for name in first.user_metrics))
     config = EvaluationConfig(ks=tuple(whole_numbers(values, "ks") or first.ks), metrics=tuple(kinds))
     check_metrics(config)
-    kind = "NDCG" if "NDCG" in config.metrics else config.metrics[0]
-    shown = values.metric or f"{kind}@{shown_k(config.ks)}"
+    shown = values.metric or config.shown_metric
     if shown not in config.metric_names:
         known = ", ".join(config.metric_names)
         raise InputError(f"`metric` should be one of {known}. Received: {shown!r}.")

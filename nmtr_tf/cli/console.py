@@ -1,8 +1,10 @@
 """What a command does on the terminal: exit statuses, one-line errors, progress bars."""
 
 import contextlib
+import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, TextIO
 
@@ -23,16 +25,20 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         Its status; 2 after printing one line about bad input; 130 and 141 where the user, or what reads the
         output, had enough.
     """
+    _take_any_text()
     try:
-        status = action() or 0
-        sys.stdout.flush()
+        with warnings.catch_warnings():
+            # Of matplotlib: a picture shows boxes for letters that its font lacks.
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+            status = action() or 0
+        if not status:
+            show("", end="")  # what plugins printed goes out too
     except BrokenPipeError:
         # As with `| head`. Python would complain once more when it closes the output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except (flags.Error, InputError, OSError) as error:
-        text = error.as_flags(names) if isinstance(error, InputError) else str(error)
-        print("error: " + " ".join(_for_commands(text).split()), file=sys.stderr)
+        print("error: " + " ".join(_message(error, names).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -40,15 +46,43 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
     return status
 
 
-def _for_commands(text: str) -> str:
-    """The library's message about a part that nobody registered says how a command gets to know it."""
+def _take_any_text() -> None:
+    """What the console's encoding lacks is shown as `?`, in what is printed, in errors and on bars.
+
+    Ids, titles and behaviors are whatever the log has; a console need not be UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's takes everything
+            stream.reconfigure(errors="replace")
+
+
+def _message(error: Exception, names: Collection[str]) -> str:
+    """What an error says; of one of the system, where and what."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    text = error.as_flags(names) if isinstance(error, InputError) else str(error)
+    # The library's message about a part that nobody registered says how a command gets to know it.
     return text.replace("has to be registered first", "has to be registered first, by a module in --plugins")
 
 
+def show(text: str, end: str = "\n") -> None:
+    """Prints to standard output, at once.
+
+    Raises:
+        OSError: If it cannot be written, as when it goes into a file on a full disk.
+    """
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
 def say(values: flags.FlagValues, text: str) -> None:
-    """Prints to standard output, unless --quiet."""
+    """Prints to standard output, unless --quiet; raises what `show` does."""
     if not values.quiet:
-        print(text, flush=True)
+        show(text)
 
 
 def progress_bar(values: flags.FlagValues, total: int | None, unit: str, **options: Any) -> tqdm:
@@ -76,8 +110,9 @@ def silenced(descriptor: int) -> Iterator[TextIO]:
     """Sends what is written to a file descriptor nowhere; gives a file that still writes there."""
     saved, null = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, descriptor)
+    encoding = getattr(sys.stderr, "encoding", None)
     try:
-        with open(saved, "w", buffering=1, closefd=False) as file:
+        with open(saved, "w", 1, encoding, "replace", closefd=False) as file:
             yield file
     finally:
         os.dup2(saved, descriptor)

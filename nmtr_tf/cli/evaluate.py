@@ -20,7 +20,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE
 from nmtr_tf.evaluation.metrics import check_metrics
-from nmtr_tf.reporting.tables import metrics_table
+from nmtr_tf.reporting.tables import metrics_table, note_on_ks
 
 if TYPE_CHECKING:  # they import TensorFlow or pandas, which come after the flags are checked
     import pandas as pd
@@ -107,10 +107,10 @@ def _evaluate_runs(values: flags.FlagValues) -> None:
     if seeds:
         found = {path.name: _evaluate_run(values, path) for path in seeds}
         first = next(iter(found.values()))
-        say(values, metrics_table(f"{first.method}, {_title(first)}", _seeds_table(found)))
+        _show(values, f"{first.method}, {_title(first)}", _seeds_table(found), first)
         return
     evaluation = _evaluate_run(values, Path(values.workdir))
-    say(values, metrics_table(f"{evaluation.method}, {_title(evaluation)}", evaluation.table()))
+    _show(values, f"{evaluation.method}, {_title(evaluation)}", evaluation.table(), evaluation)
     say(values, f"\nRanks:       {values.workdir}/ranks_{values.split}.parquet")
     say(values, f"Curves:      {values.workdir}/curves.png")
     say(values, f"TensorBoard: tensorboard --logdir={values.workdir}/events")
@@ -128,6 +128,13 @@ def _evaluate_run(values: flags.FlagValues, workdir: Path) -> "Evaluation":
             values.split, protocol=values.protocol, progress=bar.update, **given(EvaluationConfig, values)
         )
     return opened.evaluation(values.split)
+
+
+def _show(values: flags.FlagValues, title: str, table: "pd.DataFrame", one: "Evaluation") -> None:
+    """Prints a table of metrics, and a note on the K that say nothing; `one` of its evaluations is enough."""
+    say(values, metrics_table(title, table))
+    if note := note_on_ks(one.ks, one.num_candidates):
+        say(values, note)
 
 
 def _title(found: "Evaluation") -> str:
@@ -176,7 +183,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
         evaluation.save(Path(values.output_dir) / name)
         tables.append(evaluation.table().loc[["all"]].set_axis([name]))
     title = f"{_title(evaluation)}, {evaluation.num_users:,} users"
-    say(values, metrics_table(title, pd.concat(tables)))
+    _show(values, title, pd.concat(tables), evaluation)
 
 
 def _names(values: flags.FlagValues, dataset: Dataset) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import flags
 
-from nmtr_tf.cli.console import exit_status
+from nmtr_tf.cli.console import exit_status, show
 from nmtr_tf.cli.method_settings import settings_file
 from nmtr_tf.cli.plugins import import_plugins
 from nmtr_tf.cli.typed import as_typed
@@ -176,7 +176,7 @@ def _run(
 ) -> None:
     rest = parse(values, argv)
     if values.help:
-        print(_help(values, about), flush=True)
+        show(_help(values, about))
         return
     if rest and not takes_arguments:
         raise InputError(f"Unexpected argument {rest[0]!r}; flags are written --name=value, see --help.")

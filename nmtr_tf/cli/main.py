@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmtr_tf.cli.console import exit_status
+from nmtr_tf.cli.console import exit_status, show
 from nmtr_tf.cli.typed import command
 from nmtr_tf.errors import InputError
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None, packages: Sequence[str] = ("nmtr_tf.
 def _main(arguments: list[str], packages: Sequence[str]) -> int:
     found = _commands(packages)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_listing({name: line for name, (_, line) in found.items()}))
+        show(_listing({name: line for name, (_, line) in found.items()}))
         return 0
     name, *rest = arguments
     if name not in found:

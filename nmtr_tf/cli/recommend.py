@@ -12,7 +12,7 @@ import pandas as pd
 from absl import flags
 from scipy import sparse
 
-from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
+from nmtr_tf.cli.console import import_tensorflow, progress_bar, say, show
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
 from nmtr_tf.data.dataset import Dataset
@@ -33,7 +33,9 @@ flags.DEFINE_string(
     "users_file", "", "File of users, an id a line, UTF-8; an id that comes again counts once.", **_at
 )
 flags.DEFINE_bool("all_users", False, "Recommend to all users of the data set; needs --output.", **_at)
-flags.DEFINE_integer("k", 10, "Items for each user.", lower_bound=1, **_at)
+flags.DEFINE_integer(
+    "k", None, "Items for each user; empty: 10, or all of a smaller catalogue.", lower_bound=1, **_at
+)
 flags.DEFINE_string(
     "output",
     "",
@@ -137,7 +139,7 @@ def _show(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
             text = _for_unknown(f"For {user_id} (known: no, {unknown[user_id]})", trained, own)
         else:
             text = _for_known(values, trained, user_id, row, own)
-        print(text + "\n")
+        show(text + "\n")
 
 
 _NOTHING = "nothing is left to recommend."

@@ -27,11 +27,10 @@ from nmtr_tf.cli.flags import (
     new_flags,
     require,
     run,
-    section_from_flags,
     whole_numbers,
 )
 from nmtr_tf.cli.typed import command
-from nmtr_tf.config import EvaluationConfig, RunConfig
+from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import get_method
@@ -80,11 +79,11 @@ def _train(values: flags.FlagValues) -> None:
     require(values, "dataset_dir", "workdir")
     config = config_from_flags(values)
     workdir, seeds = Path(values.workdir), whole_numbers(values, "seeds")
-    configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
-    configs = configs or {workdir: config}
     dataset = Dataset.load(config.data.dataset_dir)
     # What does not fit fails here, before TensorFlow is imported and before the first of several seeds.
-    set_up(config, dataset)
+    config = set_up(config, dataset).config
+    configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
+    configs = configs or {workdir: config}
     for path in configs:
         RunDirectory(path).check_free(values.overwrite)
         if values.init_from and path.resolve() == Path(values.init_from).resolve():
@@ -154,7 +153,7 @@ def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, datas
 def _show_seeds(values: flags.FlagValues, runs: "Mapping[Path, Run]") -> None:
     """A table of the epochs that were kept, with mean and standard deviation."""
     kept = {path.name: run.history[(run.info.best_epoch or 0) - 1] for path, run in runs.items()}
-    measured = section_from_flags(EvaluationConfig, values).metric_names
+    measured = next(iter(runs.values())).config.evaluation.metric_names
     names = ["train/loss", *(f"{split}/{name}" for split in ("validation", "test") for name in measured)]
     names = [name for name in names if all(name in logs for logs in kept.values())]
     numbers = np.array([[logs[name] for name in names] for logs in kept.values()])

@@ -86,7 +86,7 @@ def _run(values: flags.FlagValues, search: Search) -> None:
 
     def on_trial(number: int, trial: Trial) -> None:
         bars[number].close()
-        value = "" if trial.value is None else f" {values.monitor} {trial.value:.4f}"
+        value = "" if trial.value is None else f" {search.monitor} {trial.value:.4f}"
         say(values, f"trial {number}: {trial.status}{value}  {_line(trial.settings)}")
 
     search.run(
@@ -114,7 +114,7 @@ def _show_best(values: flags.FlagValues, search: Search) -> None:
     record = search.record
     best, trials = record.best, record.trials
     shown = [name for name in search.space if len({trial.settings[name] for trial in trials}) > 1]
-    columns = ["trial", f"validation {values.monitor}", "best epoch", "epochs", "seconds", *shown]
+    columns = ["trial", f"validation {search.monitor}", "best epoch", "epochs", "seconds", *shown]
     rows = [
         [
             trials.index(trial) + 1,

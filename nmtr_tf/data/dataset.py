@@ -143,15 +143,19 @@ class Dataset(BehaviorMatrices):
         return self.directory.resolve().name if self.directory else "data"
 
     def resolved(self, config: RunConfig) -> RunConfig:
-        """The config with behaviors, protocol, mask and directory spelled out for this data set."""
+        """The config with behaviors, protocol, mask, directory and cut-offs spelled out for this data set.
+
+        Raises:
+            InputError: As `RunConfig.of_catalogue` does.
+        """
         data = dataclasses.replace(
             config.data,
             dataset_dir=str(self.directory or ""),
             behaviors=config.data.behaviors or self.behaviors,
             protocol=config.data.protocol or self.protocol,
         )
-        mask = config.evaluation.mask_under(data.protocol)
-        return dataclasses.replace(config, data=data).with_options(mask=mask)
+        config = dataclasses.replace(config, data=data).of_catalogue(self.num_items)
+        return config.with_options(mask=config.evaluation.mask_under(data.protocol))
 
     def view(self, config: RunConfig) -> TrainingView:
         """The training view of a run; raises what `training_view` does."""

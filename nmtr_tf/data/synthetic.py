@@ -9,6 +9,17 @@ _DAY = 24 * 3600 * 1000
 _START = 1_704_067_200_000  # 2024-01-01 00:00 UTC, in milliseconds
 _NUM_TASTES = 8
 _USERS_AT_ONCE = 1024
+_LOOKS = ("Plain", "Blue", "Green", "Red", "Large", "Small", "Striped", "Round", "Classic", "Light")
+_THINGS = (
+    ("tea pot", "tea cup", "tea caddy"),
+    ("coffee mill", "coffee pot", "coffee mug"),
+    ("garden spade", "garden hose", "garden chair"),
+    ("desk lamp", "desk pad", "desk tray"),
+    ("running shoes", "running shirt", "running cap"),
+    ("bath towel", "bath mat", "bath robe"),
+    ("camping tent", "camping stove", "camping bag"),
+    ("kids puzzle", "kids drum", "kids kite"),
+)
 
 
 def synthetic_shop(num_users: int = 2000, num_items: int = 600, seed: int = 0) -> Events:
@@ -27,7 +38,7 @@ def synthetic_shop(num_users: int = 2000, num_items: int = 600, seed: int = 0) -
         Events with ids like "user-0007" and "item-0042".
     """
     rng = np.random.default_rng(seed)
-    items = rng.normal(size=(num_items, _NUM_TASTES)) / np.sqrt(_NUM_TASTES)
+    items = _tastes_of_items(rng, num_items)
     popularity = rng.normal(scale=0.7, size=num_items)
     parts = [
         _visits(rng, first, min(_USERS_AT_ONCE, num_users - first), items, popularity)
@@ -44,6 +55,24 @@ def synthetic_shop(num_users: int = 2000, num_items: int = 600, seed: int = 0) -
         timestamp=timestamp,
         origin={"source": "synthetic"},
     )
+
+
+def synthetic_titles(num_items: int = 600, seed: int = 0) -> dict[str, str]:
+    """Id -> title of every item that `synthetic_shop` may draw; a kind of thing for the strongest taste."""
+    kinds = _tastes_of_items(np.random.default_rng(seed), num_items).argmax(axis=1)
+    titles, counts = [], [0] * _NUM_TASTES
+    for kind in kinds:
+        round_, place = divmod(counts[kind], len(_LOOKS) * len(_THINGS[kind]))
+        look, thing = divmod(place, len(_THINGS[kind]))
+        counts[kind] += 1
+        number = f" {round_ + 1}" if round_ else ""
+        titles.append(f"{_LOOKS[look]} {_THINGS[kind][thing]}{number}")
+    return dict(zip(_names("item", num_items), titles, strict=True))
+
+
+def _tastes_of_items(rng: np.random.Generator, num_items: int) -> np.ndarray:
+    """The tastes that items are for, what is drawn first of a shop: float64 [num_items, tastes]."""
+    return rng.normal(size=(num_items, _NUM_TASTES)) / np.sqrt(_NUM_TASTES)
 
 
 def _names(kind: str, count: int) -> np.ndarray:

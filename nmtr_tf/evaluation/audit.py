@@ -15,6 +15,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import RULE, available_baselines, build_baseline
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
+from nmtr_tf.sections import default_ks, shown_k
 
 SCHEMA = 2
 """Of audit.json."""
@@ -74,7 +75,7 @@ class Audit:
 
 def audit(
     dataset: Dataset,
-    k: int = 100,
+    k: int | None = None,
     seed: int = 0,
     memory_mb: int = 256,
     progress: Callable[[str], object] | None = None,
@@ -83,7 +84,7 @@ def audit(
 
     Args:
         dataset: The data set.
-        k: K of HR@K of the rules.
+        k: K of HR@K of the rules; None: 100, or the largest default K of a small catalogue.
         seed: Seed of the rule `random`.
         memory_mb: Memory for the scores of one chunk of users, in MiB.
         progress: Called with the name of each rule before it is ranked.
@@ -96,6 +97,7 @@ def audit(
     view = dataset.training_view((), "released", "none")
     auxiliary = {name: dataset.matrices[name] for name in dataset.auxiliary_behaviors}
     leaked = leaks(dataset.held_out, auxiliary)
+    k = shown_k(default_ks(dataset.num_items)) if k is None else k
     config = EvaluationConfig(ks=(k,), mask="target", eval_memory_mb=memory_mb)
     return Audit(
         protocol=dataset.protocol,

@@ -172,8 +172,10 @@ def mean_metrics(ranks: Ranks, config: EvaluationConfig) -> dict[str, float]:
 
     Raises:
         InputError: If a metric is unknown or does not give numbers.
-        ValueError: If there are no ranks, or no lists where a metric is of them.
+        ValueError: If there are no ranks, no lists where a metric is of them, or no cut-offs.
     """
+    if not config.ks:
+        raise ValueError("`config` should have `ks`, which `of_catalogue` spells out.")
     if not len(ranks):
         raise ValueError("`ranks` should hold at least one rank. Received: none.")
     places = ranks.places
@@ -214,12 +216,6 @@ def list_length(config: EvaluationConfig) -> int:
     """
     found = [find_metric(name) for name in config.metric_names]
     return max((k for metric, k in found if metric.is_of_lists), default=0)
-
-
-def shown_k(ks: Iterable[int]) -> int:
-    """The K of what shows one: 100, the paper's, where it is measured; else the largest."""
-    ks = set(ks)
-    return 100 if 100 in ks else max(ks)
 
 
 def metric_ks(metrics: Iterable[str]) -> set[int]:

@@ -173,7 +173,7 @@ class Evaluation:
         table = pa.table({name: pa.array(own) for name, own in self._columns().items()})
         with new_file(files.ranks_path(directory, self.split)) as path:
             pq.write_table(table, path)
-        write_json(files.metrics_path(directory, self.split), self._entries())
+            write_json(files.metrics_path(directory, self.split), self._entries())  # both or none
         return dataclasses.replace(self, directory=Path(directory))
 
     def _entries(self) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class CellResult:
             raise InputError(f"{path}: the entry {min(unfit)!r} is missing or unknown.")
         for name in ("dataset_behaviors", "behaviors", "given"):
             entries[name] = tuple(entries[name])
-        entries["config"] = _config(entries["config"])
+        entries["config"] = RunConfig.from_json(entries["config"])
         entries["history"] = unpack_history(entries.get("history", {}))
         return cls(**entries)
 
@@ -170,14 +170,6 @@ _NEEDED = {
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 }
 """Entries that every file has; others are left out where there is nothing to tell."""
-
-
-def _config(sections: Mapping[str, Mapping[str, Any]]) -> RunConfig:
-    """The config of some sections; the metric that monitors a training has to be one of the evaluation's."""
-    if "training" in sections:
-        return RunConfig.from_json(sections)
-    ks = sections["evaluation"]["ks"]
-    return RunConfig.from_json({**sections, "training": {"monitor": f"NDCG@{ks[0]}"}})
 
 
 def _compact(value: Any) -> str:

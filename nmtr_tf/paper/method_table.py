@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from nmtr_tf.evaluation.baselines import BASELINES
-from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values, shown_k
+from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values
 from nmtr_tf.evaluation.significance import t_test_p
 from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
@@ -15,6 +15,7 @@ from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.variants import Variant
+from nmtr_tf.sections import shown_k
 
 LEVEL = 0.05
 """Significance level of the paper."""

@@ -70,6 +70,8 @@ class Study:
     progress: Progress = dataclasses.field(default_factory=Progress)
 
     def __post_init__(self):
+        config = self.config.of_catalogue(self.dataset.num_items)
+        object.__setattr__(self, "config", config)  # frozen, but not yet handed out
         # Under "released", which takes nothing out, a view costs nothing.
         data = dataclasses.replace(self.config.data, protocol="released")
         set_up(RunConfig(data), self.dataset)

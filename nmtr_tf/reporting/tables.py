@@ -1,8 +1,9 @@
 """Tables for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tabulate import tabulate
 
 if TYPE_CHECKING:
@@ -20,6 +21,21 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any
 def metrics_table(title: str, table: "pd.DataFrame") -> str:
     """A table such as `nmtr_tf.evaluation.results.Evaluation.table` gives, its index as the first column."""
     return format_table(title, ["", *table.columns], list(table.itertuples(name=None)))
+
+
+def note_on_ks(ks: Iterable[int], num_candidates: np.ndarray) -> str:
+    """A line about the K that say nothing, as no more items than K were ranked; "": there is none.
+
+    Args:
+        ks: Cut-offs K of metrics.
+        num_candidates: Items that were ranked for each held-out item, int [n].
+    """
+    counts = {k: int((num_candidates <= k).sum()) for k in sorted(ks)}
+    total, parts = len(num_candidates), []
+    for count in dict.fromkeys(count for count in counts.values() if count):
+        of = "everybody" if count == total else f"{count:,} of {total:,} users"
+        parts.append(f"{', '.join(str(k) for k, own in counts.items() if own == count)} for {of}")
+    return f"No more items than K were ranked, so that HR@K is 1: K = {'; '.join(parts)}." if parts else ""
 
 
 def _is_number_column(rows: Sequence[Sequence[Any]], index: int) -> bool:

@@ -27,7 +27,7 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.storage import read_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import read_json, write_json
+from nmtr_tf.files import new_file, read_json, write_json, writing
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
@@ -73,7 +73,8 @@ class RunDirectory:
         self.best_checkpoint.parent.mkdir(parents=True)
         self.write_config(config)
         for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
-            pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), self._ids_path(kind))
+            with new_file(self._ids_path(kind)) as path:
+                pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), path)
         self.write_info(info)
 
     def _own_paths(self) -> set[Path]:
@@ -138,7 +139,7 @@ class RunDirectory:
 
     def add_epoch(self, record: Mapping[str, Any]) -> None:
         """Adds the scalars of an epoch to metrics.jsonl."""
-        with self.metrics_path.open("a", encoding="utf-8") as lines:
+        with writing(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(record) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:

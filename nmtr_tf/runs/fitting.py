@@ -1,5 +1,6 @@
 """Training a method on a data set: the one place where a run is wired."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
@@ -149,7 +150,8 @@ def _fit(
             _draw(directory, setup, dataset.name, recorder, info.best_epoch)
     except BaseException:
         if directory:
-            directory.write_info(dataclasses.replace(info, status="failed"))
+            with contextlib.suppress(OSError):  # a full disk, say, which is what went wrong before
+                directory.write_info(dataclasses.replace(info, status="failed"))
         raise
     if directory:
         directory.write_info(info)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
+from nmtr_tf.files import new_file, writing
 from nmtr_tf.runs.directory import RunDirectory
 
 
@@ -27,7 +28,8 @@ class EpochRecorder(keras.callbacks.Callback):
         self._directory, self._started = directory, 0.0
         self._events: Any = None
         if directory:
-            self._events = tf.summary.create_file_writer(str(directory.events_dir))
+            with writing(directory.events_dir):
+                self._events = tf.summary.create_file_writer(str(directory.events_dir))
 
     @override
     def on_epoch_begin(self, epoch, logs=None):
@@ -40,13 +42,16 @@ class EpochRecorder(keras.callbacks.Callback):
         self.history.append(record)
         if self._directory:
             self._directory.add_epoch(record)
-            with self._events.as_default(step=epoch + 1):
-                for name, value in (logs or {}).items():
-                    tf.summary.scalar(name, value)
-            self._events.flush()
+            with writing(self._directory.events_dir):
+                with self._events.as_default(step=epoch + 1):
+                    for name, value in (logs or {}).items():
+                        tf.summary.scalar(name, value)
+                self._events.flush()
 
     @override
     def on_train_end(self, logs=None):
         if self._directory:
-            self.model.save(self._directory.last_checkpoint)
-            self._events.close()
+            with new_file(self._directory.last_checkpoint) as path:
+                self.model.save(path)
+            with writing(self._directory.events_dir):
+                self._events.close()

@@ -163,7 +163,7 @@ _PACKAGES = {"tensorflow": "TensorFlow", "keras": "Keras", "python": "Python"}
 
 def changed_options(run: ReportedRun) -> dict[str, Any]:
     """The options of a run that are not the defaults, and always its method, protocol and seed."""
-    default, changed = RunConfig(), {}
+    default, changed = RunConfig().of_catalogue(run.dataset.num_items), {}
     for section in dataclasses.fields(RunConfig):
         for name, value in vars(getattr(run.config, section.name)).items():
             is_default = value == getattr(getattr(default, section.name), name)

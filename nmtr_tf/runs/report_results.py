@@ -7,12 +7,14 @@ import numpy as np
 
 from nmtr_tf.evaluation.baselines.evaluating import evaluate_baseline
 from nmtr_tf.evaluation.baselines.table import BASELINES
-from nmtr_tf.evaluation.metrics import metric_ks, shown_k
+from nmtr_tf.evaluation.metrics import metric_ks
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.significance import CONFIDENCE, bootstrap_interval
 from nmtr_tf.reporting.page import Cell, Headline, PageTable, Picture, ResultsPart
 from nmtr_tf.reporting.page_pictures import interval_picture
+from nmtr_tf.reporting.tables import note_on_ks
 from nmtr_tf.runs.reported import ReportedRun
+from nmtr_tf.sections import shown_k
 
 BASELINE_NAMES = ("popularity", "touched_first", "ease")
 """Baselines of the page: two that learn nothing, and a linear model that is hard to beat."""
@@ -152,6 +154,8 @@ def _notes(results: Results) -> list[str]:
             "Mask all leaves no touched item in the ranking, so that touched first is popularity in another "
             "order of ties."
         )
+    if note := note_on_ks(results.own.ks, results.own.num_candidates):
+        notes.append(note)
     notes += [f"{label} is not there: it {missing}" for label, missing in results.skipped.items()]
     return notes
 

@@ -18,7 +18,7 @@ from nmtr_tf.serving.export import export_model
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.model_card import ModelFacts
 from nmtr_tf.serving.recommendation import recommend_table
-from nmtr_tf.serving.request import Request
+from nmtr_tf.serving.request import EXPORTED, Request, resolve_k
 from nmtr_tf.serving.users import AskedUsers, asked_users
 
 
@@ -58,9 +58,7 @@ class Run(OpenedRun):
         """
         check_split(split)
         self._refuse_final()
-        if protocol and protocol != self.view.protocol:
-            options = {"mask": "auto", **options}  # the run's own is that of its protocol
-        config = evaluation_config(self.config.evaluation, options)
+        config = evaluation_config(self.config.evaluation, options).of_catalogue(self.view.num_items)
         view = self.dataset.view(self.config.with_options(protocol=protocol)) if protocol else self.view
         ranks = rank_held_out(ModelScorer(self.model), view, split, config, progress=progress)
         about = {"method": self.info.method, "best_epoch": self.info.best_epoch}
@@ -113,7 +111,7 @@ class Run(OpenedRun):
     def recommend(
         self,
         user_ids: Iterable[Any] | AskedUsers | None = None,
-        k: int = 10,
+        k: int | None = None,
         exclude: str = "auto",
         probabilities: bool = False,
         memory_mb: int = 256,
@@ -126,7 +124,7 @@ class Run(OpenedRun):
 
         Args:
             user_ids: Ids of the log; None: all users.
-            k: Items for each user at most.
+            k: Items for each user at most; None: 10, or the whole of a smaller catalogue.
             exclude: Items left out: "bought", those that the user bought, in the whole data set; "touched",
                 those touched by any behavior; "none"; "auto": bought ones, and touched ones where the run is
                 judged without them (`mask=all`).
@@ -176,7 +174,7 @@ class Run(OpenedRun):
         Raises:
             InputError: If it cannot be exported.
         """
-        count = min(100, self.view.num_items) if k is None else k
+        count = resolve_k(k, self.view.num_items, EXPORTED)
         mask = self.config.evaluation.mask
         request = Request(count, exclude, mask, exclude_items, items=items)
         offered = request.offered(self.dataset)

@@ -27,7 +27,7 @@ def examples_of(
     Returns:
         {"user": id, the target's name: titles, "recommended": titles} each; the id where there is no title.
     """
-    request = dataclasses.replace(request, k=min(request.k, NUM_ITEMS))
+    request = dataclasses.replace(request, k=min(request.length(view.num_items), NUM_ITEMS))
     table = recommend_table(model, dataset, view, dataset.user_ids[:NUM_USERS], request)
     titles, done = request.titles(dataset), dataset.whole[dataset.target_behavior]
     assert titles is not None

@@ -21,7 +21,7 @@ from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card
 from nmtr_tf.serving.model_card import ModelCard, ModelFacts
-from nmtr_tf.serving.recommendation import check_k
+from nmtr_tf.serving.request import EXPORTED, resolve_k
 from nmtr_tf.serving.served_model import ServedModel
 
 
@@ -102,7 +102,7 @@ def save_model(
     Raises:
         InputError: If k does not fit the catalogue, or ids, behaviors or weights cannot be exported.
     """
-    check_k(k, view.num_items)
+    resolve_k(k, view.num_items, EXPORTED)
     if "known" in network(model).behaviors:
         raise InputError("A behavior named 'known' cannot be exported: the outputs of score have that name.")
     with tempfile.TemporaryDirectory() as folder:  # saving copies the vocabularies

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
@@ -110,24 +109,10 @@ def _found(
     model: keras.Model, dataset: Dataset, view: TrainingView, users: AskedUsers, request: Request
 ) -> Iterator[tuple[pa.Table, Recommendations]]:
     """The recommendations of each chunk of users, with their table."""
-    check_k(request.k, view.num_items)
+    k = request.length(view.num_items)
     left_out, offered = excluded_items(dataset, request.exclude, request.mask), request.offered(dataset)
     recommender = Recommender(ModelScorer(model), offered, popularity_of(view))
     item_ids, titles, done = pa.array(view.item_ids), request.titles(dataset), 0
-    for found in recommender.recommend(
-        users.rows, request.k, left_out, request.memory_mb, request.probabilities
-    ):
+    for found in recommender.recommend(users.rows, k, left_out, request.memory_mb, request.probabilities):
         yield found.table(users.ids[done : done + len(found.users)], item_ids, titles), found
         done += len(found.users)
-
-
-def check_k(k: int, num_items: int) -> None:
-    """Checks that so many items can be recommended.
-
-    Raises:
-        InputError: If k is less than 1 or more than the number of items.
-    """
-    if k < 1:
-        raise InputError(f"`k` should be at least 1. Received: {k}.")
-    if k > num_items:
-        raise InputError(f"`k={k}` is more than the {num_items} items of the data set.")

@@ -17,12 +17,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+RECOMMENDED, EXPORTED = 10, 100
+"""Items for each user of recommendations and of an exported model, where it is not said how many."""
+
+
+def resolve_k(k: int | None, num_items: int, default: int) -> int:
+    """The number of items that a list has at most.
+
+    Args:
+        k: What is asked for; None: the default, or all of a smaller catalogue.
+        num_items: Items of the catalogue.
+        default: The default.
+
+    Raises:
+        InputError: If k is less than 1 or more than the number of items.
+    """
+    if k is None:
+        return min(default, num_items)
+    if k < 1:
+        raise InputError(f"`k` should be at least 1. Received: {k}.")
+    if k > num_items:
+        raise InputError(f"`k={k}` is more than the {num_items} items of the data set.")
+    return k
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What is asked of a recommender, for whichever users.
 
     Attributes:
-        k: Items for each user; fewer where fewer are left.
+        k: Items for each user, fewer where fewer are left; None: 10, or all of a smaller catalogue.
         exclude: Items left out of their user's: see `nmtr_tf.serving.left_out.excluded_items`.
         mask: Of the run's evaluation, which `exclude="auto"` looks at.
         exclude_items: Ids of items that are recommended to nobody; others than the data set's are passed
@@ -33,7 +57,7 @@ class Request:
         memory_mb: Memory for the scores of one chunk of users, in MiB.
     """
 
-    k: int = 10
+    k: int | None = None
     exclude: str = "auto"
     mask: str = "target"
     exclude_items: Collection[Any] = ()
@@ -41,6 +65,10 @@ class Request:
     items: "str | Path | pd.DataFrame | None" = None
     probabilities: bool = False
     memory_mb: int = 256
+
+    def length(self, num_items: int) -> int:
+        """Items for each user, of so many; raises what `resolve_k` does."""
+        return resolve_k(self.k, num_items, RECOMMENDED)
 
     def offered(self, dataset: Dataset) -> np.ndarray:
         """Which items may be recommended to anybody: bool [num_items].

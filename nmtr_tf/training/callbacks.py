@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from typing_extensions import override
 
+from nmtr_tf.files import new_file
+
 
 class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the best monitored value and stops when it no longer improves.
@@ -37,7 +39,8 @@ class BestEpoch(keras.callbacks.Callback):
             self.epoch, self.value, self._waited = epoch, value, 0
             self._weights = self.model.get_weights()
             if self.path:
-                self.model.save(self.path)
+                with new_file(self.path) as path:
+                    self.model.save(path)
             return
         self._waited += 1
         if self.patience and self._waited >= self.patience:

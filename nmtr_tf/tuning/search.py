@@ -86,6 +86,7 @@ class Search:
 
     Attributes:
         plan: The method as the trials have it.
+        monitor: The validation metric that is searched for.
         space: The dimensions, each with one value where its option is fixed.
         points: The points that are tried, in order.
         record: What was found, also by searches before.
@@ -111,11 +112,11 @@ class Search:
         _check(
             config.training.curve_split != "test", "A search never looks at test: `curve_split` is 'test'."
         )
-        self._dataset, self._config, self._kind = dataset, config, search
         setup = set_up(config, dataset)
+        self._dataset, self._config, self._kind = dataset, config, search
         self.plan, self._protocol = setup.plan, setup.view.protocol
         self.space = _space(search_space(setup.plan), setup.config, fixed)
-        self._seed, self._monitor = config.training.seed, config.training.monitor
+        self._seed, self.monitor = config.training.seed, setup.config.training.monitor
         drawn = None if search == "grid" else random_points(self.space, trials, self._seed)
         self.points = list(grid_points(self.space)) if drawn is None else drawn
         about = {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "protocol": self._protocol}
@@ -159,13 +160,13 @@ class Search:
         from nmtr_tf.tuning.pruning import MedianPruner
 
         set_device(self._config.training.device)  # before anything runs, events too
-        write_search(self.record.events_dir, self.space, self._monitor)
+        write_search(self.record.events_dir, self.space, self.monitor)
         started = time.monotonic()
         for point in todo:
             if max_minutes and time.monotonic() - started > 60 * max_minutes:
                 return
             curves = [trial.curve for trial in self.record.best] if prune else []
-            pruner = MedianPruner(f"validation/{self._monitor}", curves, warmup_epochs, warmup_trials)
+            pruner = MedianPruner(f"validation/{self.monitor}", curves, warmup_epochs, warmup_trials)
             self._run_one(point, pruner, on_epoch or _nothing, on_trial or _nothing)
 
     def _run_one(self, point: Mapping[str, Any], pruner: Any, on_epoch: OnEpoch, on_trial: OnTrial) -> None:
@@ -180,7 +181,7 @@ class Search:
         self.record.add(trial)
         if self.record.best:
             self.record.write_best(self._config, self._comment())
-        write_trial(self.record.events_dir, f"trial_{number}", point, history, self._monitor)
+        write_trial(self.record.events_dir, f"trial_{number}", point, history, self.monitor)
         on_trial(number, trial)
 
     def _comment(self) -> list[str]:
@@ -190,7 +191,7 @@ class Search:
         return [
             f"{self.plan.method.label} on {self._dataset.name}, protocol {self._protocol}: the best of "
             f"{len(trials)} trials ({pruned} pruned) of tune,",
-            f"search {self._kind}, seed {best.seed}: validation {self._monitor} {best.value:.4f} "
+            f"search {self._kind}, seed {best.seed}: validation {self.monitor} {best.value:.4f} "
             f"at epoch {best.best_epoch} of {best.epochs}.",
         ]
 

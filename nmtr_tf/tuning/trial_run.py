@@ -38,7 +38,8 @@ def run_trial(
     Raises:
         InputError: If an option fits neither the method nor the data.
     """
-    config, watch, status = config.with_options(**settings), _Watch(after_epoch), ""
+    config = config.with_options(**settings).of_catalogue(dataset.num_items)
+    watch, status = _Watch(after_epoch), ""
     started = time.monotonic()
     try:
         fit(dataset, config, callbacks=[pruner, watch])

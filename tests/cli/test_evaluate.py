@@ -41,7 +41,9 @@ def test_evaluate_measures_groups_apart(workdir, capsys):
 def test_evaluate_with_other_choices(workdir, capsys):
     flags = ["--split=validation", "--mask=none", "--ks=1,40", "--protocol=released"]
     assert call(evaluate, f"--workdir={workdir}", *flags) == 0
-    assert "nmtr_neumf, validation, protocol released, mask none" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "nmtr_neumf, validation, protocol released, mask none" in out
+    assert "HR@K is 1: K = 40 for everybody.\n" in out
     metrics = json.loads((workdir / "metrics_validation.json").read_text())
     assert metrics["HR@40"] == 1.0
     assert (metrics["protocol"], metrics["mask"]) == ("released", "none")

@@ -16,7 +16,7 @@ from nmtr_tf.cli.typed import command
 
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = {"audit", "compare", "evaluate", "export", "figures", "prepare", "recommend", "report", "tables"}
-COMMANDS |= {"train", "tune"}
+COMMANDS |= {"sample", "train", "tune"}
 
 
 def listed(out: str) -> dict[str, str]:

@@ -18,9 +18,9 @@ from nmtr_tf.evaluation.metrics import (
     ndcg,
     reciprocal_rank,
     register_metric,
-    shown_k,
 )
 from nmtr_tf.evaluation.ranks import Ranks
+from nmtr_tf.sections import shown_k
 
 
 def ranks_of(*ranks: int, tied=None, top_items=None, num_items: int = 20) -> Ranks:
@@ -172,7 +172,9 @@ def test_a_metric_that_gives_no_numbers(own_metrics, function):
 
 def test_no_ranks():
     with pytest.raises(ValueError, match="at least one rank"):
-        mean_metrics(ranks_of(), EvaluationConfig())
+        mean_metrics(ranks_of(), EvaluationConfig(ks=(5,)))
+    with pytest.raises(ValueError, match="`config` should have `ks`"):
+        mean_metrics(ranks_of(0), EvaluationConfig())
 
 
 def test_some_of_the_ranks():

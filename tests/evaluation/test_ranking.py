@@ -301,7 +301,7 @@ def test_lists_against_sorting_in_chunks():
 def test_nothing_is_sorted_unless_lists_are_asked_for():
     def operations(metrics):
         scorer = FixedScorer(SCORES)
-        rank_held_out(scorer, VIEW, "test", EvaluationConfig(metrics=metrics))
+        rank_held_out(scorer, VIEW, "test", EvaluationConfig(ks=(3,), metrics=metrics))
         graph: Any = scorer.graphs.popitem()[1]
         return {operation.type for operation in graph.get_concrete_function().graph.get_operations()}
 

@@ -39,7 +39,9 @@ def test_a_study_of_ones_own(shop, tmp_path):
     wanted = RunConfig().with_options(num_epochs=3, method="gmf")
     study = Study(dataset=shop, workdir=tmp_path, settings=lambda method: wanted)
     assert study.settings_of("gmf") == wanted
-    assert Study(dataset=shop, workdir=tmp_path, config=wanted).settings_of("mlp") == wanted
+    assert Study(dataset=shop, workdir=tmp_path, config=wanted).settings_of("mlp") == wanted.of_catalogue(
+        shop.num_items
+    )
     with study.progress.ranking("gmf", 10) as progress:
         assert progress is None
 

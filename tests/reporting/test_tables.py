@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from nmtr_tf.reporting.tables import format_table, metrics_table
+from nmtr_tf.reporting.tables import format_table, metrics_table, note_on_ks
 
 
 def test_table_by_hand():
@@ -33,3 +33,14 @@ def test_metrics_table_has_a_row_each():
 
 def test_a_table_without_rows_has_its_head():
     assert format_table("Nothing", ["a", "b"], []).splitlines()[:2] == ["Nothing", "a    b"]
+
+
+def test_cut_offs_that_say_nothing_are_named():
+    counts = np.array([4, 9, 9])
+    assert note_on_ks((1, 3), counts) == ""
+    assert note_on_ks((3, 5), counts) == (
+        "No more items than K were ranked, so that HR@K is 1: K = 5 for 1 of 3 users."
+    )
+    assert note_on_ks((200, 3, 100, 5), counts) == (
+        "No more items than K were ranked, so that HR@K is 1: K = 5 for 1 of 3 users; 100, 200 for everybody."
+    )

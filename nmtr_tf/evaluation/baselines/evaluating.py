@@ -44,12 +44,13 @@ def evaluate_baseline(
             are no numbers of the right shape, or the split is empty.
     """
     if isinstance(config, RunConfig):
-        data, seed, evaluation = config.data, config.training.seed, config.evaluation
+        data, seed, asked = config.data, config.training.seed, config.evaluation
         if isinstance(baseline, str) and "seed" in BASELINES.find(baseline).options:
             options = {"seed": seed, **options}
     else:
         data, seed = DataConfig(validation="random" if split == "validation" else "none"), 0
-        evaluation = config or EvaluationConfig()
+        asked = config or EvaluationConfig()
+    evaluation = asked.of_catalogue(dataset.num_items)
     check_metrics(evaluation)
     validation = validation or data.validation
     view = dataset.training_view(data.behaviors, protocol or data.protocol, validation, data.keep, seed)
