@@ -60,11 +60,13 @@ def evaluation_sample(
     """Positions of the held-out pairs that are ranked after each epoch; None: all.
 
     All where ranking everyone needs no more arithmetic than an epoch, by a fixed estimate so that equal
-    seeds make equal runs; else `eval_users` of them, the same for every seed of a run.
+    seeds make equal runs; else `eval_users` of them, the same for every seed of a run. With
+    `eval_sample=always` it is these whatever the cost, so that runs of other settings rank the same.
     """
     num_pairs, wanted = len(view.held_out[split]), config.training.eval_users
     ranking_cost = num_pairs * view.num_items * scorer.pair_cost
-    if not wanted or wanted >= num_pairs or ranking_cost <= epoch_cost:
+    is_cheap = ranking_cost <= epoch_cost and config.training.eval_sample == "auto"
+    if not wanted or wanted >= num_pairs or is_cheap:
         return None
     generator = np.random.default_rng(_SAMPLE_SEED)
     return np.sort(generator.choice(num_pairs, wanted, replace=False))
