@@ -86,7 +86,7 @@ class _Progress:
         head = f"{record.title}: {record.num_trials:,} trials, {done:,} done"
         head += f", {record.num_running} running elsewhere" if record.num_running else ""
         width = max(map(len, record.space))
-        lines = [f"  {name:<{width}}  {words}" for name, words in record.space.items()]
+        lines = [f"  {name:<{width}}  {_short(words)}" for name, words in record.space.items()]
         say(self._values, "\n".join([head, *lines]))
 
     def epoch(self, number: int, epochs: int) -> None:
@@ -103,6 +103,11 @@ class _Progress:
         value = "" if trial.value is None else f" {self._values.monitor} {trial.value:.4f}"
         options = " ".join(f"--{name}={text}" for name, text in trial.texts.items())
         say(self._values, f"trial {trial.number}: {trial.status}{value}  {options}")
+
+
+def _short(words: str) -> str:
+    """A list of values, or how many they are."""
+    return words if len(words) < 90 else f"{words.count(' | ') + 1} values"
 
 
 def _show_best(values: flags.FlagValues, record: "TrialRecord") -> None:

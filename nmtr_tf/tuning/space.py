@@ -94,9 +94,10 @@ def parse(text: str) -> tuple[str, BaseDistribution]:
         if ".." not in values:
             return name, listed((first, *others))
         (high,), log = others, name in _LOGARITHMIC
-        if not first < high or kind not in (int, float):
+        has_zero = log and first == 0
+        if not max(first, _LEAST * has_zero) < high or kind not in (int, float):
             raise ValueError
-        return name, between(first or (_ZERO if log else first), high, log)
+        return name, between(_ZERO if has_zero else first, high, log)
     except (ValueError, KeyError, TypeError):
         raise InputError(
             "`space` should be options with a range or values, such as learning_rate=0.01..0.1 or "
@@ -167,8 +168,7 @@ def in_words(space: Space) -> dict[str, str]:
     words: dict[str, str] = {}
     for name, one in space.items():
         if isinstance(one, CategoricalDistribution):
-            many = len(one.choices) > 12
-            words[name] = f"{len(one.choices)} values" if many else " | ".join(one.choices)
+            words[name] = " | ".join(one.choices)
         elif option_of(name) != name:
             words[option_of(name)] = "0 to 1 each" if one.low else "at least 0, sum 1"
         else:

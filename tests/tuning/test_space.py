@@ -135,6 +135,7 @@ def test_what_a_user_wants_drawn(text, expected):
         "learning_rate=0.1..inf",
         "learning_rate=-1..1",
         "learning_rate=fast",
+        "l2_user=0..1e-4",
         "num_layers=1.5..3",
         "optimizer=adam..sgd",
     ],
