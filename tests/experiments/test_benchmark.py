@@ -23,6 +23,7 @@ def rows_of(tmp_path, *flags):
     return {row["work"]: row for row in written["rows"]}
 
 
+@pytest.mark.slow
 def test_rows_of_a_small_served_model(tmp_path, capsys):
     rows = rows_of(tmp_path, "--parts=serving", "--methods=nmtr_gmf", "--num_items=50", "--num_users=30")
     out = capsys.readouterr().out

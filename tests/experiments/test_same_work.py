@@ -23,6 +23,7 @@ def view(shop):
     return shop.training_view(validation="none")
 
 
+@pytest.mark.slow
 def test_the_loss_of_stock_keras_is_ours(view):
     config = TrainingConfig(batch_size=64, loss_weights=(0.2, 0.3, 0.5))
     ours = make_clock(view, "nmtr_gmf", config)
@@ -68,6 +69,7 @@ def test_flattened_instances():
     np.testing.assert_array_equal(sample_weight["buy"], [*0 * weights, *0.75 * weights])
 
 
+@pytest.mark.slow
 def test_training_equals_the_plain_formulation(view):
     rows = list(measure_equality(BenchmarkData("shop", view), "nmtr_gmf"))
     assert [row.met for row in rows] == [True] * 3

@@ -70,6 +70,7 @@ def test_a_behavior_named_known_and_weights_that_are_nan_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_signatures_are_readable_without_loading(neumf):
     cli = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--tag_set=serve"]
     shown = subprocess.run([*cli, f"--dir={neumf.directory}"], capture_output=True, text=True, check=True)
@@ -167,6 +168,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_has_tensorflow_alone_can_use_it(neumf, named, tmp_path):
     moved = shutil.copytree(neumf.directory, tmp_path / "elsewhere")
     pair = {"user_id": ["101"], "item_id": ["3"]}

@@ -162,6 +162,7 @@ assert not any(name.startswith("nmtr_tf.training") for name in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_loads_weights_and_optimizers_of_all_methods(trained):
     """After `import nmtr_tf.models` alone; files of `save` and of Keras' own ModelCheckpoint."""
     files = {trained(case).path: trained(case).model for case in CASES}
