@@ -83,7 +83,7 @@ def tune(
             _run(dataset, setup, tuning, study, record, on_epoch, on_trial)
         if record.trials and all(trial.status == "diverged" for trial in record.trials):
             raise InputError(
-                f"All {len(record.trials)} trials diverged, their loss was not finite: search a smaller "
+                f"All trials ({len(record.trials)}) diverged, their loss was not finite: search a smaller "
                 f"`learning_rate`. See {record.csv_path}"
             )
     return record

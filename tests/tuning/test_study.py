@@ -38,27 +38,26 @@ def drawn(study):
     return [dict(trial.options) for trial in study.state()[0]]
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_the_seed_decides_what_is_drawn(tmp_path, sampler):
+def test_the_seed_decides_what_is_drawn(tmp_path):
     studies = [
-        make(tmp_path / name, seed=seed, trials=4, sampler=sampler)
+        make(tmp_path / name, seed=seed, trials=2, sampler="random")
         for name, seed in [("a", 1), ("b", 1), ("c", 2)]
     ]
     for study in studies:
-        assert run(study) == [1, 2, 3, 4]
+        assert run(study) == [1, 2]
     first, same, other = map(drawn, studies)
     assert first == same != other
-    assert len({point["learning_rate"] for point in first}) == 4
+    assert len({point["learning_rate"] for point in first}) == 2
 
 
 def test_a_search_that_goes_on_draws_what_one_without_a_stop_does(tmp_path):
-    whole = make(tmp_path / "whole", trials=5, sampler="random")
+    whole = make(tmp_path / "whole", trials=3, sampler="random")
     run(whole)
-    assert run(make(tmp_path / "parts", trials=2, sampler="random")) == [1, 2]
-    parts = make(tmp_path / "parts", trials=5, sampler="random")
-    assert run(parts) == [3, 4, 5]
+    assert run(make(tmp_path / "parts", trials=1, sampler="random")) == [1]
+    parts = make(tmp_path / "parts", trials=3, sampler="random")
+    assert run(parts) == [2, 3]
     assert drawn(parts) == drawn(whole)
-    assert run(make(tmp_path / "parts", trials=3, sampler="random")) == []
+    assert run(make(tmp_path / "parts", trials=2, sampler="random")) == []
 
 
 def test_a_trial_that_breaks_off_is_run_again_with_what_it_had_drawn(tmp_path):
@@ -85,16 +84,16 @@ def test_every_point_of_a_grid_once_in_an_order_of_the_seed(tmp_path):
     run(study)
     points = [(point["num_layers"], point["optimizer"]) for point in drawn(study)]
     assert sorted(points) == [(layers, name) for layers in (1, 2, 3) for name in ("adagrad", "adam")]
-    some = make(tmp_path / "some", GRID, sampler="grid", trials=4)
+    some = make(tmp_path / "some", GRID, sampler="grid", trials=2)
     run(some)
-    assert drawn(some) == drawn(study)[:4]
+    assert drawn(some) == drawn(study)[:2]
 
 
 def test_tpe_learns(tmp_path):
-    study = make(tmp_path, trials=30)
+    study = make(tmp_path, trials=14)
     run(study)
-    values = [trial.value for trial in study.state()[0]]
-    assert sum(values[-10:]) / 10 > sum(values[:10]) / 10 + 0.15  # the value is beta, uniform at first
+    values = [trial.value for trial in study.state()[0]]  # beta: uniform in the first ten
+    assert min(values[10:]) > sorted(values[:10])[5]
 
 
 def test_two_at_once_share_one_budget_and_run_nothing_twice(tmp_path):
@@ -105,16 +104,16 @@ def test_two_at_once_share_one_budget_and_run_nothing_twice(tmp_path):
             time.sleep(0.02)
             return value_of(claim)
 
-        ran.extend(run(make(tmp_path, trials=9), slow))
+        ran.extend(run(make(tmp_path, trials=5), slow))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(ran) == list(range(1, 10))
-    ended, num_running = make(tmp_path, trials=9).state()
-    assert ([trial.number for trial in ended], num_running) == (list(range(1, 10)), 0)
+    assert sorted(ran) == [1, 2, 3, 4, 5]
+    ended, num_running = make(tmp_path, trials=5).state()
+    assert ([trial.number for trial in ended], num_running) == ([1, 2, 3, 4, 5], 0)
     assert [path.name for path in (tmp_path / ".locks").iterdir()] == ["claim"]
 
 
@@ -190,9 +189,9 @@ def test_what_was_stopped_or_diverged_is_no_yardstick(tmp_path):
 
 def test_hyperband_keeps_the_best_third(tmp_path):
     study = make(
-        tmp_path, trials=15, pruner="hyperband", warmup_epochs=1, num_evaluations=9, sampler="random"
+        tmp_path, trials=10, pruner="hyperband", warmup_epochs=1, num_evaluations=9, sampler="random"
     )
-    run(study, evaluations([[(30 - i) / 100] * 9 for i in range(15)]))  # each is worse than those before
+    run(study, evaluations([[(30 - i) / 100] * 9 for i in range(10)]))  # each is worse than those before
     counts = {state: sum(status == state for status, _ in outcome(study)) for state in ("finished", "pruned")}
     assert outcome(study)[0] == ("finished", 9)
     assert counts["pruned"] > counts["finished"] > 0
@@ -200,13 +199,13 @@ def test_hyperband_keeps_the_best_third(tmp_path):
 
 
 def test_what_matters(tmp_path):
-    study = make(tmp_path, trials=30, sampler="random")
+    study = make(tmp_path, trials=12, sampler="random")
     with study.alone():
         assert study.importance() == {}
     run(study)
     with study.alone():
         shares = study.importance()
-    assert shares["beta"] > 0.8
+    assert shares["beta"] > shares["learning_rate"]
     assert sum(shares.values()) == pytest.approx(1)
 
 
@@ -251,8 +250,8 @@ def test_the_directory_may_have_any_name(tmp_path):
 
 def test_optuna_is_quiet_here_and_as_it_was_elsewhere(tmp_path, capfd):
     optuna.logging.set_verbosity(optuna.logging.INFO)
-    run(make(tmp_path, trials=12))
-    study = make(tmp_path, trials=12)
+    run(make(tmp_path, trials=3))
+    study = make(tmp_path, trials=3)
     with study.alone():
         study.importance()
     assert capfd.readouterr() == ("", "")

@@ -134,23 +134,14 @@ def test_no_trial_has_a_number_of_test(tuned):
 
 
 def test_a_search_in_which_all_diverges_ends_in_a_line(shop_dir, tmp_path, capsys):
-    flags = [
-        f"--dataset_dir={shop_dir}",
-        f"--workdir={tmp_path}",
-        "--method=cmf",
-        *TINY,
-        "--loss_weights=1,1,1",
-    ]
-    assert (
-        call(tune, *flags, "--sampler=grid", "--space=learning_rate=1e30", "--search=l2_user", "--trials=2")
-        == 2
-    )
+    flags = ["--method=cmf", f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}", *TINY, "--trials=1"]
+    assert call(tune, *flags, "--loss_weights=1,1,1", "--space=learning_rate=1e30", "--sampler=grid") == 2
     printed = capsys.readouterr()
     assert printed.err.startswith(
-        "error: All 2 trials diverged, their loss was not finite: search a smaller --l"
+        "error: All trials (1) diverged, their loss was not finite: search a smaller --l"
     )
     assert printed.err.count("\n") == 1
-    assert [row["status"] for row in rows_of(tmp_path, "cmf")] == ["diverged"] * 2
+    assert [row["status"] for row in rows_of(tmp_path, "cmf")] == ["diverged"]
     assert not (directory_of(tmp_path, "cmf") / "best.flags").exists()
 
 
