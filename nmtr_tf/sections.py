@@ -147,6 +147,9 @@ class TrainingConfig:
         "Users of the per-epoch evaluations, a seeded sample, wherever ranking everyone would need more "
         "arithmetic than the epoch itself; 0: always everyone.",
     )
+    eval_sample: str = option(
+        "auto", "'always' draws that sample even where ranking everyone is cheap.", ("auto", "always")
+    )
     curve_split: str = option(
         "validation",
         "'test' evaluates on test as well after each epoch, for curves only: it never selects.",

@@ -53,11 +53,13 @@ def evaluation_sample(
     """Rows of the users whose held-out items are ranked after each epoch, int [n]; None: all.
 
     All where ranking everyone needs no more arithmetic than an epoch, by a fixed estimate so that equal
-    seeds make equal runs; else `eval_users` of them, the same for every seed of a run.
+    seeds make equal runs; else `eval_users` of them, the same for every seed of a run. With
+    `eval_sample=always` it is these whatever the cost, so that runs of other settings rank the same.
     """
     users, wanted = np.unique(view.held_out[split][:, 0]), config.training.eval_users
     ranking_cost = len(users) * view.num_items * scorer.pair_cost
-    if not wanted or wanted >= len(users) or ranking_cost <= epoch_cost:
+    is_cheap = ranking_cost <= epoch_cost and config.training.eval_sample == "auto"
+    if not wanted or wanted >= len(users) or is_cheap:
         return None
     generator = np.random.default_rng(_SAMPLE_SEED)
     return users[np.sort(generator.choice(len(users), wanted, replace=False))]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory, write_json
 from nmtr_tf.methods.table import get_method
+from nmtr_tf.methods.weights import simplex
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.cells import Cell, make_cell
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups
@@ -18,7 +19,6 @@ from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.styles import save_figure
 from nmtr_tf.paper.weight_figures import draw_heat_maps, draw_lines
 from nmtr_tf.sections import shown_k
-from nmtr_tf.tuning.space import simplex
 
 SCHEMA = 1
 """Of figure<n>*.json."""

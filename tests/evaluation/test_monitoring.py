@@ -150,4 +150,7 @@ def test_everyone_is_ranked_where_it_costs_no_more_than_an_epoch(model, view):
     config, scorer = CONFIG.with_options(eval_users=7), ModelScorer(model)
     cost = len(view.held_out["test"]) * view.num_items * scorer.pair_cost
     assert evaluation_sample(view, "test", config, scorer, epoch_cost=cost) is None
-    assert evaluation_sample(view, "test", config, scorer, epoch_cost=cost - 1) is not None
+    sample = evaluation_sample(view, "test", config, scorer, epoch_cost=cost - 1)
+    assert sample is not None
+    always = config.with_options(eval_sample="always")
+    np.testing.assert_array_equal(evaluation_sample(view, "test", always, scorer, EVERYTHING), sample)
