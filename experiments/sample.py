@@ -1,4 +1,4 @@
-"""Write a log to try everything on, of a small made-up shop: who viewed, carted and bought what, when."""
+"""Write a log to try everything on, as a shop would have it: who viewed, carted and bought what, when."""
 
 import sys
 
