@@ -90,6 +90,8 @@ class LogReader:
             SELECT {self._num_sources}, row, field, "user", item, coalesce(code, {self._code(source.behavior)}), time,
                 {source.heldout}
             FROM decoded WHERE bad IS NULL AND coalesce(code, 0) >= 0""")
+        for table in ("raw", "decoded", "fields", "wrong"):
+            self._sql.execute(f"DROP TABLE IF EXISTS {table}")
         self._num_sources += 1
         self._num_timed += "timestamp" in staged.columns
         self.report.rows_read += staged.rows + staged.invalid_rows
