@@ -76,7 +76,12 @@ flags.DEFINE_enum(
     "on_bad_rows", "error", ["error", "skip"], "Stop at a bad row, or drop and count it.", **_at
 )
 flags.DEFINE_float(
-    "max_bad_share", 0.1, "Share of the rows that --on_bad_rows=skip may drop.", **_at, lower_bound=0, upper_bound=1
+    "max_bad_share",
+    0.1,
+    "Share of the rows that --on_bad_rows=skip may drop.",
+    **_at,
+    lower_bound=0,
+    upper_bound=1,
 )
 flags.DEFINE_integer(
     "memory_mb",
@@ -209,7 +214,9 @@ def _thresholds(entries: list[str]) -> dict[str, float]:
     try:
         return {name: float(number) for name, number in (entry.rsplit(":", 1) for entry in entries)}
     except ValueError:
-        raise InputError(f"`thresholds` should be behavior:number pairs. Received: {','.join(entries)!r}.") from None
+        raise InputError(
+            f"`thresholds` should be behavior:number pairs. Received: {','.join(entries)!r}."
+        ) from None
 
 
 def _columns(entries: list[str]) -> dict[str, str]:

@@ -13,7 +13,8 @@ from nmtr_tf.data.logs.adjacency import LINE_CHECKS, decode_lines
 from nmtr_tf.data.logs.decoding import Check, choice, id_checks, id_value
 from nmtr_tf.data.logs.gathering import check_complete, gather
 from nmtr_tf.data.logs.sources import ReadOptions, Source, quoted
-from nmtr_tf.data.logs.staging import Staged, stage
+from nmtr_tf.data.logs.staged import Staged
+from nmtr_tf.data.logs.staging import stage
 from nmtr_tf.data.logs.times import TimeColumn
 from nmtr_tf.errors import InputError
 

@@ -3,7 +3,7 @@
 from nmtr_tf.data import sql
 from nmtr_tf.data.logs.decoding import NANOSECONDS, expected_time, time_value, unit_query
 from nmtr_tf.data.logs.sources import ReadOptions
-from nmtr_tf.data.logs.staging import Staged
+from nmtr_tf.data.logs.staged import Staged
 from nmtr_tf.errors import InputError
 
 _WORDS = {

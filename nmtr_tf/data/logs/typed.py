@@ -1,0 +1,140 @@
+"""Puts typed columns, of Parquet files and data frames, into a table of texts."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nmtr_tf.data import sql
+from nmtr_tf.data.logs.files import reading
+from nmtr_tf.data.logs.sources import Nested, find_columns, is_frame
+from nmtr_tf.data.logs.staged import Staged, of_json
+from nmtr_tf.errors import InputError
+
+
+def stage_parquet(connection, path: Path, source, options, progress) -> Staged:
+    """Stages a Parquet file; raises InputError where it cannot be read, or a column holds something else."""
+    with reading(path):
+        schema = pq.read_schema(path)
+    table = f"read_parquet({sql.literal(str(path))}, file_row_number=true)"
+    return _stage_typed(connection, table, schema, str(path), source, options, progress)
+
+
+def stage_frame(connection, frame: Any, name: str, source, options, progress) -> Staged:
+    names = [str(column) for column in frame.columns]
+    places = find_columns(name, names, options, source)
+    used = list(dict.fromkeys(places.values()))
+    columns = [_arrow(frame.iloc[:, place], f"{name}, column {names[place]!r}") for place in used]
+    table = pa.table(columns, [names[place] for place in used])
+    schema = table.schema
+    for position, kind in enumerate(schema.types):
+        if pa.types.is_float16(kind):  # DuckDB has none.
+            table = table.set_column(position, schema.names[position], columns[position].cast(pa.float32()))
+    connection.register("frame", table.append_column("file_row_number", pa.array(np.arange(len(frame)))))
+    staged = _stage_typed(connection, "frame", schema, name, source, options, progress, names)
+    connection.unregister("frame")
+    return staged
+
+
+def own_frame(path: Path, read: Callable[[Path], Any]) -> Any:
+    try:
+        frame = read(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot be read: {(str(error).splitlines() or [''])[0]}") from error
+    if not is_frame(frame):
+        got = type(frame).__name__
+        raise InputError(f"{path}: expected a pandas DataFrame from `read` of its format, got {got}")
+    return frame
+
+
+def _arrow(series: Any, where: str) -> pa.ChunkedArray:
+    try:
+        column = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        kinds = ", ".join(sorted({type(value).__name__ for value in series.dropna()}))
+        raise InputError(f"{where}: expected text, numbers or times, all of one kind, got {kinds}") from error
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return pa.chunked_array(chunks, column.type)
+
+
+def _stage_typed(
+    connection, table: str, schema: pa.Schema, name: str, source, options, progress, names=None
+) -> Staged:
+    names = Nested(names or schema.names)
+    columns = {role: names[place] for role, place in find_columns(name, names, options, source).items()}
+    kinds = {role: _kind(schema, column) for role, column in columns.items()}
+    for role in ("user", "item"):
+        if role in columns and kinds[role] is not None:
+            _check_ids(connection, table, columns[role], kinds[role], f"{name}, column {columns[role]!r}")
+    unit = _unit(kinds.get("timestamp"))
+    texts = []
+    for role, column in columns.items():
+        where = f"{name}, column {column!r}"
+        texts.append(f"{_text(column, kinds[role], schema.names, unit, role, where)} AS {sql.name(role)}")
+    query = (
+        f"SELECT file_row_number AS row, {', '.join(texts)} FROM {table}"
+        if texts
+        else "SELECT 0 AS row LIMIT 0"
+    )
+    try:
+        connection.execute(f"CREATE OR REPLACE TABLE raw AS {query}")
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException) as error:
+        raise InputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
+    progress(sql.value(connection, "SELECT count(*) FROM raw"))
+    others = [column for column in schema.names if column not in columns.values()]
+
+    def locate(row: int | None) -> tuple[str, str]:
+        return f"{name}, row {(row or 0) + 1}", ""
+
+    return Staged(name, columns, locate, lambda row, role: b"", time_unit=unit, other_columns=others)
+
+
+def _kind(schema: pa.Schema, column: str) -> pa.DataType | None:
+    """The type of a column's values; None for a path into a column."""
+    if column not in schema.names:
+        return None
+    kind = schema.field(column).type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _unit(kind: pa.DataType | None) -> str:
+    if kind is None or not pa.types.is_temporal(kind) or pa.types.is_time(kind):
+        return ""
+    return "ns" if pa.types.is_timestamp(kind) and kind.unit == "ns" else "us"
+
+
+def _text(
+    column: str, kind: pa.DataType | None, names: Sequence[str], unit: str, role: str, where: str
+) -> str:
+    """An expression of SQL: the column as text, nulls as empty."""
+    if kind is None:
+        root = sql.name(column.split(".")[0].removesuffix("[]"))
+        first, _, rest = column.partition(".")
+        path = f"x[].{rest}" if first.endswith("[]") else f"x.{rest}"
+        return of_json(f"json_object('x', {root})", path, names, "true")
+    cell = sql.name(column)
+    if role == "timestamp" and unit:
+        typed = cell if pa.types.is_timestamp(kind) else f"{cell}::TIMESTAMP"
+        return f"coalesce(epoch_{unit}({typed})::VARCHAR, '')"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return f"CASE WHEN {cell} IS NULL THEN '' ELSE TRY(decode({cell})) END"
+    if pa.types.is_nested(kind):
+        raise InputError(f"{where}: expected text or numbers, got {kind}")
+    if pa.types.is_floating(kind):
+        missing = f"{cell} IS NULL OR isnan({cell})"
+        number = f"{cell}::BIGINT" if role in ("user", "item") else cell
+        return f"CASE WHEN {missing} THEN '' ELSE {number}::VARCHAR END"
+    return f"coalesce({cell}::VARCHAR, '')"
+
+
+def _check_ids(connection, table: str, column: str, kind: pa.DataType, where: str) -> None:
+    """Checks that ids are text or whole numbers, which floats may be."""
+    is_float, cell = pa.types.is_floating(kind), sql.name(column)
+    whole = f"isnan({cell}) OR ({cell} = trunc({cell}) AND abs({cell}) < 2::DOUBLE ** 53)"
+    fits = not is_float or sql.value(connection, f"SELECT coalesce(bool_and({whole}), true) FROM {table}")
+    if pa.types.is_boolean(kind) or not fits:
+        raise InputError(f"{where}: expected ids as text or integers, got {kind}")
