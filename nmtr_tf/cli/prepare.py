@@ -38,7 +38,7 @@ flags.DEFINE_string("source", None, f"Format of the input. {_SOURCES}; or a regi
 flags.DEFINE_string(
     "input",
     "",
-    "Files, folders or patterns such as day-*.csv, comma-separated; behavior:file where a file is one behavior.",
+    "Files, folders or patterns such as day-*.csv, between commas; behavior:file where each is one behavior.",
     **_at,
 )
 flags.DEFINE_string("heldout", None, "File of held-out target pairs, for formats that come split.", **_at)
@@ -51,8 +51,8 @@ flags.DEFINE_list(
 flags.DEFINE_list(
     "columns",
     [],
-    "For log and recbole: role:column, roles user, item, behavior, timestamp; buy.user:column for the files of "
-    "a behavior; in JSON and Parquet, a.b and items[].id reach into columns.",
+    "For log and recbole: role:column, roles user, item, behavior, timestamp; buy.user:column for the files "
+    "of a behavior; in JSON and Parquet, a.b and items[].id reach into columns.",
     **_at,
 )
 flags.DEFINE_enum(

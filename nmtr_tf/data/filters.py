@@ -65,8 +65,8 @@ class Rows:
             user, item = sql.rows(self._sql, first)[0]
             raise InputError(
                 f"The held-out file has {count} rows of the kind '{kind}', the first: user "
-                f"{self._events.users[user]}, item {self._events.items[item]}. Expected one new item for each "
-                "user with training rows (`on_bad_rows=skip` drops the others)."
+                f"{self._events.users[user]}, item {self._events.items[item]}. Expected one new item for "
+                "each user with training rows (`on_bad_rows=skip` drops the others)."
             )
         if kinds:
             self._keep('NOT heldout OR ("user", item) NOT IN (SELECT ("user", item) FROM contradicting)')
@@ -74,7 +74,8 @@ class Rows:
 
     def filter(self, min_behaviors: int, min_target: int, k_core: int) -> None:
         """Takes users and items with too few rows out, as `PrepareOptions` asks."""
-        of_target = f"SELECT {{role}} FROM kept WHERE behavior = {self._target} GROUP BY ALL HAVING count(*) >= {{least}}"
+        target_rows = f"FROM kept WHERE behavior = {self._target}"
+        of_target = f"SELECT {{role}} {target_rows} GROUP BY ALL HAVING count(*) >= {{least}}"
         if min_behaviors > 1:
             kinds = f'SELECT "user" FROM kept GROUP BY ALL HAVING count(DISTINCT behavior) >= {min_behaviors}'
             self._keep(f'"user" IN ({kinds})')
@@ -105,7 +106,7 @@ class Rows:
         return dict(zip(("users", "items", "rows"), sql.rows(self._sql, query)[0], strict=True))
 
     def number(self) -> None:
-        """Numbers the users and items that are left without gaps, and sorts the rows: the table `numbered`."""
+        """Makes `numbered`: the rows that are left, sorted, with users and items numbered without gaps."""
         for role in ("user", "item"):
             self._sql.execute(f"""
                 CREATE TABLE {role}s AS

@@ -76,7 +76,7 @@ def amplitude(folder) -> None:
     found = [
         {"user_id": user, "event_type": kind, "event_time": stamp, "event_properties": {"product_id": item}}
         for (user, kind, items, _), stamp in zip(EVENTS, stamps, strict=True)
-        for item in items or [None]
+        for item in items or [""]
     ]
     lines(folder, "amplitude.jsonl", found)
 

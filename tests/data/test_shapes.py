@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from nmtr_tf.data.logs.readers import read_log
 from nmtr_tf.data.preparation import prepare
 from nmtr_tf.errors import InputError
 
-TWO = {"behaviors": ("view", "buy")}
+TWO: dict[str, Any] = {"behaviors": ("view", "buy")}
 HEADER = "user,item,behavior,timestamp\n"
 
 
@@ -137,6 +138,15 @@ def test_nested_columns_of_parquet(folder):
     assert message.startswith("e.parquet, row 3, column 'items[].id': expected an id, got ''")
 
 
+def test_names_that_differ_in_case_alone(folder):
+    table = pd.DataFrame({"User": ["no", "no"], "user": ["ann", "ann"], "ITEM": [1, 1], "item": [2, 3]})
+    table = table.assign(behavior=["view", "buy"])
+    write(folder / "behavior=none/a.csv", table.to_csv(index=False))
+    table.to_parquet(folder / "behavior=none/a.parquet")
+    for source in (table, "behavior=none/a.csv", "behavior=none/a.parquet"):
+        assert rows(read_log(source, **TWO)) == [("ann", 2, "view"), ("ann", 3, "buy")]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options"),
     [
@@ -219,7 +229,8 @@ def test_order_alone(folder):
 def test_a_unit_that_does_not_fit_names_the_one_that_does(folder):
     write(folder / "a.csv", f"{HEADER}ann,tea,view,1714521600000\nann,tea,buy,1717200000000\n")
     assert error("a.csv", time_unit="s", **TWO) == (
-        "a.csv, column 'timestamp': `time_unit=s` puts times before 1990 or after 2100; `time_unit=ms` would fit"
+        "a.csv, column 'timestamp': `time_unit=s` puts times before 1990 or after 2100; "
+        "`time_unit=ms` would fit"
     )
 
 
@@ -285,7 +296,8 @@ def test_unknown_behaviors_are_listed_at_once(folder):
     write(folder / "a.csv", "user,item,behavior\n" + "".join(f"ann,tea,{name}\n" for name in names))
     assert error("a.csv", **TWO) == (
         "a.csv, line 4, column 'behavior': expected one of 'view', 'buy', or one in `ignore_behaviors`, got "
-        "'scroll' (unknown, with their rows: 'scroll' 3, 'share' 1, 'wish' 1; `ignore_behaviors=*` passes them over)"
+        "'scroll' (unknown, with their rows: 'scroll' 3, 'share' 1, 'wish' 1; `ignore_behaviors=*` passes "
+        "them over)"
     )
 
 
@@ -314,8 +326,8 @@ def test_bad_rows_are_shown_and_too_many_are_refused(folder):
     assert shown[0] == "a.csv, line 202, column 'user': expected an id, got ''"
     message = error("a.csv", on_bad_rows="skip", max_bad_share=0.05, **TWO)
     assert message == (
-        "13 of 213 rows are bad (12 expected an id, 1 expected 3 fields), more than `max_bad_share=0.05` lets go. "
-        "The first: a.csv, line 202, column 'user': expected an id, got ''"
+        "13 of 213 rows are bad (12 expected an id, 1 expected 3 fields), more than `max_bad_share=0.05` "
+        "lets go. The first: a.csv, line 202, column 'user': expected an id, got ''"
     )
     assert "`max_bad_share` should be from 0 to 1" in error("a.csv", max_bad_share=2, **TWO)
 

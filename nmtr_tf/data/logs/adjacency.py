@@ -8,7 +8,7 @@ LINE_CHECKS = (Check("line", "line IS NOT NULL", "UTF-8 text"), *id_checks("id",
 
 
 def decode_lines(connection: sql.Connection) -> None:
-    """Makes `decoded` of `raw`, of lines: a row for each item; and for each bad field, which `bad` numbers."""
+    """Makes `decoded` of the lines in `raw`: a row for each item, and for each bad field."""
     digits, below = (check.passes for check in LINE_CHECKS[1:])
     connection.execute("""
         CREATE OR REPLACE TABLE fields AS

@@ -93,7 +93,8 @@ def time_value(text: str, encoding: str, unit: str, time_format: str = "") -> st
         return f"try_cast(epoch_us(try_strptime({text}, {sql.literal(time_format)})) AS BIGINT) * 1000"
     if encoding == "mmdd":
         day = f"regexp_replace(lpad({text}, 4, '0'), '^(..)(..)$', '2014-\\1-\\2')"
-        return f"CASE WHEN regexp_full_match({text}, '[0-9]{{3,4}}') THEN epoch_ns(try_cast({day} AS TIMESTAMP_NS)) END"
+        time = f"epoch_ns(try_cast({day} AS TIMESTAMP_NS))"
+        return f"CASE WHEN regexp_full_match({text}, '[0-9]{{3,4}}') THEN {time} END"
     if encoding == "utc":
         return _iso(text)
     number = _number(text, unit)
@@ -104,7 +105,8 @@ def _number(text: str, unit: str) -> str:
     """Whole numbers stay exact; others have nine places."""
     factor = 1 if unit == "order" else NANOSECONDS[unit]
     shifted = f" - {_EXCEL_DAYS}" if unit == "excel" else ""
-    is_number = f"regexp_full_match({text}, '{_NUMBER}') AND abs(try_cast({text} AS DOUBLE){shifted}) < {9.2e18 / factor!r}"
+    is_small = f"abs(try_cast({text} AS DOUBLE){shifted}) < {9.2e18 / factor!r}"
+    is_number = f"regexp_full_match({text}, '{_NUMBER}') AND {is_small}"
     is_whole = f"regexp_full_match({text}, '-?[0-9]{{1,19}}')"
     whole = f"({text}::BIGINT{shifted}) * {factor}::BIGINT"
     places = f"round(({text}::DECIMAL(28, 9){shifted})::DECIMAL(28, 9) * {factor}::DECIMAL(10, 0))"

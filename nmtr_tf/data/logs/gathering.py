@@ -26,7 +26,7 @@ def gather(
     columns = sql.arrays(
         connection,
         f"""SELECT users.code AS "user", items.code AS item, behavior, time // {divisor} AS time, heldout
-        FROM log JOIN users ON users.id = log.user JOIN items ON items.id = log.item 
+        FROM log JOIN users ON users.id = log.user JOIN items ON items.id = log.item
         ORDER BY source, row, field, behavior""",
     )
     return Events(
@@ -54,9 +54,11 @@ def _number(connection: sql.Connection, role: str) -> None:
 
 def _coarsest(connection: sql.Connection) -> str:
     """The coarsest unit, of milliseconds or finer, in which all times are whole."""
-    query = "SELECT coalesce(bool_and(time % 1000000 = 0), true), coalesce(bool_and(time % 1000 = 0), true) FROM log"
-    in_ms, in_us = sql.rows(connection, query)[0]
-    return "ms" if in_ms else "us" if in_us else "ns"
+    for unit, nanoseconds in (("ms", 10**6), ("us", 10**3)):
+        whole = f"SELECT coalesce(bool_and(time % {nanoseconds} = 0), true) FROM log"
+        if sql.value(connection, whole):
+            return unit
+    return "ns"
 
 
 def check_complete(

@@ -1,4 +1,4 @@
-"""Reads one source after the other into a table of decoded rows; keeps the good ones, and counts the others."""
+"""Reads sources into a table of decoded rows; keeps the good ones, and counts or shows the others."""
 
 import collections
 import dataclasses
@@ -88,8 +88,8 @@ class LogReader:
         self._count_bad(staged, checks)
         self._sql.execute(f"""
             INSERT INTO log
-            SELECT {self._num_sources}, row, field, "user", item, coalesce(code, {self._code(source.behavior)}), time,
-                {source.heldout}
+            SELECT {self._num_sources}, row, field, "user", item,
+                coalesce(code, {self._code(source.behavior)}), time, {source.heldout}
             FROM decoded WHERE bad IS NULL AND coalesce(code, 0) >= 0""")
         for table in ("raw", "decoded", "fields", "wrong"):
             self._sql.execute(f"DROP TABLE IF EXISTS {table}")

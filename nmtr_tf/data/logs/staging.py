@@ -49,10 +49,7 @@ def _stage_text(connection, path: Path, suffix: str, source, options: ReadOption
     log_format = options.format
     delimiter = options.delimiter or log_format.delimiter or _delimiter_of(path, suffix)
     table = TextTable(path, delimiter, options.header or log_format.column_names, options.encoding)
-    if log_format.adjacency:
-        places = {"line": 0}
-    else:
-        places = find_columns(table.header, table.names, options, source)
+    places = {"line": 0} if log_format.adjacency else find_columns(table.header, table.names, options, source)
     _insert_batches(connection, table, places, places, "SELECT * FROM batch", progress)
     return Staged(
         table.name,

@@ -156,14 +156,12 @@ class TextTable:
             Where it is, and what is wrong with its number of fields, or "".
         """
         invalid = self._first_invalid
-        position = 0
-        for number, line in self._records():
+        for position, (number, line) in enumerate(self._records()):
             if invalid and line == invalid.text:
                 fields = f"expected {invalid.expected_columns} fields, got {invalid.actual_columns}"
                 return f"{self._path}, line {number}", fields
             if position == row:
                 return f"{self._path}, line {number}", ""
-            position += 1
         return f"{self._path}", "expected the same number of fields in every row"
 
     def raw_cell(self, row: int, place: int) -> bytes:

@@ -1,6 +1,6 @@
 """Puts typed columns, of Parquet files and data frames, into a table of texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ def stage_parquet(connection, path: Path, source, options, progress) -> Staged:
     """Stages a Parquet file; raises InputError where it cannot be read, or a column holds something else."""
     with reading(path):
         schema = pq.read_schema(path)
-    table = f"read_parquet({sql.literal(str(path))}, file_row_number=true)"
+    table = f"read_parquet({sql.literal(str(path))}, file_row_number=true, hive_partitioning=false)"
     return _stage_typed(connection, table, schema, str(path), source, options, progress)
 
 
 def stage_frame(connection, frame: Any, name: str, source, options, progress) -> Staged:
+    """Stages a data frame, of which only the columns that are needed are looked at."""
     names = [str(column) for column in frame.columns]
     places = find_columns(name, names, options, source)
     used = list(dict.fromkeys(places.values()))
@@ -41,6 +42,7 @@ def stage_frame(connection, frame: Any, name: str, source, options, progress) ->
 
 
 def own_frame(path: Path, read: Callable[[Path], Any]) -> Any:
+    """What the reader of a format makes of a file; raises InputError where it fails or makes no frame."""
     try:
         frame = read(path)
     except (ValueError, OSError) as error:
@@ -66,22 +68,22 @@ def _stage_typed(
 ) -> Staged:
     names = Nested(names or schema.names)
     columns = {role: names[place] for role, place in find_columns(name, names, options, source).items()}
-    kinds = {role: _kind(schema, column) for role, column in columns.items()}
-    for role in ("user", "item"):
-        if role in columns and kinds[role] is not None:
-            _check_ids(connection, table, columns[role], kinds[role], f"{name}, column {columns[role]!r}")
-    unit = _unit(kinds.get("timestamp"))
-    texts = []
+    # DuckDB's names do not tell upper from lower case, so that it gives twins other ones.
+    described = sql.rows(connection, f"DESCRIBE SELECT * FROM {table}")
+    cells = {column: sql.name(row[0]) for column, row in zip(schema.names, described, strict=False)}
+    unit, texts = "", ["file_row_number AS row"]
     for role, column in columns.items():
-        where = f"{name}, column {column!r}"
-        texts.append(f"{_text(column, kinds[role], schema.names, unit, role, where)} AS {sql.name(role)}")
-    query = (
-        f"SELECT file_row_number AS row, {', '.join(texts)} FROM {table}"
-        if texts
-        else "SELECT 0 AS row LIMIT 0"
-    )
+        where, kind = f"{name}, column {column!r}", _kind(schema, column)
+        if kind is None:
+            text = _of_path(column, cells)
+        else:
+            if role in ("user", "item"):
+                _check_ids(connection, table, cells[column], kind, where)
+            unit = _unit(kind) if role == "timestamp" else unit
+            text = _text(cells[column], kind, unit if role == "timestamp" else "", role, where)
+        texts.append(f"{text} AS {sql.name(role)}")
     try:
-        connection.execute(f"CREATE OR REPLACE TABLE raw AS {query}")
+        connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT {', '.join(texts)} FROM {table}")
     except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException) as error:
         raise InputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
     progress(sql.value(connection, "SELECT count(*) FROM raw"))
@@ -107,17 +109,17 @@ def _unit(kind: pa.DataType | None) -> str:
     return "ns" if pa.types.is_timestamp(kind) and kind.unit == "ns" else "us"
 
 
-def _text(
-    column: str, kind: pa.DataType | None, names: Sequence[str], unit: str, role: str, where: str
-) -> str:
-    """An expression of SQL: the column as text, nulls as empty."""
-    if kind is None:
-        root = sql.name(column.split(".")[0].removesuffix("[]"))
-        first, _, rest = column.partition(".")
-        path = f"x[].{rest}" if first.endswith("[]") else f"x.{rest}"
-        return of_json(f"json_object('x', {root})", path, names, "true")
-    cell = sql.name(column)
-    if role == "timestamp" and unit:
+def _of_path(path: str, cells: Mapping[str, str]) -> str:
+    """The text at a path such as a.b or items[].id, which starts with the name of a column."""
+    first, _, rest = path.partition(".")
+    root = first.removesuffix("[]")
+    rest = f"x{first[len(root) :]}.{rest}" if rest else f"x{first[len(root) :]}"
+    return of_json(f"json_object('x', {cells[root]})", rest, (), "true")
+
+
+def _text(cell: str, kind: pa.DataType, unit: str, role: str, where: str) -> str:
+    """A column as text, nulls as empty."""
+    if unit:
         typed = cell if pa.types.is_timestamp(kind) else f"{cell}::TIMESTAMP"
         return f"coalesce(epoch_{unit}({typed})::VARCHAR, '')"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -131,9 +133,9 @@ def _text(
     return f"coalesce({cell}::VARCHAR, '')"
 
 
-def _check_ids(connection, table: str, column: str, kind: pa.DataType, where: str) -> None:
+def _check_ids(connection, table: str, cell: str, kind: pa.DataType, where: str) -> None:
     """Checks that ids are text or whole numbers, which floats may be."""
-    is_float, cell = pa.types.is_floating(kind), sql.name(column)
+    is_float = pa.types.is_floating(kind)
     whole = f"isnan({cell}) OR ({cell} = trunc({cell}) AND abs({cell}) < 2::DOUBLE ** 53)"
     fits = not is_float or sql.value(connection, f"SELECT coalesce(bool_and({whole}), true) FROM {table}")
     if pa.types.is_boolean(kind) or not fits:
