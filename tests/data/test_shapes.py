@@ -25,6 +25,11 @@ def rows(events: Events) -> list[tuple]:
     )
 
 
+def times(events: Events) -> list[int]:
+    assert events.timestamp is not None
+    return events.timestamp.tolist()
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -49,7 +54,7 @@ def test_a_file_per_behavior_with_columns_of_its_own(folder):
     columns = {"buy.user": "customer", "buy.item": "product", "buy.timestamp": "when"}
     events = read_log({"view": "views.csv", "buy": "orders.csv"}, columns=columns)
     assert rows(events) == [("ann", "tea", "view"), ("bob", "tea", "view"), ("ann", "tea", "buy")]
-    assert events.timestamp.tolist() == [1714566600000, 1714566601000, 1714568400000]
+    assert times(events) == [1714566600000, 1714566601000, 1714568400000]
     assert "orders.csv, line 1: expected one column 'user'" in error(
         {"view": "views.csv", "buy": "orders.csv"}
     )
@@ -101,7 +106,7 @@ def test_json_lines(folder, packed):
     columns = {"item": "lines[].id", "behavior": "event.name", "timestamp": "ts"}
     events = read_log(name, columns=columns, **TWO)
     assert rows(events) == [("ann", 7, "view"), ("ann", 8, "view"), ("ann", 7, "buy")]
-    assert events.timestamp.tolist() == [1714564800000, 1714564800000, 1714564860500]
+    assert times(events) == [1714564800000, 1714564800000, 1714564860500]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +152,17 @@ def test_names_that_differ_in_case_alone(folder):
         assert rows(read_log(source, **TWO)) == [("ann", 2, "view"), ("ann", 3, "buy")]
 
 
+@pytest.mark.parametrize("place", [100, 5000, -9000])
+def test_broken_parquet(folder, place):
+    rng = np.random.default_rng(0)
+    table = {"user": rng.integers(0, 10**6, 9000).astype(str), "item": rng.integers(0, 99, 9000)}
+    pd.DataFrame(table | {"behavior": rng.choice(["view", "buy"], 9000)}).to_parquet(folder / "a.parquet")
+    content = bytearray((folder / "a.parquet").read_bytes())
+    content[place : place + 200] = bytes(200)
+    write(folder / "a.parquet", bytes(content))
+    assert error("a.parquet", **TWO).startswith("a.parquet: cannot be read: ")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options"),
     [
@@ -181,10 +197,10 @@ def test_wide_tables(folder):
     ]
     assert rows(events) == expected
     assert events.origin["rows_read"] == 3
-    write(folder / "w.csv", "user,item,views,bought\nann,tea,3,1\nann,pot,many,0\n")
-    assert error("w.csv", wide=["views", "bought"]).startswith(
-        "w.csv, line 3, column 'count': expected a count"
-    )
+    for cell in (b"many", b"\xff"):
+        write(folder / "w.csv", b"user,item,views,bought\nann,tea,3,1\nann,pot," + cell + b",0\n")
+        message = error("w.csv", wide=["views", "bought"])
+        assert message.startswith("w.csv, line 3, column 'count': expected a count, got ")
 
 
 def test_thresholds(folder):
@@ -210,18 +226,18 @@ def test_thresholds(folder):
 def test_units_are_told_by_size_and_said(folder, first, second, shown):
     write(folder / "a.csv", f"{HEADER}ann,tea,view,{first}\nann,tea,buy,{second}\n")
     events = read_log("a.csv", **TWO)
-    assert events.timestamp.tolist() == [1714521600000, 1717200000000]
+    assert times(events) == [1714521600000, 1717200000000]
     assert events.origin["times"] == shown
 
 
 def test_order_alone(folder):
     write(folder / "a.csv", f"{HEADER}ann,tea,view,0\nann,tea,buy,30\nann,pot,buy,29\n")
     events = read_log("a.csv", time_unit="order", **TWO)
-    assert (events.timestamp.tolist(), events.time_unit) == ([0, 30, 29], "order")
+    assert (times(events), events.time_unit) == ([0, 30, 29], "order")
     assert events.origin["times"] == "times that only order, from 0 to 30"
     dataset = prepare(events).save(folder / "d")
     loaded = Dataset.load(folder / "d")
-    assert loaded.events.timestamp.tolist() == dataset.events.timestamp.tolist()
+    assert times(loaded.events) == times(dataset.events)
     assert loaded.events.time_unit == "order"
     assert "as no unit puts them between 1990 and 2100" in read_log("a.csv", **TWO).origin["times"]
 
@@ -248,7 +264,7 @@ def test_formats_of_times(folder):
     )
     for time_format, first in (("%d/%m/%Y %H:%M", 1704413280000), ("%m/%d/%Y %H:%M", 1714522080000)):
         events = read_log("a.csv", time_format=time_format, **TWO)
-        assert events.timestamp.tolist() == [first, first + 60000]
+        assert times(events) == [first, first + 60000]
     message = error("a.csv", time_format="%Y", **TWO)
     assert "expected a time as %Y, got '05/01/2024 00:08'" in message
 
@@ -262,7 +278,8 @@ def test_the_later_of_two_times_100_microseconds_apart_is_held_out(folder):
         )
         dataset = prepare(read_log(table, behaviors=("buy",)), seed=seed)
         assert set(dataset.held_out["test"][:, 1].tolist()) == {3}
-    stored = Dataset.load(dataset.save(folder / "d").directory)
+    dataset.save(folder / "d")
+    stored = Dataset.load(folder / "d")
     assert stored.events.time_unit == "us"
     np.testing.assert_array_equal(stored.events.timestamp, dataset.events.timestamp)
 

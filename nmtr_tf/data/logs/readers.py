@@ -59,7 +59,7 @@ def read_log(
         time_format: Of times that are texts, as of strptime, such as "%d/%m/%Y %H:%M"; "": ISO-8601, or days,
             months and years between dots.
         on_bad_rows: "error" stops at the first bad row, "skip" drops and counts them.
-        max_bad_share: Share of the rows that "skip" may drop.
+        max_bad_share: Share of the rows that "skip" may drop, of a log of 100 rows or more.
         impossible_times: "drop" or "keep" rows outside of the format's time window; they are counted.
         ignore_behaviors: Further behaviors of the log, whose rows are passed over; "*": all others.
         header: Names of the columns of files that have no header.

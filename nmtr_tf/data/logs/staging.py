@@ -50,12 +50,12 @@ def _stage_text(connection, path: Path, suffix: str, source, options: ReadOption
     delimiter = options.delimiter or log_format.delimiter or _delimiter_of(path, suffix)
     table = TextTable(path, delimiter, options.header or log_format.column_names, options.encoding)
     places = {"line": 0} if log_format.adjacency else find_columns(table.header, table.names, options, source)
-    _insert_batches(connection, table, places, places, "SELECT * FROM batch", progress)
+    _insert_batches(connection, table, places, tuple(places), "SELECT * FROM batch", progress)
     return Staged(
         table.name,
         {role: table.names[place] for role, place in places.items() if table.names},
         table.locate,
-        lambda row, role: table.raw_cell(row, places[role]),
+        lambda row, role: table.raw_cell(row, places[role]) if role in places else "\ufffd",
         invalid_rows=table.invalid_rows,
         num_fields=len(table.names),
         other_columns=[name for place, name in enumerate(table.names) if place not in places.values()],

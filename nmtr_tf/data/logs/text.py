@@ -130,7 +130,9 @@ class TextTable:
         if not self._quote:
             return False
         with reading(self._path), self._open() as raw:
-            start = raw.read(1 << 16).decode(self._encoding, errors="replace")
+            start = raw.read(1 << 24).decode(self._encoding, errors="replace")
+        if '"' not in start:
+            return False
         lines = start.splitlines(keepends=True)[:-1]
         reader = text_csv.reader(lines, delimiter=self._delimiter)
         wide = len(self.names)

@@ -84,7 +84,9 @@ def _stage_typed(
         texts.append(f"{text} AS {sql.name(role)}")
     try:
         connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT {', '.join(texts)} FROM {table}")
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.SerializationException) as error:
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
+            raise  # The session says where.
         raise InputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
     progress(sql.value(connection, "SELECT count(*) FROM raw"))
     others = [column for column in schema.names if column not in columns.values()]
