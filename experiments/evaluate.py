@@ -1,4 +1,4 @@
-"""Rank the held-out items of a trained run, or of references, among the whole catalogue."""
+"""Rank the held-out items of a trained run, or of baselines, among the whole catalogue."""
 
 import sys
 

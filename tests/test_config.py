@@ -123,7 +123,7 @@ def test_there_are_flagfiles():
 
 @pytest.mark.parametrize("path", flagfiles(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_flagfiles_hold_config_fields_with_valid_values(path):
-    from nmtr_tf.cli import common as cli
+    from nmtr_tf.cli.flags import section_from_flags
     from nmtr_tf.cli import train
 
     train.FLAGS.unparse_flags()
@@ -137,7 +137,7 @@ def test_flagfiles_hold_config_fields_with_valid_values(path):
     keys = [match[1] for match in matches if match]
     assert set(keys) - {"workdir"} <= sections
     assert len(set(keys)) == len(keys)
-    values = {section: cli.section_from_flags(section, train.FLAGS) for section in SECTIONS}
+    values = {section: section_from_flags(section, train.FLAGS) for section in SECTIONS}
     config = RunConfig(*values.values())
     behaviors = config.data.behaviors or ("view", "cart", "buy")
     make_stages(config.model, config.training, predicted_behaviors(config.model, behaviors))

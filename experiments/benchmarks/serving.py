@@ -4,17 +4,16 @@ import json
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.data import view_of
 from experiments.benchmarks.rows import Rows, measured, skipped
 from experiments.benchmarks.setting import Setting
-from nmtr_tf.config import ModelConfig
-from nmtr_tf.data.dataset import Interactions
+from experiments.benchmarks.step_clock import make_model
 from nmtr_tf.data.pairs import matrix_of
-from nmtr_tf.models.model import build_model
 from nmtr_tf.serving.export import save_model
 
 # Runs without this package: what a serving process does, next to the least work that could answer.
@@ -71,15 +70,19 @@ def measure(setting: Setting) -> Rows:
     for num_items in setting.num_items:
         for method in setting.methods:
             calls = 20 if setting.quick else 200 if num_items <= 100_000 else 50
-            yield from _measure_one(method, num_items, setting.num_users, calls)
+            times = _ask(method, num_items, setting.num_users, calls)
+            yield from rows_of(f"serve {method}, {num_items:,} items", times)
 
 
-def _measure_one(method: str, num_items: int, num_users: int, calls: int) -> Rows:
-    """Exports a model with synthetic weights and asks it `calls` times."""
-    times = _ask(method, num_items, num_users, calls)
+def rows_of(what: str, times: Mapping[str, Any]) -> Rows:
+    """The rows of one model.
+
+    Args:
+        what: What was served.
+        times: What the client printed.
+    """
     one, bare_one = (1e3 * np.array(times[name]) for name in ("one", "bare_one"))
     bare_batch = 64 / np.median(times["bare_batch"])
-    what = f"serve {method}, {num_items:,} items"
     for name, percentile in (("p50", 50), ("p99", 99)):
         bare = _BASELINE, np.percentile(bare_one, percentile)
         yield measured(f"{what}: one user, {name}", np.percentile(one, percentile), "ms", bare)
@@ -92,7 +95,11 @@ def _measure_one(method: str, num_items: int, num_users: int, calls: int) -> Row
 
 
 def _ask(method: str, num_items: int, num_users: int, calls: int) -> dict[str, Any]:
-    """What the client printed: seconds of every call by kind, and its peak memory in KiB."""
+    """Exports a model with synthetic weights and asks it `calls` times.
+
+    Returns:
+        What the client printed: seconds of every call by kind, and its peak memory in KiB.
+    """
     with tempfile.TemporaryDirectory() as folder:
         k = min(100, num_items)
         _export(folder, method, num_items, num_users, k)
@@ -111,14 +118,5 @@ def _export(folder: str, method: str, num_items: int, num_users: int, k: int) ->
     rng = np.random.default_rng(0)
     keys = (np.arange(num_users)[:, None] * num_items + rng.integers(num_items, size=(num_users, 20))).ravel()
     bought = matrix_of(keys, (num_users, num_items))
-    nothing = np.zeros((0, 2), np.int32)
-    view = Interactions(
-        user_ids=np.arange(num_users),
-        item_ids=np.arange(num_items),
-        matrices=dict.fromkeys(("view", "cart", "buy"), bought),
-        held_out={"validation": nothing, "test": nothing},
-        protocol="strict",
-        fingerprint="synthetic",
-    )
-    model = build_model(ModelConfig(method=method), view.behaviors, num_users, num_items, seed=0)
-    save_model(Path(folder), model, view, k, left_out=bought)
+    view = view_of(dict.fromkeys(("view", "cart", "buy"), bought))
+    save_model(folder, make_model(view, method), view, k, left_out=bought)

@@ -1,110 +1,106 @@
 """Compare evaluated runs with a baseline, user by user.
 
-Every argument that is no flag is a run: a directory in which experiments.evaluate has left
-metrics_<split>.json and ranks_<split>.parquet, or a directory with subdirectories seed_<n> of that kind,
-which count as one run: a user's metric is then the mean over the seeds.
+Every argument that is no flag is a run: a directory in which evaluate has left metrics_<split>.json and
+ranks_<split>.parquet, or a directory with subdirectories seed_<n> of that kind, which count as one run: a
+user's metric is then the mean over the seeds.
 
 Prints the metrics and the differences from the baseline, with bootstrap intervals and the p-values of the
 paired t-test and permutation test; --output_dir gets them as compare.json and compare.png.
 
 Example:
-    python -m experiments.compare out/gmf out/nmtr_gmf out/nmtr_neumf --output_dir=out/compared
+    nmtr compare out/gmf out/nmtr_gmf out/nmtr_neumf --output_dir=out/compared
 """
 
 import dataclasses
-import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from nmtr_tf.cli import common as cli
+from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
+from nmtr_tf.cli.flags import new_flags, run, whole_numbers
 from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.metrics import shown_k
-from nmtr_tf.evaluation.significance import CONFIDENCE, compare_to_baseline
+from nmtr_tf.evaluation.metrics import check_metrics, shown_k
+from nmtr_tf.evaluation.significance import CONFIDENCE
 from nmtr_tf.files import new_directory, write_json
-from nmtr_tf.reporting.comparisons import (
-    Comparisons,
-    differences_table,
-    means_table,
-    plot_differences,
-)
-from nmtr_tf.runs.saved import SavedRun, read_runs
+from nmtr_tf.reporting.comparisons import differences_table, means_table, plot_differences
 
-FLAGS = cli.new_flags()
+if TYPE_CHECKING:  # they import TensorFlow or pandas, which come after the flags are checked
+    from nmtr_tf.evaluation.results import Evaluation
+    from nmtr_tf.runs import Comparison
+
+SCHEMA = 2
+"""Of compare.json."""
+
+FLAGS = new_flags()
 FLAGS.set_gnu_getopt()  # flags may follow the runs
-flags.DEFINE_enum("split", "test", ["validation", "test"], "Held-out pairs to compare on.", flag_values=FLAGS)
-flags.DEFINE_list("ks", [], "Cut-offs K of HR@K and NDCG@K; empty: the first run's.", flag_values=FLAGS)
+_at = {"flag_values": FLAGS}
+flags.DEFINE_enum("split", "test", ["validation", "test"], "Held-out pairs to compare on.", **_at)
+flags.DEFINE_list("ks", [], "Cut-offs K of the metrics; empty: the first run's.", **_at)
+flags.DEFINE_list("metrics", [], "Metrics at each K, such as HR,NDCG; empty: the first run's.", **_at)
 flags.DEFINE_string(
-    "metric", "", "Metric of the picture; empty: NDCG@100, or else NDCG at the largest K.", flag_values=FLAGS
+    "metric",
+    "",
+    "Metric of the picture; empty: NDCG, or else the first metric, at 100 or the largest K.",
+    **_at,
 )
-flags.DEFINE_string(
-    "baseline", "", "The run that the others are compared with; empty: the first.", flag_values=FLAGS
-)
-flags.DEFINE_string(
-    "output_dir", "", "Directory for compare.json and compare.png; empty: print only.", flag_values=FLAGS
-)
+flags.DEFINE_string("baseline", "", "The run that the others are compared with; empty: the first.", **_at)
+flags.DEFINE_string("output_dir", "", "Directory for compare.json and compare.png; empty: print only.", **_at)
 flags.DEFINE_integer(
-    "num_resamples", 10_000, "Resamples of the bootstrap and the permutation test.", 100, flag_values=FLAGS
+    "num_resamples", 10_000, "Resamples of the bootstrap and the permutation test.", 100, **_at
 )
-flags.DEFINE_integer("seed", 0, "Seed of the resamples.", 0, flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the resamples.", 0, **_at)
 
 
 def main(argv=None) -> int:
     """Entry point."""
-    return cli.run(_compare, FLAGS, __doc__, argv, takes_arguments=True)
+    return run(_compare, FLAGS, __doc__, argv, takes_arguments=True)
 
 
 def _compare(values: flags.FlagValues, paths: list[str]) -> None:
     _check_output_dir(values.output_dir)
+    import_tensorflow()
+    from nmtr_tf.runs.comparison import compare, read_runs
+
     runs = read_runs(paths, values.split)
-    baseline = _find_baseline(runs, values.baseline)
-    metrics, shown = _metrics(values, runs[0])
-    others = [run for run in runs if run is not baseline]
-    compared: Comparisons = {}
-    with cli.progress_bar(values, len(metrics) * len(others), " comparisons", desc="resampling") as bar:
-        for metric in metrics:
-            reference = baseline.metric(metric).mean(axis=0)
-            per_user = {run.name: run.metric(metric).mean(axis=0) for run in others}
-            compared[metric] = compare_to_baseline(per_user, reference, values.num_resamples, values.seed)
-            bar.update(len(others))
-    means = {run.name: {metric: run.mean_and_stddev(metric) for metric in metrics} for run in runs}
-    first = runs[0].evaluations[0]
-    title = f"{values.split}, protocol {first.about['protocol']}, mask {first.about['mask']}, "
-    title += f"{len(first.users):,} users"
-    seeds = " (mean ± standard deviation over seeds)" if any(run.seeds for run in runs) else ""
-    cli.say(values, means_table(title + seeds, means))
-    cli.say(values, "\n" + differences_table(f"Difference from {baseline.name}, paired by user", compared))
+    metrics, shown = _metrics(values, runs[0].evaluations[0])
+    with progress_bar(values, len(metrics) * (len(runs) - 1), " comparisons", desc="resampling") as bar:
+        found = compare(
+            paths,
+            values.split,
+            metrics=metrics,
+            baseline=values.baseline,
+            num_resamples=values.num_resamples,
+            seed=values.seed,
+            progress=bar.update,
+        )
+    first = found.first
+    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {len(first.users):,} users"
+    seeds = " (mean ± standard deviation over seeds)" if any(one.seeds for one in found.runs) else ""
+    say(values, means_table(title + seeds, found.means_and_stddevs()))
+    difference = f"Difference from {found.baseline.name}, paired by user"
+    say(values, "\n" + differences_table(difference, found.tests))
     if values.output_dir:
         with new_directory(values.output_dir) as directory:
-            write_json(directory / "compare.json", _json(values, runs, baseline, means, compared))
-            plot_differences(compared[shown], directory / "compare.png", shown, baseline.name, title)
-        cli.say(values, f"\nNumbers: {values.output_dir}/compare.json")
-        cli.say(values, f"Picture: {values.output_dir}/compare.png")
+            write_json(directory / "compare.json", _json(values, found))
+            path = directory / "compare.png"
+            plot_differences(found.tests[shown], path, shown, found.baseline.name, title)
+        say(values, f"\nNumbers: {values.output_dir}/compare.json")
+        say(values, f"Picture: {values.output_dir}/compare.png")
 
 
-def _metrics(values: flags.FlagValues, first: SavedRun) -> tuple[list[str], str]:
+def _metrics(values: flags.FlagValues, first: "Evaluation") -> tuple[list[str], str]:
     """The metrics to compare, and the one of the picture."""
-    ks = first.evaluations[0].ks
-    if values.ks:
-        ks = list(dict.fromkeys(cli.section_from_flags(EvaluationConfig, values).ks))
-    metrics = [f"{name}@{k}" for k in ks for name in ("HR", "NDCG")]
-    shown = values.metric or f"NDCG@{shown_k(ks)}"
-    if shown not in metrics:
-        raise InputError(f"--metric should be one of {', '.join(metrics)}. Received: {shown!r}.")
-    return metrics, shown
-
-
-def _find_baseline(runs: Sequence[SavedRun], baseline: str) -> SavedRun:
-    if not baseline:
-        return runs[0]
-    for run in runs:
-        if run.name == baseline or Path(run.path).resolve() == Path(baseline).resolve():
-            return run
-    names = ", ".join(run.name for run in runs)
-    raise InputError(f"--baseline should be one of the runs, {names}. Received: {baseline!r}.")
+    kinds = values.metrics or list(dict.fromkeys(name.split("@")[0] for name in first.user_metrics))
+    config = EvaluationConfig(ks=tuple(whole_numbers(values, "ks") or first.ks), metrics=tuple(kinds))
+    check_metrics(config)
+    kind = "NDCG" if "NDCG" in config.metrics else config.metrics[0]
+    shown = values.metric or f"{kind}@{shown_k(config.ks)}"
+    if shown not in config.metric_names:
+        known = ", ".join(config.metric_names)
+        raise InputError(f"`metric` should be one of {known}. Received: {shown!r}.")
+    return config.metric_names, shown
 
 
 def _check_output_dir(output_dir: str) -> None:
@@ -118,23 +114,27 @@ def _check_output_dir(output_dir: str) -> None:
             )
 
 
-def _json(
-    values: flags.FlagValues,
-    runs: Sequence[SavedRun],
-    baseline: SavedRun,
-    means: Mapping[str, Mapping[str, tuple[float, float | None]]],
-    compared: Comparisons,
-) -> dict[str, Any]:
-    first = runs[0].evaluations[0]
-    about_runs = {}
-    for run in runs:
-        metrics = {name: {"mean": m, "seed_stddev": s} for name, (m, s) in means[run.name].items()}
-        method = run.evaluations[0].about.get("method")
-        about_runs[run.name] = {"path": run.path, "method": method, "seeds": run.seeds, "metrics": metrics}
+def _json(values: flags.FlagValues, found: "Comparison") -> dict[str, Any]:
+    """What compare.json holds."""
+    first = found.first
+    means = found.means_and_stddevs()
+    about_runs = {
+        one.name: {
+            "path": one.path,
+            "method": one.evaluations[0].method or None,
+            "seeds": one.seeds,
+            "metrics": {name: {"mean": m, "seed_stddev": s} for name, (m, s) in means[one.name].items()},
+        }
+        for one in found.runs
+    }
     return {
-        **{name: first.about[name] for name in ("split", "protocol", "mask", "dataset_fingerprint")},
+        "schema": SCHEMA,
+        "split": first.split,
+        "protocol": first.protocol,
+        "mask": first.mask,
+        "dataset_fingerprint": first.dataset_fingerprint,
         "num_users": len(first.users),
-        "baseline": baseline.name,
+        "baseline": found.baseline.name,
         "interval": f"{CONFIDENCE:.0%}, percentile bootstrap over users (low, high)",
         "tests": {
             "t_test_p": "paired t-test, two-sided",
@@ -146,10 +146,6 @@ def _json(
         "runs": about_runs,
         "comparisons": {
             metric: {name: dataclasses.asdict(row) for name, row in rows.items()}
-            for metric, rows in compared.items()
+            for metric, rows in found.tests.items()
         },
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

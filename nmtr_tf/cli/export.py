@@ -3,25 +3,31 @@
 Writes the next version, <export_dir>/1, 2, ..., and replaces none.
 
 Example:
-    python -m experiments.export --workdir=out/demo --export_dir=models/nmtr --k=100
+    nmtr export --workdir=out/demo --export_dir=models/nmtr --k=100
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from nmtr_tf.cli import common as cli
+from nmtr_tf.cli.console import import_tensorflow, say
+from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.files import read_json
 from nmtr_tf.reporting.tables import format_table
 
-FLAGS = cli.new_flags()
+FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
-flags.DEFINE_string("workdir", None, "Run directory of experiments.train.", **_at)
+flags.DEFINE_string("workdir", None, "Run directory that train wrote.", **_at)
 flags.DEFINE_string("export_dir", None, "Directory of the versions of the exported model.", **_at)
 flags.DEFINE_string("dataset_dir", "", "Where the run's data set is now; empty: as trained.", **_at)
-flags.DEFINE_integer("k", 100, "Items that a recommendation has at most.", **_at, lower_bound=1)
+flags.DEFINE_integer(
+    "k",
+    None,
+    "Items that a recommendation has at most; empty: 100, or all of a smaller catalogue.",
+    **_at,
+    lower_bound=1,
+)
 flags.DEFINE_enum(
     "exclude",
     "target",
@@ -35,21 +41,21 @@ flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_
 
 def main(argv=None) -> int:
     """Entry point."""
-    return cli.run(_export, FLAGS, __doc__, argv)
+    return run(_export, FLAGS, __doc__, argv)
 
 
 def _export(values: flags.FlagValues) -> None:
-    cli.require(values, "workdir", "export_dir")
-    cli.import_tensorflow()
-    from nmtr_tf.runs.directory import Run
-    from nmtr_tf.serving.export import export_run
+    require(values, "workdir", "export_dir")
+    import_tensorflow()
+    from nmtr_tf.runs import Run
     from nmtr_tf.training.device import set_device
 
+    trained = Run(values.workdir)
     set_device(values.device)
-    directory = export_run(
-        Run(values.workdir), values.export_dir, values.k, values.exclude, values.dataset_dir
-    )
-    cli.say(values, _summary(directory, read_json(directory / "model.json")["signatures"]))
+    if values.dataset_dir:
+        trained.use_dataset(values.dataset_dir)
+    directory = trained.export(values.export_dir, values.k, values.exclude)
+    say(values, _summary(directory, read_json(directory / "model.json")["signatures"]))
 
 
 def _summary(directory: Path, signatures: dict[str, Any]) -> str:
@@ -61,7 +67,3 @@ def _summary(directory: Path, signatures: dict[str, Any]) -> str:
         + f"\n\nWritten: {directory}/ (MODEL_CARD.md says what it is). To serve it:\n"
         f"tensorflow_model_server --rest_api_port=8501 --model_name={base.name} --model_base_path={base}"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

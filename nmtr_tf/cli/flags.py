@@ -37,8 +37,8 @@ def new_flags(*sections: type, only: Sequence[str] = ()) -> flags.FlagValues:
     flags.DEFINE_list(
         "plugins",
         [],
-        "Modules of your own to import first, from Python's path or the working directory: then flags and runs "
-        "can name what they register.",
+        "Modules of your own to import first, from Python's path or the working directory: flags and runs "
+        "can then name what they register.",
         **at,
     )
     for section in sections:

@@ -1,21 +1,21 @@
 r"""Turn a raw multi-behavior log into a data set directory.
 
 Examples:
-    python -m experiments.prepare --source=synthetic --dataset_dir=out/shop
-    python -m experiments.prepare --source=log --input=events.csv --behaviors=view,cart,buy \
+    nmtr prepare --source=synthetic --dataset_dir=out/shop
+    nmtr prepare --source=log --input=events.csv --behaviors=view,cart,buy \
         --columns=user:visitor,item:product,behavior:event,timestamp:time --dataset_dir=out/mine
-    python -m experiments.prepare --source=adjacency --input=cart:cart.txt,buy:train.txt \
+    nmtr prepare --source=adjacency --input=cart:cart.txt,buy:train.txt \
         --heldout=test.txt --dataset_dir=out/beibei
 """
 
 import re
-import sys
 import time
 from pathlib import Path
 
 from absl import flags
 
-from nmtr_tf.cli import common as cli
+from nmtr_tf.cli.console import progress_bar, say
+from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
@@ -29,7 +29,7 @@ from nmtr_tf.data.synthetic import BEHAVIORS, synthetic_shop
 from nmtr_tf.errors import InputError
 from nmtr_tf.reporting.tables import format_table
 
-FLAGS = cli.new_flags()
+FLAGS = new_flags()
 _SOURCES = "; ".join(
     ["synthetic: the built-in shop", *(f"{name}: {row.description}" for name, row in FORMATS.items())]
 ).replace("`columns`", "--columns")
@@ -125,11 +125,11 @@ flags.DEFINE_integer("synthetic_items", 600, "Items of the synthetic shop.", **_
 
 def main(argv=None) -> int:
     """Entry point."""
-    return cli.run(_prepare, FLAGS, __doc__, argv)
+    return run(_prepare, FLAGS, __doc__, argv)
 
 
 def _prepare(values: flags.FlagValues) -> None:
-    cli.require(values, "source", "dataset_dir")
+    require(values, "source", "dataset_dir")
     if values.source != "synthetic" and values.source not in FORMATS:
         known = ", ".join(["synthetic", *FORMATS])
         raise InputError(f"`source` should be one of {known}. Received: {values.source!r}.")
@@ -155,9 +155,9 @@ def _read(values: flags.FlagValues) -> Events:
         if values.behaviors and tuple(values.behaviors) != BEHAVIORS:
             raise InputError(f"`behaviors` of the synthetic shop are {','.join(BEHAVIORS)}.")
         return synthetic_shop(values.synthetic_users, values.synthetic_items, values.seed)
-    cli.require(values, "input")
+    require(values, "input")
     source, columns = _source(values.input), _columns(values.columns)
-    with cli.progress_bar(values, None, " rows", desc="reading") as bar:
+    with progress_bar(values, None, " rows", desc="reading") as bar:
         return read_log(
             source,
             behaviors=values.behaviors,
@@ -233,25 +233,25 @@ def _columns(entries: list[str]) -> dict[str, str]:
 
 def _show(values: flags.FlagValues, dataset: Dataset, seconds: float) -> None:
     about = dataset.about
-    cli.say(values, f"{about['rows_read']:,} rows read from {values.source} in {seconds:.1f} s\n")
+    say(values, f"{about['rows_read']:,} rows read from {values.source} in {seconds:.1f} s\n")
     if about.get("times"):
-        cli.say(values, InputError(f"{about['times'][0].upper()}{about['times'][1:]}.\n").as_flags(FLAGS))
+        say(values, InputError(f"{about['times'][0].upper()}{about['times'][1:]}.\n").as_flags(FLAGS))
     for row in about.get("first_bad_rows", ()):
-        cli.say(values, f"Dropped: {row}")
+        say(values, f"Dropped: {row}")
     removed: list[list] = [[f"bad rows: {why}", "", "", count] for why, count in about["bad_rows"].items()]
     removed += [[f"behavior {name} not used", "", "", count] for name, count in about["ignored_rows"].items()]
     if about["impossible_times"]:
         done = "dropped" if values.impossible_times == "drop" else "kept"
         removed.append([f"impossible times ({done})", "", "", about["impossible_times"]])
     removed += [[row["filter"], row["users"], row["items"], row["rows"]] for row in about["filters"]]
-    cli.say(values, format_table("Removed", ["step", "users", "items", "rows"], removed) + "\n")
+    say(values, format_table("Removed", ["step", "users", "items", "rows"], removed) + "\n")
     row = about["table_one"]
     title = "Data set (Table I; held-out pairs included)"
-    cli.say(values, format_table(title, [f"{name}#" for name in row], [list(row.values())]) + "\n")
+    say(values, format_table(title, [f"{name}#" for name in row], [list(row.values())]) + "\n")
     held_out = {name: len(dataset.held_out[name]) for name in ("test", "validation")}
     parts = ", ".join(f"{count:,} for {name}" for name, count in held_out.items())
     written = f"Written to {dataset.directory}/"
-    cli.say(values, f"Held out: {parts}. Protocol: {dataset.protocol}. {written}")
+    say(values, f"Held out: {parts}. Protocol: {dataset.protocol}. {written}")
     if dataset.protocol == "released":
         _show_leaks(values, dataset)
 
@@ -265,12 +265,8 @@ def _show_leaks(values: flags.FlagValues, dataset: Dataset) -> None:
                 share = f"{100 * leaked.mean():.1f} %"
                 parts.append(f"{count:,} of {len(leaked):,} {split} pairs ({share}) in {name!r}")
     if parts:
-        cli.say(
+        say(
             values,
             f"Leak: training rows still hold {'; '.join(parts)}: what is selected or measured on them is "
             "not fair. To train without them: --protocol=strict.",
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

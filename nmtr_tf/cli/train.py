@@ -19,9 +19,17 @@ import numpy as np
 from absl import flags
 
 from nmtr_tf.cli.console import import_tensorflow, say
-from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require, run, whole_numbers
+from nmtr_tf.cli.flags import (
+    SECTIONS,
+    config_from_flags,
+    new_flags,
+    require,
+    run,
+    section_from_flags,
+    whole_numbers,
+)
 from nmtr_tf.cli.typed import command
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.methods import get_method
@@ -108,8 +116,9 @@ def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, datas
 def _show_seeds(values: flags.FlagValues, runs: "Mapping[Path, Run]") -> None:
     """A table of the epochs that were kept, with mean and standard deviation."""
     kept = {path.name: run.history[(run.info.best_epoch or 0) - 1] for path, run in runs.items()}
-    first = next(iter(kept.values()))
-    names = [name for name in first if name not in ("epoch", "seconds") and "/loss_" not in name]
+    measured = section_from_flags(EvaluationConfig, values).metric_names
+    names = ["train/loss", *(f"{split}/{name}" for split in ("validation", "test") for name in measured)]
+    names = [name for name in names if all(name in logs for logs in kept.values())]
     numbers = np.array([[logs[name] for name in names] for logs in kept.values()])
     rows = [[name, *row] for name, row in zip(kept, numbers.tolist(), strict=True)]
     rows.append(["mean", *numbers.mean(axis=0).tolist()])

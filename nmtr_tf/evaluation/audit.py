@@ -8,13 +8,16 @@ import numpy as np
 from scipy import sparse
 
 from nmtr_tf.config import PROTOCOLS, EvaluationConfig
-from nmtr_tf.data.dataset import Interactions
-from nmtr_tf.data.events import Events
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import leaks, matrix_keys
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.baselines.rules import available_references, build_reference
+from nmtr_tf.evaluation.baselines.table import RULE, available_baselines, build_baseline
 from nmtr_tf.evaluation.metrics import hit_ratio
 from nmtr_tf.evaluation.ranking import rank_held_out
+
+SCHEMA = 2
+"""Of audit.json."""
 
 _ORDERED = 1.5
 """How many times popularity's HR@K recency has to reach for the verdict to say that item ids tell time."""
@@ -30,9 +33,9 @@ class Audit:
         num_users: Number of users.
         num_items: Number of items.
         num_pairs: Split -> held-out pairs.
-        leaks: Split -> weaker behavior -> held-out pairs that are in its training rows.
-        leaks_any: Split -> held-out pairs in the training rows of at least one weaker behavior.
-        nesting: Behavior -> weaker behavior -> share of the former's pairs that the latter has too.
+        leaks: Split -> auxiliary behavior -> held-out pairs that are in its training rows.
+        leaks_any: Split -> held-out pairs in the training rows of at least one auxiliary behavior.
+        nesting: Behavior -> earlier behavior -> share of the former's pairs that the latter has too.
         unseen: Split -> "target" or "any" -> held-out pairs whose item has no training row of the target,
             of any behavior; held-out pairs that leak do not count as rows.
         without_negatives: Behavior -> users who showed it on every item: no negative can be sampled.
@@ -41,7 +44,7 @@ class Audit:
         concentration: Behavior -> "gini" of its rows over the items, and the share of rows of the "top_1" and
             "top_10" percent of the items.
         k: K of `hit_ratios`.
-        hit_ratios: Reference -> protocol -> HR@K on the test pairs, mask target.
+        hit_ratios: Rule of the table of baselines -> protocol -> HR@K on the test pairs, mask target.
     """
 
     protocol: str
@@ -66,12 +69,11 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries with the verdict first."""
-        return {"verdict": self.verdict, **dataclasses.asdict(self)}
+        return {"schema": SCHEMA, "verdict": self.verdict, **dataclasses.asdict(self)}
 
 
 def audit(
-    interactions: Interactions,
-    events: Events | None = None,
+    dataset: Dataset,
     k: int = 100,
     seed: int = 0,
     memory_mb: int = 256,
@@ -80,32 +82,31 @@ def audit(
     """Audits a data set.
 
     Args:
-        interactions: The data set as loaded, not a training view.
-        events: Its events, for the reference that needs times.
-        k: K of HR@K of the references.
-        seed: Seed of the reference `random`.
+        dataset: The data set.
+        k: K of HR@K of the rules.
+        seed: Seed of the rule `random`.
         memory_mb: Memory for the scores of one chunk of users, in MiB.
-        progress: Called with the name of each reference before it is ranked.
+        progress: Called with the name of each rule before it is ranked.
 
     Raises:
         InputError: If there are no test pairs.
     """
-    if not len(interactions.held_out["test"]):
+    if not len(dataset.held_out["test"]):
         raise InputError("There are no test pairs to audit.")
-    view = interactions.training_view((), "released", "none")
-    weaker = {name: interactions.matrices[name] for name in interactions.behaviors[:-1]}
-    leaked = leaks(interactions.held_out, weaker)
+    view = dataset.training_view((), "released", "none")
+    auxiliary = {name: dataset.matrices[name] for name in dataset.auxiliary_behaviors}
+    leaked = leaks(dataset.held_out, auxiliary)
     config = EvaluationConfig(ks=(k,), eval_memory_mb=memory_mb)
     return Audit(
-        protocol=interactions.protocol,
-        behaviors=interactions.behaviors,
-        num_users=interactions.num_users,
-        num_items=interactions.num_items,
-        num_pairs={split: len(pairs) for split, pairs in interactions.held_out.items()},
+        protocol=dataset.protocol,
+        behaviors=dataset.behaviors,
+        num_users=dataset.num_users,
+        num_items=dataset.num_items,
+        num_pairs={split: len(pairs) for split, pairs in dataset.held_out.items()},
         leaks={s: {name: int(found.sum()) for name, found in rows.items()} for s, rows in leaked.items()},
         leaks_any={split: _count_any(list(rows.values())) for split, rows in leaked.items()},
         nesting=_nesting(view),
-        unseen=_unseen(interactions),
+        unseen=_unseen(dataset),
         without_negatives={
             name: int((np.diff(matrix.indptr) == view.num_items).sum())
             for name, matrix in view.matrices.items()
@@ -116,7 +117,7 @@ def audit(
             for name, matrix in view.matrices.items()
         },
         k=k,
-        hit_ratios=_hit_ratios(interactions, events, config, seed, progress),
+        hit_ratios=_hit_ratios(dataset, config, seed, progress),
     )
 
 
@@ -144,12 +145,12 @@ def _count_any(found: list[np.ndarray]) -> int:
     return int(np.logical_or.reduce(found).sum()) if found else 0
 
 
-def _nesting(view: Interactions) -> dict[str, dict[str, float]]:
+def _nesting(view: TrainingView) -> dict[str, dict[str, float]]:
     keys = {name: matrix_keys(matrix) for name, matrix in view.matrices.items()}
     return {
         name: {
-            weaker: float(np.isin(keys[name], keys[weaker], assume_unique=True).sum() / len(keys[name]))
-            for weaker in view.behaviors[:place]
+            earlier: float(np.isin(keys[name], keys[earlier], assume_unique=True).sum() / len(keys[name]))
+            for earlier in view.behaviors[:place]
             if len(keys[name])
         }
         for place, name in enumerate(view.behaviors)
@@ -157,8 +158,8 @@ def _nesting(view: Interactions) -> dict[str, dict[str, float]]:
     }
 
 
-def _unseen(interactions: Interactions) -> dict[str, dict[str, int]]:
-    view = interactions.training_view((), "strict", "random")
+def _unseen(dataset: Dataset) -> dict[str, dict[str, int]]:
+    view = dataset.training_view((), "strict", "random")
 
     def seen_in(matrices: list[sparse.csr_array]) -> np.ndarray:
         return np.sum([np.bincount(m.indices, minlength=view.num_items) for m in matrices], axis=0) > 0
@@ -170,7 +171,7 @@ def _unseen(interactions: Interactions) -> dict[str, dict[str, int]]:
     }
 
 
-def _newest(view: Interactions) -> dict[str, float]:
+def _newest(view: TrainingView) -> dict[str, float]:
     users, items = view.held_out["test"].T
     degrees = np.diff(view.target.indptr)
     newest = np.full(view.num_users, -1)
@@ -181,20 +182,17 @@ def _newest(view: Interactions) -> dict[str, float]:
 
 
 def _hit_ratios(
-    interactions: Interactions,
-    events: Events | None,
-    config: EvaluationConfig,
-    seed: int,
-    progress: Callable[[str], object] | None,
+    dataset: Dataset, config: EvaluationConfig, seed: int, progress: Callable[[str], object] | None
 ) -> dict[str, dict[str, float]]:
-    views = {protocol: interactions.training_view((), protocol, "none") for protocol in PROTOCOLS}
+    views = {protocol: dataset.training_view((), protocol, "none") for protocol in PROTOCOLS}
     ratios: dict[str, dict[str, float]] = {}
-    for name in available_references(events):
+    for name in available_baselines(dataset, RULE):
         if progress:
             progress(name)
+        options = {"seed": seed} if name == "random" else {}
         ratios[name] = {}
         for protocol, view in views.items():
-            ranks = rank_held_out(build_reference(name, view, events, seed), view, "test", config).ranks
+            ranks = rank_held_out(build_baseline(name, dataset, view, **options), view, "test", config).ranks
             ratios[name][protocol] = float(hit_ratio(ranks, config.ks[0]).mean())
     return ratios
 
@@ -203,15 +201,15 @@ def _leak_clause(found: Audit) -> str:
     pairs = {split: f"{count:,} held-out {split} purchases" for split, count in found.num_pairs.items()}
     leaks = {name: count for name, count in found.leaks["test"].items() if count}
     if not leaks:
-        clause = f"No leak: none of the {pairs['test']} is in the training rows of a weaker behavior"
+        clause = f"No leak: none of the {pairs['test']} is in the training rows of an auxiliary behavior"
         if found.leaks_any["validation"]:
             return f"{clause}, but {_share(found, 'validation')} of the {pairs['validation']} are"
         return f"{clause}, so protocols released and strict are the same at test"
     where = f"the training rows of {next(iter(leaks))!r}"
     if len(leaks) > 1:
         parts = " and ".join(f"{_share(found, 'test', name)} in {name!r}" for name in leaks)
-        where = f"the training rows of weaker behaviors, {parts}"
-    share, ratios = _share(found, "test"), found.hit_ratios["weaker_first"]
+        where = f"the training rows of auxiliary behaviors, {parts}"
+    share, ratios = _share(found, "test"), found.hit_ratios["touched_first"]
     rule = f"ranking first what a user touched and has not bought, with no learning, gets HR@{found.k}"
     released, strict = (f"{ratios[protocol]:.3f}" for protocol in ("released", "strict"))
     if found.protocol == "strict":

@@ -5,21 +5,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmtr_tf.data.dataset import Interactions
+from nmtr_tf.data.matrices import BehaviorMatrices
 from nmtr_tf.data.pairs import contained
 
 
 def held_out_groups(
-    interactions: Interactions, users: np.ndarray, items: np.ndarray, lower_bounds: Sequence[int]
+    before: BehaviorMatrices, users: np.ndarray, items: np.ndarray, lower_bounds: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Groups by what the user had done before: to the held-out item, and how often to any.
 
-    "touched" are the pairs that the user had already shown a weaker behavior on, whether or not the
+    "touched" are the pairs that the user had already shown an auxiliary behavior on, whether or not the
     protocol takes that row out of training; "untouched" the others. "5-8 purchases" are the users with 5
     to 8 training rows of the target behavior, the validation row included (Figure 5).
 
     Args:
-        interactions: The data set with the run's behaviors, protocol "released".
+        before: The training rows of the run's behaviors, protocol "released".
         users: int32 [n], user rows.
         items: int32 [n], held-out item rows.
         lower_bounds: Ascending; the least number of purchases of each group. Users below the first make a
@@ -29,17 +29,17 @@ def held_out_groups(
         Name -> bool [n], in order; groups without a pair are left out.
     """
     pairs = np.stack([users, items], axis=1)
-    weaker = list(interactions.matrices.values())[:-1]
+    auxiliary = [before.matrices[name] for name in before.auxiliary_behaviors]
     touched = np.zeros(len(users), bool)
-    for matrix in weaker:
+    for matrix in auxiliary:
         touched |= contained(pairs, matrix)
-    groups = {"touched": touched, "untouched": ~touched} if weaker else {}
-    purchases = np.diff(interactions.target.indptr)
-    validation_users = interactions.held_out["validation"][:, 0]
+    groups = {"touched": touched, "untouched": ~touched} if auxiliary else {}
+    purchases = np.diff(before.target.indptr)
+    validation_users = before.held_out["validation"][:, 0]
     purchases = purchases + np.bincount(validation_users, minlength=len(purchases))
     group = np.searchsorted(lower_bounds, purchases[users], side="right")
     for number, name in enumerate(_names(lower_bounds)):
-        groups[f"{name} {interactions.target_behavior}"] = group == number
+        groups[f"{name} {before.target_behavior}"] = group == number
     return {name: members for name, members in groups.items() if members.any()}
 
 

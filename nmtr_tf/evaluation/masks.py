@@ -6,8 +6,8 @@ import operator
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.data.view import TrainingView
 from nmtr_tf.data.pairs import contained, matrix_of, pair_keys
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 
 

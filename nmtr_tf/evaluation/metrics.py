@@ -1,12 +1,24 @@
-"""HR@K and NDCG@K of leave-one-out ranks."""
+"""The table of metrics: HR, NDCG, Recall, MRR, MAP and coverage, each at some K. It needs no TensorFlow.
 
-from collections.abc import Iterable, Sequence
+One item a user is held out, so that Recall@K is HR@K, and MAP@K is MRR@K; all names are there for tables
+that stand beside others. An item that is level with others has the mean of their ranks, in every metric.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
+from nmtr_tf.config import EvaluationConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.ranks import Ranks
+from nmtr_tf.registry import Registry
+
 
 def hit_ratio(ranks: np.ndarray, k: int) -> np.ndarray:
-    """HR@K: 1.0 where the held-out item is among the first k.
+    """HR@K, and Recall@K: 1.0 where the held-out item is among the first k.
 
     Args:
         ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
@@ -31,22 +43,152 @@ def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
     return hit_ratio(ranks, k) / np.log2(np.asarray(ranks, np.float64) + 2)
 
 
-def metric_values(ranks: np.ndarray, metric: str) -> np.ndarray:
-    """A metric by its name, such as "HR@50": float64 [n] for ranks float [n]."""
-    kind, k = metric.split("@")
-    return {"HR": hit_ratio, "NDCG": ndcg}[kind](ranks, int(k))
+def reciprocal_rank(ranks: np.ndarray, k: int) -> np.ndarray:
+    """MRR@K, and with one relevant item MAP@K: 1 / (rank + 1) where rank < k, else 0.
+
+    Args:
+        ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
+        k: Cut-off.
+
+    Returns:
+        float64 [n].
+    """
+    return hit_ratio(ranks, k) / (np.asarray(ranks, np.float64) + 1)
 
 
-def mean_metrics(ranks: np.ndarray, ks: Sequence[int]) -> dict[str, float]:
-    """Means over the held-out pairs: {"HR@50": ..., "NDCG@50": ..., ...} in the order of `ks`.
+def coverage(items: np.ndarray, num_items: int) -> float:
+    """Coverage@K: the share of the catalogue that is in anybody's list.
+
+    Args:
+        items: int [n, k], the first k items of each user; -1 where there are fewer.
+        num_items: Items of the catalogue.
+    """
+    return len(np.unique(items[items >= 0])) / num_items
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A row of the table; more is better.
+
+    Attributes:
+        function: Of ranks: (ranks float64 [n], k) -> [n], the value for each held-out item. Of lists: (items
+            int32 [n, k], num_items) -> one value for all; see `coverage`.
+        is_of_lists: Whether it is of the lists of the first K items, not of the held-out items' ranks.
+    """
+
+    function: Callable[..., Any]
+    is_of_lists: bool = False
+
+
+METRICS: Registry[Metric] = Registry("metric", "metrics")
+METRICS.register("HR", Metric(hit_ratio))
+METRICS.register("NDCG", Metric(ndcg))
+METRICS.register("Recall", Metric(hit_ratio))
+METRICS.register("MRR", Metric(reciprocal_rank))
+METRICS.register("MAP", Metric(reciprocal_rank))
+METRICS.register("coverage", Metric(coverage, is_of_lists=True))
+
+
+def register_metric(name: str, function: Any = None, *, is_of_lists: bool = False) -> Any:
+    """Gives a metric of your own a name, which the options `metrics` and `monitor` know it by from then on.
+
+    Args:
+        name: The name; at 10 it is written name@10.
+        function: (0-based ranks float64 [n], k) -> array [n], the value for each held-out item, of which more
+            is better; a rank is the mean over its tie. None: the result decorates one.
+        is_of_lists: Whether it is of lists of items instead: (items int32 [n, k], num_items) -> a number,
+            with -1 where a user has fewer than k candidates.
 
     Raises:
-        ValueError: If there are no ranks.
+        InputError: If the name cannot be written in a list of options.
+    """
+    if function is None:
+        return lambda decorated: register_metric(name, decorated, is_of_lists=is_of_lists)
+    METRICS.register(name, Metric(function, is_of_lists))
+    return function
+
+
+def check_metrics(config: EvaluationConfig) -> None:
+    """Checks that every metric of a config is known; whoever wires a run asks before anything is loaded.
+
+    Raises:
+        InputError: If one is not.
+    """
+    for name in config.metrics:
+        METRICS.find(name)
+
+
+def find_metric(name: str) -> tuple[Metric, int]:
+    """A metric and its K by the name that tables have, such as "HR@50"; all look it up here.
+
+    Raises:
+        InputError: If there is no such metric, or the name is none.
+    """
+    if not (parts := re.fullmatch(r"(\w+)@([1-9]\d*)", name)):
+        raise InputError(f"`metrics` are written NAME@K here, such as NDCG@100. Received: {name!r}.")
+    return METRICS.find(parts[1]), int(parts[2])
+
+
+def metric_values(ranks: np.ndarray, name: str) -> np.ndarray:
+    """The values of a metric for each held-out item.
+
+    Args:
+        ranks: 0-based ranks, float [n].
+        name: Its name, such as "HR@50".
+
+    Returns:
+        float64 [n].
+
+    Raises:
+        InputError: If there is no such metric, it is one of lists, or it does not give n numbers.
+    """
+    metric, k = find_metric(name)
+    if metric.is_of_lists:
+        raise InputError(f"{name} is a metric of all lists together: it has no value for each user.")
+    values = np.asarray(metric.function(np.asarray(ranks, np.float64), k))
+    return _checked(values, np.shape(ranks), name)
+
+
+def mean_metrics(ranks: Ranks, config: EvaluationConfig) -> dict[str, float]:
+    """Means over the held-out items, and what is of lists: {"HR@50": ..., ...} in the order of the config.
+
+    Raises:
+        InputError: If a metric is unknown or does not give numbers.
+        ValueError: If there are no ranks, or no lists where a metric is of them.
     """
     if not len(ranks):
         raise ValueError("`ranks` should hold at least one rank. Received: none.")
-    names = [f"{kind}@{k}" for k in ks for kind in ("HR", "NDCG")]
-    return {name: float(metric_values(ranks, name).mean()) for name in names}
+    return {name: _mean(ranks, name) for name in config.metric_names}
+
+
+def _mean(ranks: Ranks, name: str) -> float:
+    metric, k = find_metric(name)
+    if not metric.is_of_lists:
+        return float(metric_values(ranks.ranks, name).mean())
+    if ranks.top_items is None:
+        raise ValueError(f"{name} is of lists: `ranks` should be ranked with it among the metrics.")
+    value = np.asarray(metric.function(ranks.top_items[:, :k], ranks.num_items))
+    return float(_checked(value, (), name))
+
+
+def _checked(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """The values, float64; a function of the user's own may have given anything."""
+    if values.shape != shape or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise InputError(
+            f"The metric of {name} should give finite numbers of the shape {shape}. Received: "
+            f"{values.dtype} {values.shape}."
+        )
+    return values.astype(np.float64)
+
+
+def list_length(config: EvaluationConfig) -> int:
+    """The items of each user's list that the metrics of a config need; 0: none is of lists.
+
+    Raises:
+        InputError: If a metric is unknown.
+    """
+    found = [find_metric(name) for name in config.metric_names]
+    return max((k for metric, k in found if metric.is_of_lists), default=0)
 
 
 def shown_k(ks: Iterable[int]) -> int:

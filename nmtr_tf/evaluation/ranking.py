@@ -1,6 +1,6 @@
 """Ranking of every held-out item among the whole catalogue, in chunks of users."""
 
-import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,27 +13,12 @@ from nmtr_tf.data.pairs import contained
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import entries_of, masked_items
+from nmtr_tf.evaluation.metrics import list_length
+from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.scorers import ArrayScorer, Scorer, as_scorer
 
 # Scores below which XLA's compilation, a second or so, takes longer than all that it saves.
 _SCORES_WORTH_COMPILING = 20_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Ranks:
-    """Ranks of held-out items.
-
-    Attributes:
-        users: int32 [n], user rows.
-        items: int32 [n], held-out item rows.
-        ranks: float64 [n], 0-based; the mean over its tie where scores are equal.
-        num_candidates: int32 [n], items ranked for the user, the held-out one included.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
-    ranks: np.ndarray
-    num_candidates: np.ndarray
 
 
 def users_at_once(memory_mb: int, floats_per_user: int) -> int:
@@ -55,12 +40,12 @@ def rank_held_out(
         scorer: A `Scorer`, or an object with `scores(user_ids) -> array [n, num_items]`.
         view: The training view: its training rows are masked, its held-out pairs ranked.
         split: "validation" or "test".
-        config: Mask and memory.
+        config: Mask, memory, and metrics: where one is of lists, the ranks have `top_items`.
         sample: Positions among the held-out pairs to rank; None: all.
         progress: Called with the number of users done since the last call.
 
     Raises:
-        InputError: If the split is empty or a score is NaN or infinite.
+        InputError: If the split is empty, a metric is unknown, or a score is NaN or infinite.
     """
     (ranks,) = HeldOutRanking(view, [split], config, sample).rank(scorer, progress)
     return ranks
@@ -80,7 +65,7 @@ class HeldOutRanking:
         num_pairs: Pairs that are ranked, of each split.
 
     Raises:
-        InputError: If a split is empty, or the mask hides its items.
+        InputError: If a split is empty, the mask hides its items, or a metric is unknown.
         ValueError: If the splits do not hold the same users in the same order.
     """
 
@@ -92,6 +77,7 @@ class HeldOutRanking:
         sample: np.ndarray | None = None,
     ):
         self.splits, self._num_items, self._memory_mb = tuple(splits), view.num_items, config.eval_memory_mb
+        self._list_length = min(list_length(config), view.num_items)
         self._pairs = [
             view.held_out[split] if sample is None else view.held_out[split][sample] for split in splits
         ]
@@ -117,46 +103,56 @@ class HeldOutRanking:
             InputError: If a score is NaN or infinite.
         """
         scorer = as_scorer(scorer, self._num_items)
-        floats = self._num_items * scorer.pair_floats
+        floats = self._num_items * (scorer.pair_floats + bool(self._list_length))  # lists: a masked copy
         chunk = min(users_at_once(self._memory_mb, floats), self.num_pairs)
         ranks_of_chunk = self._graph(scorer)
-        ranks = []
+        ranks: list[np.ndarray] = []
+        lists: list[list[np.ndarray]] = [[] for _ in self.splits]
         for first in range(0, self.num_pairs, chunk):
             parts = [own[first : first + chunk] for own in self._pairs]
             padded = [_padded(part, mask, chunk) for part, mask in zip(parts, self._masks, strict=True)]
-            chunk_ranks = ranks_of_chunk(padded[0][0], [own[1:] for own in padded]).numpy()
+            found, tops = ranks_of_chunk(padded[0][0], [own[1:] for own in padded])
+            chunk_ranks = found.numpy()
             if np.isnan(chunk_ranks).any():
-                raise InputError("The model gives scores that are NaN or infinite; it cannot be ranked.")
+                raise InputError("There are scores that are NaN or infinite; they cannot be ranked.")
             ranks.append(chunk_ranks[:, : len(parts[0])])
+            for own, top in zip(lists, tops, strict=False):  # there are none unless they are asked for
+                own.append(top.numpy()[: len(parts[0])])
             if progress:
                 progress(len(parts[0]))
-        all_ranks = np.concatenate(ranks, axis=1).astype(np.float64)
+        return self._results(np.concatenate(ranks, axis=1).astype(np.float64), lists)
+
+    def _results(self, ranks: np.ndarray, lists: Sequence[list[np.ndarray]]) -> list[Ranks]:
+        """Ranks float64 [num_splits, num_pairs], and the chunks of lists of every split, put together."""
         return [
-            Ranks(*own.T, found, candidates)
-            for own, found, candidates in zip(self._pairs, all_ranks, self._candidates, strict=True)
+            Ranks(
+                own[:, 0], own[:, 1], found, candidates, self._num_items, np.concatenate(top) if top else None
+            )
+            for own, found, candidates, top in zip(self._pairs, ranks, self._candidates, lists, strict=True)
         ]
 
-    def _graph(self, scorer: Scorer) -> Callable[[tf.Tensor, list], tf.Tensor]:
-        """Ranks of a chunk, (users, splits) -> float32 [num_splits, n]; a scorer traces its graph once.
+    def _graph(self, scorer: Scorer) -> Callable[[tf.Tensor, list], tuple[tf.Tensor, list[tf.Tensor]]]:
+        """Ranks and lists of a chunk, from (users, splits); a scorer traces its graph once.
 
-        The splits are, for each, items int32 [n] with rows and columns of masked entries, int32 [m] each.
+        The splits are, for each, items int32 [n] with rows and columns of masked entries, int32 [m] each. The
+        ranks are float32 [num_splits, n], the lists, where they are asked for, int32 [n, K] for each split.
         """
-        ids = tf.TensorSpec([None], tf.int32)
+        ids, length = tf.TensorSpec([None], tf.int32), self._list_length
         splits = [[ids] * 3] * len(self.splits)
         if isinstance(scorer, ArrayScorer):
             spec = tf.TensorSpec([None, self._num_items], tf.float32)
-            ranks_of_scores = tf.function(_ranks_of_splits, input_signature=[spec, splits])
-            return lambda users, own: ranks_of_scores(scorer.array(users.numpy()), own)
+            of_scores = tf.function(functools.partial(_of_splits, length=length), [spec, splits])
+            return lambda users, own: of_scores(scorer.array(users.numpy()), own)
         compiled = scorer.worth_compiling and self.num_pairs * self._num_items >= _SCORES_WORTH_COMPILING
-        item_side, key = scorer.item_side(), ("ranks", len(self.splits), compiled)
+        item_side, key = scorer.item_side(), ("ranks", len(self.splits), length, compiled)
         if key not in scorer.graphs:
 
-            def ranks_of_chunk(item_side, user_ids, splits):
-                return _ranks_of_splits(scorer.scores(user_ids, item_side), splits)
+            def of_chunk(item_side, user_ids, splits):
+                return _of_splits(scorer.scores(user_ids, item_side), splits, length)
 
             signature = [tf.nest.map_structure(tf.TensorSpec.from_tensor, item_side), ids, splits]
             scorer.graphs[key] = tf.function(
-                ranks_of_chunk, input_signature=signature, jit_compile=compiled or None
+                of_chunk, input_signature=signature, jit_compile=compiled or None
             )
         return lambda users, own: scorer.graphs[key](item_side, users, own)
 
@@ -180,9 +176,12 @@ def _padded(pairs: np.ndarray, mask: sparse.csr_array, num_rows: int) -> list[tf
     return [tf.constant(part, tf.int32) for part in (users, items, rows, columns)]
 
 
-def _ranks_of_splits(scores: tf.Tensor, splits: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
-    """Ranks of one item a row for every split, float32 [num_splits, n]; see `HeldOutRanking`."""
-    return tf.stack([_ranks(scores, *split) for split in splits])
+def _of_splits(
+    scores: tf.Tensor, splits: Sequence[Sequence[tf.Tensor]], length: int
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Ranks of one item a row for every split, float32 [num_splits, n], and lists; see `HeldOutRanking`."""
+    ranks = tf.stack([_ranks(scores, *split) for split in splits])
+    return ranks, [_top_items(scores, split, length) for split in splits] if length else []
 
 
 def _ranks(scores: tf.Tensor, items: tf.Tensor, masked_rows: tf.Tensor, masked_items: tf.Tensor) -> tf.Tensor:
@@ -212,3 +211,13 @@ def _places_before(scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
     """What each score adds to the rank of `own`: 1 above it, a half level with it, NaN if not finite."""
     places = tf.where(scores > own, 1.0, tf.where(scores == own, 0.5, 0.0))
     return tf.where(tf.math.is_finite(scores), places, np.nan)
+
+
+def _top_items(scores: tf.Tensor, split: Sequence[tf.Tensor], length: int) -> tf.Tensor:
+    """The first candidates of each row, int32 [n, length], best first; -1 where there are fewer."""
+    items, masked_rows, masked_items = split
+    entries = tf.stack([masked_rows, masked_items], axis=1)
+    itself = masked_items == tf.gather(items, masked_rows)
+    hidden = tf.where(itself, tf.gather_nd(scores, entries), -np.inf)
+    top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), length)
+    return tf.where(tf.math.is_finite(top.values), top.indices, -1)

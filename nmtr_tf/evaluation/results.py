@@ -1,72 +1,206 @@
-"""What an evaluation leaves behind: metrics_<split>.json and ranks_<split>.parquet."""
+"""What an evaluation found, and its files: metrics_<split>.json and ranks_<split>.parquet. No TensorFlow."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nmtr_tf.config import EvaluationConfig
-from nmtr_tf.data.dataset import Interactions
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation import result_files as files
 from nmtr_tf.evaluation.groups import held_out_groups
-from nmtr_tf.evaluation.metrics import mean_metrics
-from nmtr_tf.evaluation.ranking import Ranks
+from nmtr_tf.evaluation.metrics import find_metric, mean_metrics, metric_values
+from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.files import new_file, write_json
 
+Fact = str | int | float | bool | None
 
-def write_results(
-    directory: str | Path,
-    split: str,
-    interactions: Interactions,
-    view: Interactions,
-    ranks: Ranks,
-    config: EvaluationConfig,
-    about: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Writes the metrics (for people and programs) and the ranks (for comparisons) of an evaluation.
+_OWN = (*files.TEXTS, "schema", "behaviors", "num_pairs", "groups")
 
-    The table of ranks has raw ids: user, item, rank (float64, 0-based), num_candidates (int32).
 
-    Args:
-        directory: Where to write.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The held-out items of a split, ranked.
+
+    Attributes:
         split: "validation" or "test".
-        interactions: The data set; what users had done before, for the groups, is read from it.
-        view: Its training view that was ranked against.
-        ranks: The ranks.
-        config: Cut-offs, mask and groups.
-        about: Further entries of the metrics file (which run, which epoch, ...).
-
-    Returns:
-        What the metrics file holds: facts, the metrics ("HR@50": ...) and, under "groups", the same for each
-        group of `nmtr_tf.evaluation.groups`.
+        protocol: Of the training rows: "released" or "strict".
+        mask: Training items that were left out of the ranking: "none", "target" or "all".
+        behaviors: Behaviors of the training view, weakest first.
+        dataset_fingerprint: Of the data set.
+        about: What was ranked: method, best_epoch, validation, settings of a baseline, ...
+        metrics: "HR@50" -> its mean over the held-out items, or what it is of all lists.
+        groups: Group of held-out items, see `nmtr_tf.evaluation.groups` -> "num_pairs" and the same metrics.
+        users: Raw ids, int64 or str [n], each once, sorted.
+        items: Raw ids of the held-out items, int64 or str [n].
+        ranks: float64 [n], 0-based; a tie has the mean of its ranks.
+        num_candidates: int32 [n], items that were ranked.
+        directory: Where it is stored; None: nowhere.
     """
-    directory = Path(directory)
-    before = interactions.training_view(view.behaviors, "released")
-    members = held_out_groups(before, ranks.users, ranks.items, config.groups)
-    metrics = {
-        "split": split,
-        "protocol": view.protocol,
-        "mask": config.mask,
-        "behaviors": list(view.behaviors),
-        "dataset_fingerprint": view.fingerprint,
-        "num_pairs": len(ranks.ranks),
-        **about,
-        **mean_metrics(ranks.ranks, config.ks),
-        "groups": {
-            name: {"num_pairs": int(chosen.sum()), **mean_metrics(ranks.ranks[chosen], config.ks)}
-            for name, chosen in members.items()
-        },
-    }
-    table = pa.table(
-        {
-            "user": pa.array(view.user_ids[ranks.users]),
-            "item": pa.array(view.item_ids[ranks.items]),
-            "rank": ranks.ranks,
-            "num_candidates": ranks.num_candidates,
+
+    split: str
+    protocol: str
+    mask: str
+    behaviors: tuple[str, ...]
+    dataset_fingerprint: str
+    about: Mapping[str, Fact]
+    metrics: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
+    users: np.ndarray
+    items: np.ndarray
+    ranks: np.ndarray
+    num_candidates: np.ndarray
+    directory: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        view: TrainingView,
+        split: str,
+        ranks: Ranks,
+        config: EvaluationConfig,
+        about: Mapping[str, Fact],
+    ) -> "Evaluation":
+        """Computes the metrics of ranks.
+
+        Args:
+            dataset: The data set; what users had done before, for the groups, is read from it.
+            view: Its training view that was ranked against.
+            split: "validation" or "test".
+            ranks: The ranks.
+            config: Cut-offs, metrics, mask and groups.
+            about: What was ranked (which method, which epoch, ...).
+
+        Raises:
+            InputError: If a metric is unknown or does not give numbers.
+        """
+        before = dataset.training_view(view.behaviors, "released")
+        members = held_out_groups(before, ranks.users, ranks.items, config.groups)
+        return cls(
+            split=split,
+            protocol=view.protocol,
+            mask=config.mask,
+            behaviors=view.behaviors,
+            dataset_fingerprint=view.fingerprint,
+            about=dict(about),
+            metrics=mean_metrics(ranks, config),
+            groups={
+                name: {"num_pairs": int(chosen.sum()), **mean_metrics(ranks.of(chosen), config)}
+                for name, chosen in members.items()
+            },
+            users=files.plain_ids(view.user_ids[ranks.users]),
+            items=files.plain_ids(view.item_ids[ranks.items]),
+            ranks=ranks.ranks,
+            num_candidates=ranks.num_candidates,
+        )
+
+    @property
+    def method(self) -> str:
+        """Name of what was ranked; "": not known."""
+        return str(self.about.get("method") or "")
+
+    @property
+    def where(self) -> str:
+        """Its directory, else the method: how messages call it."""
+        return str(self.directory or self.method or "an evaluation")
+
+    @property
+    def ks(self) -> list[int]:
+        """The cut-offs of its metrics, in order."""
+        return list(dict.fromkeys(int(name.split("@")[1]) for name in self.metrics))
+
+    @property
+    def user_metrics(self) -> list[str]:
+        """Those of its metrics that have a value for each user, which users are compared by."""
+        return [name for name in self.metrics if not find_metric(name)[0].is_of_lists]
+
+    def values(self, metric: str) -> np.ndarray:
+        """A metric such as "HR@50" for each user, at any K: float64 [n].
+
+        Raises:
+            InputError: If there is no such metric, or it is one of all lists together.
+        """
+        return metric_values(self.ranks, metric)
+
+    def table(self) -> pd.DataFrame:
+        """A row "all" and one for each group of held-out items; columns "users" and the metrics."""
+        rows = {"all": {"num_pairs": len(self.ranks), **self.metrics}, **self.groups}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["num_pairs", *self.metrics])
+        return table.rename(columns={"num_pairs": "users"}).astype({"users": np.int64})
+
+    def ranks_table(self) -> pd.DataFrame:
+        """A row for each user: columns user, item, rank (float64, from 0) and num_candidates (int32)."""
+        columns = (self.users, self.items, self.ranks, self.num_candidates)
+        return pd.DataFrame(dict(zip(files.COLUMNS, columns, strict=True)))
+
+    def save(self, directory: str | Path) -> "Evaluation":
+        """Writes the metrics, for people and programs, and the ranks with raw ids, for comparisons.
+
+        Args:
+            directory: Where to write; an earlier evaluation of the split is replaced.
+
+        Returns:
+            The same evaluation, which knows its directory.
+        """
+        columns = (self.users, self.items, self.ranks, self.num_candidates)
+        table = pa.table({name: pa.array(own) for name, own in zip(files.COLUMNS, columns, strict=True)})
+        with new_file(files.ranks_path(directory, self.split)) as path:
+            pq.write_table(table, path)
+        write_json(files.metrics_path(directory, self.split), self._entries())
+        return dataclasses.replace(self, directory=Path(directory))
+
+    def _entries(self) -> dict[str, Any]:
+        """What the metrics file holds."""
+        return {
+            "schema": files.SCHEMA,
+            "split": self.split,
+            "protocol": self.protocol,
+            "mask": self.mask,
+            "behaviors": self.behaviors,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "num_pairs": len(self.ranks),
+            **self.about,
+            **self.metrics,
+            "groups": self.groups,
         }
-    )
-    with new_file(directory / f"ranks_{split}.parquet") as path:
-        pq.write_table(table, path)
-    write_json(directory / f"metrics_{split}.json", metrics)
-    return metrics
+
+    @staticmethod
+    def exists(directory: str | Path, split: str) -> bool:
+        """Whether a directory holds the evaluation of a split."""
+        return files.metrics_path(directory, split).exists()
+
+    @classmethod
+    def load(cls, directory: str | Path, split: str) -> "Evaluation":
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the ranks are not those of the metrics.
+        """
+        path, ranks_path = files.metrics_path(directory, split), files.ranks_path(directory, split)
+        for needed in (path, ranks_path):
+            if not needed.is_file():
+                how = f"which evaluate writes with `split={split}`"
+                raise InputError(f"{directory}: expected {needed.name}, {how}.")
+        entries, metrics = files.read_entries(path, split)
+        users, items, ranks, num_candidates = files.read_ranks(ranks_path)
+        files.check_ranks(ranks, ranks_path, metrics, path.name)
+        return cls(
+            **{name: entries[name] for name in files.TEXTS},
+            behaviors=tuple(entries.get("behaviors", ())),
+            about={name: value for name, value in entries.items() if name not in {*_OWN, *metrics}},
+            metrics=metrics,
+            groups=entries.get("groups", {}),
+            users=users,
+            items=items,
+            ranks=ranks,
+            num_candidates=num_candidates,
+            directory=Path(directory),
+        )

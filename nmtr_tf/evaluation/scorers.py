@@ -56,8 +56,11 @@ class ModelScorer(Scorer):
 
     @property
     def pair_cost(self) -> int:
-        """Multiply-adds for the score of one (user, item) pair."""
-        return sum(self.network.cascade.units[r].pair_cost for r in self.terms)
+        """Multiply-adds for the score of one (user, item) pair: one product where there is but one."""
+        net = self.network
+        if net.has_one_product:
+            return net.item_rows.row_size
+        return sum(net.cascade.units[r].pair_cost for r in self.terms)
 
     def item_side(self) -> Any:
         """Item parts and biases of the behaviors that add up to the logit."""
@@ -76,10 +79,14 @@ class ModelScorer(Scorer):
 class ArrayScorer(Scorer):
     """Scores that some object gives as an array: NumPy, SciPy or whatever becomes one.
 
+    They are ranked as float32: what differs by less is level.
+
     Args:
-        source: Has `scores(user_ids: int32 [n]) -> [n, num_items]`, numbers.
+        source: Has `scores(user_ids: int32 [n], rows of the view) -> [n, num_items]`, numbers.
         num_items: Number of items.
     """
+
+    pair_floats = 3  # float64 from the source, and float32
 
     def __init__(self, source: Any, num_items: int):
         self.source, self.num_items = source, num_items
@@ -91,14 +98,18 @@ class ArrayScorer(Scorer):
             InputError: If they have another shape, or are no numbers.
         """
         scores = self.source.scores(user_ids)
-        scores = np.asarray(scores.toarray() if hasattr(scores, "toarray") else scores)
         expected = (len(user_ids), self.num_items)
+        try:
+            scores = np.asarray(scores.toarray() if hasattr(scores, "toarray") else scores)
+        except (TypeError, ValueError):  # rows of different lengths, say
+            scores = np.asarray(None)
         if scores.shape != expected or scores.dtype.kind not in "biuf":
             raise InputError(
                 f"{type(self.source).__name__}.scores should give numbers of the shape {expected}, users x "
                 f"items. Received: {scores.dtype} {scores.shape}."
             )
-        return scores.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+            return scores.astype(np.float32)
 
 
 def as_scorer(source: Any, num_items: int) -> Scorer:
@@ -109,7 +120,7 @@ def as_scorer(source: Any, num_items: int) -> Scorer:
     """
     if isinstance(source, Scorer):
         return source
-    if not callable(getattr(source, "scores", None)):
+    if isinstance(source, type) or not callable(getattr(source, "scores", None)):
         raise InputError(
             f"A scorer should have a method scores(user_ids) -> array [n, num_items]. Received: {source!r}."
         )

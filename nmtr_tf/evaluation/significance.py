@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
+from nmtr_tf.errors import InputError
+
 CONFIDENCE = 0.95
 _BATCH_FLOATS = 2**20  # resampled values held at once, 8 MiB
 _ROUNDING = 1e-12  # relative: differences below it come from the order of additions
@@ -56,7 +58,8 @@ def compare_to_baseline(
         seed: Seed of both; a run's numbers do not depend on which other runs are there.
 
     Raises:
-        ValueError: If the shapes differ or there are fewer than two users.
+        InputError: If there are fewer than two users.
+        ValueError: If the shapes differ.
     """
     rows = [compare_paired(values, baseline, num_resamples, seed) for values in runs.values()]
     t_tests = holm(np.array([row.t_test_p for row in rows])).tolist()
@@ -79,14 +82,17 @@ def compare_paired(
         seed: Seed of both.
 
     Raises:
-        ValueError: If the shapes differ or there are fewer than two users.
+        InputError: If there are fewer than two users.
+        ValueError: If the shapes differ.
     """
     run, baseline = np.asarray(run, np.float64), np.asarray(baseline, np.float64)
-    if run.shape != baseline.shape or run.ndim != 1 or len(run) < 2:
+    if run.shape != baseline.shape or run.ndim != 1:
         raise ValueError(
-            "`run` and `baseline` should have one shape [num_users], at least 2 users. "
+            "The runs that are compared should have one shape [num_users]. "
             f"Received: {run.shape} and {baseline.shape}."
         )
+    if len(run) < 2:
+        raise InputError(f"A comparison needs at least two users. Found: {len(run)}.")
     differences = run - baseline
     differences[np.abs(differences) <= _ROUNDING * np.maximum(np.abs(run), np.abs(baseline))] = 0
     rng = np.random.default_rng(seed)

@@ -53,7 +53,7 @@ class Cascade(keras.layers.Layer):
         return {name: ops.squeeze(x, (-2, -1)) for name, x in zip(self.behaviors, logits, strict=True)}
 
     def terms(self, r: int) -> tuple[int, ...]:
-        """The behaviors whose terms add up to the logit of behavior r: its ancestors and itself, ascending."""
+        """The behaviors whose terms add up to the logit of behavior r: it and its ancestors, ascending."""
         found = {r}
         for parent in self.parents[r]:
             found |= set(self.terms(parent))

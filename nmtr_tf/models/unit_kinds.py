@@ -91,6 +91,6 @@ def unit_kind(unit: Any) -> UnitKind:
 
 def unit_name(unit: Any) -> Any:
     """The registered name of a unit that is given by name or as its class; a class without one as it is."""
-    if isinstance(unit, str):
+    if not isinstance(unit, type):
         return unit
-    return UNITS.name_of(lambda kind: kind.part is unit) or unit
+    return UNITS.name_of(lambda kind: kind.unit_class is unit) or unit

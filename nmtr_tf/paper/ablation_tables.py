@@ -67,7 +67,9 @@ def _entries(
 _KINDS = {"multitask": "multi-task", "sequential": "sequential", "separate": "separate embeddings"}
 
 
-def training_tables(finished: FinishedCells, bases: Sequence[Variant], selections: Sequence[str]) -> list[Table]:
+def training_tables(
+    finished: FinishedCells, bases: Sequence[Variant], selections: Sequence[str]
+) -> list[Table]:
     """Table V, the convergence with separate embeddings, and the heads of the other behaviors.
 
     Args:
@@ -141,6 +143,7 @@ def _heads_table(finished: FinishedCells, results: AllKinds) -> Table:
                     for kind, head in shown.items()
                 ]
     counts = ", ".join(f"{name} {count:,}" for name, count in pairs.items())
-    name = f"Beside Table V: {finished.dataset}, protocol {finished.protocol}, heads of the auxiliary behaviors"
+    where = f"{finished.dataset}, protocol {finished.protocol}"
     notes = [f"Test pairs that the user had shown the behavior too ({counts}), ranked by its own logit."]
+    name = f"Beside Table V: {where}, heads of the auxiliary behaviors"
     return Table(name, ["", *metrics], rows, notes if rows else [])

@@ -5,9 +5,8 @@ Their results are stored beside those of the cells, as baseline_<name>.json.
 
 import time
 
-from nmtr_tf import runs
 from nmtr_tf.config import RunConfig
-from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation import baselines
 from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.machine import hardware
 from nmtr_tf.paper.cell_results import SECTIONS_OF_BASELINES, CellResult
@@ -32,14 +31,15 @@ def _run_baseline(study: Study, name: str) -> CellResult | None:
     cell = _cell(study, name)
     if result := stored_result(study, cell, SECTIONS_OF_BASELINES):
         return result
-    study.progress.before_tensorflow()
-    started = time.monotonic()
-    try:
-        with study.progress.ranking(name, len(study.dataset.held_out["test"])) as progress:
-            evaluation = runs.evaluate_baseline(study.dataset, name, "test", cell.config, progress=progress)
-    except InputError as error:  # no times, too many items, or a package that is not there
-        study.progress.say(f"{name} is left out: {error}")
+    if missing := BASELINES[name].missing(study.dataset):
+        study.progress.say(f"{BASELINES[name].label} is left out: it {missing}")
         return None
+    study.progress.before_tensorflow()
+    from nmtr_tf.training.device import set_device
+
+    device, started = set_device(cell.config.training.device), time.monotonic()
+    with study.progress.ranking(name, len(study.dataset.held_out["test"])) as progress:
+        evaluation = baselines.evaluate_baseline(study.dataset, name, "test", cell.config, progress=progress)
     study.claim_workdir()
     evaluation.save(study.workdir / "baselines" / study.protocol / cell.name)
     path = study.result_path(cell.name)
@@ -47,7 +47,7 @@ def _run_baseline(study: Study, name: str) -> CellResult | None:
         **about_cell(study, cell, name),
         **measurements(evaluation),
         seconds=round(time.monotonic() - started, 1),
-        hardware=hardware("cpu"),
+        hardware=hardware(device),
     ).save(path)
     return CellResult.load(path)
 

@@ -7,6 +7,7 @@ table or figure asks for it; `nmtr_tf.paper.cell_runs` trains and evaluates.
 import dataclasses
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
@@ -45,9 +46,10 @@ def make_cell(study: Study, variant: Variant) -> Cell:
         InputError: If the settings fit neither the method nor the data set.
     """
     settings = study.settings_of(variant.method)
-    options = {
+    behaviors = variant.behaviors or study.dataset.behaviors
+    options: dict[str, Any] = {
         "method": variant.method,
-        "behaviors": variant.behaviors or study.dataset.behaviors,
+        "behaviors": behaviors,
         "protocol": study.protocol,
         "keep": tuple(f"{name}:{share}" for name, share in variant.keep),
         "train_mode": variant.train_mode,
@@ -57,7 +59,7 @@ def make_cell(study: Study, variant: Variant) -> Cell:
     if variant.share_embeddings is not None:
         options["share_embeddings"] = variant.share_embeddings
     config = settings.with_options(**options, loss_weights=())
-    num_predicted = len(resolve(config, options["behaviors"]).predicted)
+    num_predicted = len(resolve(config, behaviors).predicted)
     weights = _loss_weights(study, variant, settings.training.loss_weights, num_predicted)
     config = study.dataset.resolved(config.with_options(loss_weights=weights))
     check_metrics(config.evaluation)

@@ -1,46 +1,55 @@
 """Figures 2, 3 and 5 of the paper: methods side by side, over epochs and over groups of users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nmtr_tf.models.methods import get_method
+from nmtr_tf.paper.packing import History
 from nmtr_tf.paper.styles import STYLES, clean, legend_below, title_above
 
 
 def draw_curves(
-    histories: Mapping[str, Sequence[Mapping[str, float]]],
+    histories: Mapping[str, History],
+    losses: Mapping[str, str],
     k: int,
     title: str,
     chosen: Mapping[str, int | None],
 ) -> Figure:
     """Training loss and test HR@K and NDCG@K in each epoch (Figures 2 and 3).
 
+    Different losses are of different scales, so each has a panel of its own.
+
     Args:
-        histories: {method: one record an epoch, as `nmtr_tf.training.trainer.train` gives them}.
+        histories: {method: one record an epoch}, as `nmtr_tf.runs.Run.history` has them.
+        losses: {method: the name of the loss that it minimises}.
         k: K of the metrics.
         title: Title of the whole.
         chosen: {method: the epoch (from 1) that validation chose}, marked on its curves; None: unmarked.
     """
-    panels = {
-        "train/loss": "training loss per instance",
-        f"test/HR@{k}": f"test HR@{k}",
-        f"test/NDCG@{k}": f"test NDCG@{k}",
-    }
-    figure = Figure(figsize=(12.6, 4.2), layout="constrained")
+    panels = [
+        (
+            f"training: {loss} loss per instance",
+            "train/loss",
+            [name for name in histories if losses[name] == loss],
+        )
+        for loss in dict.fromkeys(losses[name] for name in histories)
+    ]
+    panels += [(f"test {metric}@{k}", f"test/{metric}@{k}", list(histories)) for metric in ("HR", "NDCG")]
+    figure = Figure(figsize=(4.2 * len(panels), 4.2), layout="constrained")
     all_axes = figure.subplots(1, len(panels))
-    for axes, (name, label) in zip(all_axes, panels.items(), strict=True):
-        for method, history in histories.items():
-            points = {int(record["epoch"]): record[name] for record in history if name in record}
+    for axes, (label, entry, methods) in zip(all_axes, panels, strict=True):
+        for method in methods:
+            points = {int(record["epoch"]): record[entry] for record in histories[method] if entry in record}
             _draw_curve(axes, method, points, chosen.get(method))
         axes.set_xlabel("epoch")
         axes.set_title(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         clean(axes)
     title_above(figure, title)
-    legend_below(figure, all_axes[0])
+    legend_below(figure, all_axes[-1])  # it has all methods
     return figure
 
 

@@ -54,7 +54,7 @@ def epoch_seconds(study: Study) -> dict[str, float]:
 
 
 def _finished_rate(result: CellResult) -> float:
-    """Seconds for each epoch; NaN where nothing was trained. Results of before it was measured have a mean."""
+    """Seconds for each epoch, as measured or from the whole; NaN where nothing was trained."""
     measured = _mean_seconds(result.history)
     return result.seconds / (result.epochs or math.nan) if math.isnan(measured) else measured
 

@@ -1,4 +1,4 @@
-"""Table III: all methods, tests against the best of the other groups, baselines below the line; over seeds."""
+"""Table III: all methods, with tests against the best of other groups; baselines below; over seeds."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from nmtr_tf.evaluation.baselines import BASELINES
-from nmtr_tf.evaluation.metrics import metric_ks, metric_values, shown_k
+from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values, shown_k
 from nmtr_tf.evaluation.significance import t_test_p
 from nmtr_tf.models.methods import METHODS
 from nmtr_tf.paper import printed as paper
@@ -20,6 +20,7 @@ LEVEL = 0.05
 """Significance level of the paper."""
 
 _GROUPS = {"NMTR": "Our NMTR model", "Multi-behavior": "Multi-behavior", "Single-behavior": "Single-behavior"}
+
 Rows = list[tuple[str, Sequence[Entry]]]
 Results = Mapping[str, CellResult]
 """{method: the result of its cell}"""
@@ -158,7 +159,8 @@ def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], se
     """
     others = [name for name in found if METHODS[name].group != "NMTR"]
     tests: dict[tuple[str, str], tuple[float, bool]] = {}
-    for metric in metrics if others and selection == "validation" else []:
+    of_users = [metric for metric in metrics if not find_metric(metric)[0].is_of_lists]
+    for metric in of_users if others and selection == "validation" else []:
         by_user = {
             name: np.mean([metric_values(result.ranks, metric) for result in results], axis=0)
             for name, results in found.items()
@@ -180,7 +182,9 @@ def _significance_notes(finished: FinishedCells, tests: Tests) -> list[str]:
     return [f"{who} above the best method of the other groups in its column: {test}."]
 
 
-def peak_notes(finished: FinishedCells, found: Results, rows: Rows, same_behaviors: bool = False) -> list[str]:
+def peak_notes(
+    finished: FinishedCells, found: Results, rows: Rows, same_behaviors: bool = False
+) -> list[str]:
     """What is to be known about peaks, and about the paper's values beside them.
 
     Args:

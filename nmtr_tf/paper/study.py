@@ -60,7 +60,7 @@ class Study:
 
     dataset: Dataset
     workdir: Path
-    config: RunConfig = RunConfig()
+    config: RunConfig = dataclasses.field(default_factory=RunConfig)
     settings: Callable[[str], RunConfig] | None = None
     given: tuple[str, ...] = ()
     results_dir: Path | None = None

@@ -21,7 +21,7 @@ def audit_tables(found: Audit) -> str:
         for name, counts in _leaks(found).items()
     ]
     columns = [f"of {found.num_pairs[split]:,} {split} pairs" for split in splits]
-    title = f"Held-out pairs that weaker rows hold (strict takes them out; default here: {found.protocol})"
+    title = f"Held-out pairs that auxiliary rows hold (strict takes them out; default here: {found.protocol})"
     ratios = [[name, *[row[protocol] for protocol in PROTOCOLS]] for name, row in found.hit_ratios.items()]
     return "\n\n".join(
         [
@@ -46,9 +46,9 @@ def _leaks(found: Audit) -> dict[str, dict[str, int]]:
 def _facts(found: Audit) -> list[list[str]]:
     *_, target = found.behaviors
     rows = [
-        [f"{name!r} rows that are {weaker!r} rows too", _percent(share)]
+        [f"{name!r} rows that are {earlier!r} rows too", _percent(share)]
         for name, shares in found.nesting.items()
-        for weaker, share in shares.items()
+        for earlier, share in shares.items()
     ]
     for split in _splits(found):
         counts, pairs = found.unseen[split], found.num_pairs[split]
@@ -78,11 +78,15 @@ def _percent(share: float) -> str:
 
 
 def plot_audit(found: Audit, path: str | Path, title: str) -> None:
-    """Leaked pairs per behavior beside HR@K of the references under both protocols.
+    """Writes the picture that `audit_figure` draws; the suffix of the file chooses the format."""
+    audit_figure(found, title).savefig(path, dpi=120)
+
+
+def audit_figure(found: Audit, title: str) -> Figure:
+    """Leaked pairs per behavior beside HR@K of the rules under both protocols.
 
     Args:
         found: The audit.
-        path: File to write; its suffix chooses the format.
         title: Title of the whole.
     """
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
@@ -90,7 +94,7 @@ def plot_audit(found: Audit, path: str | Path, title: str) -> None:
     _plot_leaks(left, found)
     _plot_ratios(right, found)
     figure.suptitle(title)
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def _plot_leaks(axes: Any, found: Audit) -> None:
@@ -103,13 +107,13 @@ def _plot_leaks(axes: Any, found: Audit) -> None:
         bars = axes.bar(places, shares, 0.92 * width, color=COLORS[i], label=split)
         axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=2, fontsize=9)
     if not rows:
-        axes.text(0.5, 0.5, "one behavior: no weaker rows", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "one behavior: no auxiliary rows", ha="center", transform=axes.transAxes)
     axes.set_xticks(range(len(rows)), list(rows))
     axes.set_xlim(-0.7, max(len(rows), 1) - 0.3)
     axes.set_ylim(0, 118)
     axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("% of held-out pairs")
-    axes.set_title("Held-out pairs that weaker rows hold")
+    axes.set_title("Held-out pairs that auxiliary rows hold")
     if rows:
         axes.legend(frameon=False, ncols=2, loc="upper left", fontsize=9)
     _clean(axes, "y")

@@ -10,7 +10,7 @@ from nmtr_tf.evaluation.significance import CONFIDENCE, PairedComparison
 from nmtr_tf.reporting.plots import COLORS
 from nmtr_tf.reporting.tables import format_table
 
-Comparisons = dict[str, dict[str, PairedComparison]]
+Comparisons = Mapping[str, Mapping[str, PairedComparison]]
 """{metric: {run: comparison with the baseline}}"""
 
 
@@ -44,11 +44,17 @@ def differences_table(title: str, comparisons: Comparisons) -> str:
 def plot_differences(
     comparisons: Mapping[str, PairedComparison], path: str | Path, metric: str, baseline: str, title: str
 ) -> None:
+    """Writes the picture that `differences_figure` draws; the suffix of the file chooses the format."""
+    differences_figure(comparisons, metric, baseline, title).savefig(path, dpi=120)
+
+
+def differences_figure(
+    comparisons: Mapping[str, PairedComparison], metric: str, baseline: str, title: str
+) -> Figure:
     """Differences from the baseline with their intervals, a line for each run, the first on top.
 
     Args:
         comparisons: {run: comparison with the baseline on `metric`}.
-        path: File to write; its suffix chooses the format.
         metric: Name of the metric, for the labels.
         baseline: Name of the baseline, for the labels.
         title: What was evaluated: split, protocol, mask, users.
@@ -66,7 +72,7 @@ def plot_differences(
     axes.margins(x=0.08)
     axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{metric} against {baseline}\n{title}", fontsize="medium")
-    figure.savefig(path, dpi=120)
+    return figure
 
 
 def _mean(mean: float, stddev: float | None) -> str | float:

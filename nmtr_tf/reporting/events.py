@@ -14,7 +14,7 @@ History = Sequence[Mapping[str, float]]
 
 
 def write_curves(directory: Path, histories: Mapping[str, History]) -> None:
-    """Writes the scalars of every epoch of some runs; one --logdir then shows them together.
+    """Writes the scalars of every epoch of some runs, which TensorBoard then shows together.
 
     Args:
         directory: A new directory.

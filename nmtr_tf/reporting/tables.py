@@ -1,9 +1,12 @@
 """Tables for the terminal."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -14,11 +17,9 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any
     return f"{title}\n" + tabulate(cells, columns, "simple", disable_numparse=True, **aligned)
 
 
-def metrics_table(title: str, metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """One row for each name: {"name": {"num_pairs": ..., "HR@50": ..., ...}}; other entries are left out."""
-    names = [name for name in next(iter(metrics.values())) if "@" in name]
-    rows = [[name, row["num_pairs"], *(row[metric] for metric in names)] for name, row in metrics.items()]
-    return format_table(title, ["", "users", *names], rows)
+def metrics_table(title: str, table: "pd.DataFrame") -> str:
+    """A table such as `nmtr_tf.evaluation.results.Evaluation.table` gives, its index as the first column."""
+    return format_table(title, ["", *table.columns], list(table.itertuples(name=None)))
 
 
 def _is_number_column(rows: Sequence[Sequence[Any]], index: int) -> bool:

@@ -1,11 +1,15 @@
 """Whether a run's settings fit its data and its method. It needs no TensorFlow."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.events import SPLITS
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.models.plan import Plan, resolve
 
@@ -29,12 +33,54 @@ def set_up(config: RunConfig, dataset: Dataset) -> RunSetup:
     """Resolves a config for a data set.
 
     Raises:
-        InputError: If an option fits neither the method nor the data set.
+        InputError: If an option fits neither the method nor the data set, or that is none.
     """
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        raise InputError(
+            f"`dataset` should be a Dataset, which prepare makes and Dataset.load reads. Received: {kind}."
+        )
     config = dataset.resolved(config)
     plan = resolve(config, config.data.behaviors)
     check_metrics(config.evaluation)
     view = dataset.view(config)
-    if config.data.validation == "random" and not len(view.held_out["validation"]):
-        raise InputError("The data set has no validation pairs; use `validation=none`.")
+    _check_splits(config, view)
     return RunSetup(config, plan, view)
+
+
+def _check_splits(config: RunConfig, view: TrainingView) -> None:
+    """Refuses what the first evaluation would: a split without pairs, or a mask that hides them."""
+    splits = {"validation": "`validation=none`", "test": "`curve_split=validation`"}
+    if config.data.validation == "none":
+        del splits["validation"]
+    if config.training.curve_split != "test":
+        del splits["test"]
+    for split, instead in splits.items():
+        if not len(view.held_out[split]):
+            raise InputError(f"The data set has no {split} pairs; use {instead}.")
+        if config.evaluation.mask == "all":  # no other mask can hide one
+            masked_items(view, split, "all")
+
+
+def check_split(split: str) -> None:
+    """Checks the name of a split.
+
+    Raises:
+        InputError: If nothing is held out under this name.
+    """
+    if split not in SPLITS[1:]:
+        raise InputError(f"`split` should be one of {', '.join(map(repr, SPLITS[1:]))}. Received: {split!r}.")
+
+
+def evaluation_config(config: EvaluationConfig, options: Mapping[str, Any]) -> EvaluationConfig:
+    """The config with some options replaced.
+
+    Raises:
+        InputError: If there is no such option, or a value is not allowed.
+    """
+    known = [field.name for field in dataclasses.fields(config)]
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(f"There is no option `{unknown[0]}` of an evaluation; {', '.join(known)} are.")
+    config = dataclasses.replace(config, **options)
+    check_metrics(config)
+    return config

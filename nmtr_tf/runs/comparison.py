@@ -1,10 +1,11 @@
-"""Runs compared with a baseline, user by user."""
+"""Runs compared with a baseline, user by user. It needs no TensorFlow."""
 
 import dataclasses
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,11 @@ import pandas as pd
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.significance import PairedComparison, compare_to_baseline
-from nmtr_tf.runs.run import Run
 
+if TYPE_CHECKING:  # it imports TensorFlow, which files of evaluations do not need
+    from nmtr_tf.runs.run import Run
+
+Comparable: TypeAlias = "Run | Evaluation | str | Path"
 _SHARED = {"dataset_fingerprint": "data set", "protocol": "protocol", "mask": "mask"}
 
 
@@ -43,7 +47,7 @@ class ComparedRun:
         return float(means.mean()), float(means.std(ddof=1)) if len(means) > 1 else None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare` found.
 
@@ -87,13 +91,13 @@ class Comparison:
         ]
         return pd.DataFrame(rows).set_index(["metric", "run"])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Both tables."""
         return f"{self.means}\n\nDifference from {self.baseline.name}, paired by user\n{self.differences}"
 
 
 def compare(
-    runs: Sequence[Run | Evaluation | str | Path],
+    runs: Sequence[Comparable],
     split: str = "test",
     *,
     metrics: Sequence[str] | None = None,
@@ -108,7 +112,7 @@ def compare(
         runs: At least two: runs, evaluations, or directories that hold metrics_<split>.json and
             ranks_<split>.parquet, or subdirectories seed_<n> of that kind, which count as one run.
         split: "test" or "validation".
-        metrics: Such as "HR@50"; None: those of the first run.
+        metrics: Such as "HR@50"; None: those of the first run that have a value for each user.
         baseline: Name or directory of the run that the others are compared with; "": the first.
         num_resamples: Resamples of the bootstrap and the permutation test.
         seed: Seed of the resamples.
@@ -121,7 +125,7 @@ def compare(
     compared = read_runs(runs, split)
     chosen = _find_baseline(compared, baseline)
     others = [run for run in compared if run is not chosen]
-    names = list(metrics or compared[0].evaluations[0].metrics)
+    names = list(metrics or compared[0].evaluations[0].user_metrics)
     tests: dict[str, dict[str, PairedComparison]] = {}
     for metric in names:
         by_user = {run.name: run.by_user(metric) for run in others}
@@ -131,7 +135,7 @@ def compare(
     return Comparison(compared, chosen, names, tests)
 
 
-def read_runs(runs: Sequence[Run | Evaluation | str | Path], split: str) -> list[ComparedRun]:
+def read_runs(runs: Sequence[Comparable], split: str) -> list[ComparedRun]:
     """The runs to compare, with names of their own; raises what `compare` does."""
     if len(runs) < 2:
         raise InputError(f"Expected at least two runs to compare. Received: {len(runs)}.")
@@ -142,7 +146,7 @@ def read_runs(runs: Sequence[Run | Evaluation | str | Path], split: str) -> list
             raise InputError(f"The same run twice: {paths[resolved.index(path)]} and {paths[i]}.")
     compared = [
         _read_run(run, name, path, split)
-        for run, name, path in zip(runs, _names(runs, resolved), paths, strict=True)
+        for run, name, path in zip(runs, _names(runs, paths), paths, strict=True)
     ]
     first, *others = itertools.chain.from_iterable(run.evaluations for run in compared)
     for other in others:
@@ -150,35 +154,40 @@ def read_runs(runs: Sequence[Run | Evaluation | str | Path], split: str) -> list
     return compared
 
 
-def _path(run: Run | Evaluation | str | Path) -> str:
+def _path(run: Comparable) -> str:
     """The directory that was given, or that a run has; "": none."""
     if isinstance(run, Evaluation):
         return ""
-    if isinstance(run, Run):
-        return str(run.workdir) if run.workdir else ""
-    return str(run)
+    if isinstance(run, str | Path):
+        return str(run)
+    return str(run.workdir or "")
 
 
-def _names(runs: Sequence[Run | Evaluation | str | Path], resolved: Sequence[Path | None]) -> list[str]:
+def _names(runs: Sequence[Comparable], paths: Sequence[str]) -> list[str]:
     """The last part of a directory, else the method; whole paths and numbers where that is not unique."""
-    short = []
-    for run, path in zip(runs, resolved, strict=True):
-        about = run.info.method if isinstance(run, Run) else getattr(run, "method", "")
-        short.append(path.name if path else about or "run")
-    names = [
-        str(_path(run) or name) if short.count(name) > 1 else name
-        for run, name in zip(runs, short, strict=True)
+    short = [
+        Path(path).resolve().name if path else _method(run) for run, path in zip(runs, paths, strict=True)
     ]
+    names = [path or name if short.count(name) > 1 else name for name, path in zip(short, paths, strict=True)]
     return [
         f"{name} ({names[: place + 1].count(name)})" if names.count(name) > 1 else name
         for place, name in enumerate(names)
     ]
 
 
-def _read_run(run: Run | Evaluation | str | Path, name: str, path: str, split: str) -> ComparedRun:
+def _method(run: Comparable) -> str:
     if isinstance(run, Evaluation):
+        return run.method or "run"
+    assert not isinstance(run, str | Path)  # they have a path
+    return run.info.method
+
+
+def _read_run(run: Comparable, name: str, path: str, split: str) -> ComparedRun:
+    if isinstance(run, Evaluation):
+        if run.split != split:
+            raise InputError(f"{run.where}: expected the split {split!r}. Found: {run.split!r}.")
         return ComparedRun(name, path, [], [run])
-    if isinstance(run, Run):
+    if not isinstance(run, str | Path):
         return ComparedRun(name, path, [], [run.evaluation(split)])
     directory = Path(path)
     if not directory.is_dir():

@@ -13,6 +13,7 @@ metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from nmtr_tf.files import read_json, write_json
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
-_OWN = (*_OWN_FILES, "events", "checkpoints", "dataset")
+_OWN = (*_OWN_FILES, "events", "checkpoints")
 _OWN_GLOBS = ("metrics_*.json", "ranks_*.parquet")
 
 
@@ -48,13 +49,23 @@ class RunDirectory:
         self.best_checkpoint = self.path / "checkpoints" / "best.keras"
         self.last_checkpoint = self.path / "checkpoints" / "last.keras"
 
-    def create(self, config: RunConfig, view: TrainingView, info: RunInfo) -> None:
-        """Starts a run directory; what a run left there goes. `check_free` comes before."""
+    def clear(self, keep: Path | None = None) -> None:
+        """Removes what a run left here; `check_free` comes before.
+
+        Args:
+            keep: A directory that stays: that of the data set that is trained on again. None: nothing.
+        """
+        kept = keep.resolve() if keep else None
         for path in self._own_paths():
-            if path.is_dir():
+            if path.resolve() == kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def create(self, config: RunConfig, view: TrainingView, info: RunInfo) -> None:
+        """Starts a run in a directory that was cleared."""
         self.best_checkpoint.parent.mkdir(parents=True)
         self.write_config(config)
         for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
@@ -63,6 +74,8 @@ class RunDirectory:
 
     def _own_paths(self) -> set[Path]:
         own = {self.path / name for name in _OWN}
+        if (self.path / "run.json").is_file():  # else somebody's data set happens to have this name
+            own.add(self.dataset_dir)
         return own | {path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)}
 
     def check_free(self, overwrite: bool) -> None:
@@ -119,15 +132,25 @@ class RunDirectory:
         """
         return RunConfig.from_json(read_json(self._existing("config.json")))
 
+    def add_epoch(self, record: Mapping[str, Any]) -> None:
+        """Adds the scalars of an epoch to metrics.jsonl."""
+        with self.metrics_path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(record) + "\n")
+
     def read_history(self) -> list[dict[str, Any]]:
         """The scalars of every epoch."""
         lines = self._existing("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
     def read_ids(self) -> tuple[np.ndarray, np.ndarray]:
-        """Raw ids of the rows of the model's user and item tables, int64 or str (object) each."""
+        """Raw ids of the rows of the model's user and item tables, int64 or str (object) each.
+
+        Raises:
+            InputError: If a file of them is missing or damaged.
+        """
         users, items = (
-            read_table(self._ids_path(kind))[f"{kind}_id"].to_numpy() for kind in ("user", "item")
+            read_table(self._existing(f"{kind}s.parquet"))[f"{kind}_id"].to_numpy()
+            for kind in ("user", "item")
         )
         return users, items
 

@@ -12,7 +12,6 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.files import new_file
 from nmtr_tf.models.model import build_model
-from nmtr_tf.models.plan import Plan
 from nmtr_tf.models.unit_kinds import unit_name
 from nmtr_tf.reporting.plots import plot_curves
 from nmtr_tf.runs.checks import RunSetup, set_up
@@ -34,7 +33,7 @@ def fit(
     workdir: str | Path | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     optimizer: keras.optimizers.Optimizer | str | None = None,
-    init_from: "str | Path | Run | None" = None,
+    init_from: str | Path | Run | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Run:
@@ -55,8 +54,8 @@ def fit(
         The finished run, with its best weights, or its last without validation.
 
     Raises:
-        InputError: If an option fits neither the method nor the data, the workdir may not be written, or the
-            loss is no longer finite.
+        InputError: If an option fits neither the method nor the data, the workdir may not be written (then
+            nothing is), or the loss is no longer finite.
     """
     if optimizer is not None:
         options["optimizer"] = optimizer
@@ -64,16 +63,23 @@ def fit(
     if directory:
         directory.check_free(overwrite)
     setup = set_up(named((config or RunConfig()).with_options(**options)), dataset)
+    if directory:
+        setup.config.to_json()  # refused where a part has no name
+    device = set_device(setup.config.training.device)  # before anything runs
     make_objective(setup.plan)
     make_optimizer(setup.config.training)
-    start = _start(init_from, setup, directory)
-    device = set_device(setup.config.training.device)
-    if directory:
-        setup.config.to_json()  # refused where a part has no name, before anything is written
-        if dataset.directory is None:
-            dataset = dataset.save(directory.dataset_dir, overwrite=True)
-            setup = set_up(setup.config, dataset)
-    return _fit(dataset, setup, directory, callbacks, start, device)
+    start = _warm_start(init_from, setup, directory) if init_from else None
+    view = setup.view
+    model = build_model(setup.plan, view.num_users, view.num_items, setup.config.training.seed)
+    info = _first_info(setup, model, device, start.apply(model, view) if start else None)
+    return _fit(dataset, setup, info, model, callbacks, directory)
+
+
+def _warm_start(init_from: str | Path | Run, setup: RunSetup, directory: RunDirectory | None) -> WarmStart:
+    """What a finished run learned; it fits the new one."""
+    start = WarmStart.of(init_from, directory.path if directory else None)
+    start.check(setup.plan, setup.view)
+    return start
 
 
 def named(config: RunConfig) -> RunConfig:
@@ -86,61 +92,52 @@ def named(config: RunConfig) -> RunConfig:
     )
 
 
-def _start(
-    init_from: "str | Path | Run | None", setup: RunSetup, directory: RunDirectory | None
-) -> WarmStart | None:
-    """What `init_from` names, checked against the new run; None: nothing."""
-    if not init_from:
-        return None
-    run = init_from if isinstance(init_from, Run) else Run(init_from)
-    start = WarmStart.of(run, directory.path if directory else None)
-    start.check(setup.plan, setup.view)
-    return start
-
-
 def _fit(
     dataset: Dataset,
     setup: RunSetup,
-    directory: RunDirectory | None,
+    info: RunInfo,
+    model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
-    start: WarmStart | None,
-    device: str,
+    directory: RunDirectory | None,
 ) -> Run:
-    """Builds, trains and records."""
-    config, plan, view = setup.config, setup.plan, setup.view
-    model = build_model(plan, view.num_users, view.num_items, config.training.seed)
-    info = _first_info(setup, model, device)
-    if start:
-        info = dataclasses.replace(info, init_from=start.apply(model, view))
+    """Trains and records; whatever goes wrong, a run directory says so."""
     if directory:
-        directory.create(config, view, info)
+        directory.clear(keep=dataset.directory)
+        if dataset.directory is None:
+            config = setup.config.with_options(dataset_dir=str(directory.dataset_dir))
+            setup = dataclasses.replace(setup, config=config)
+        directory.create(setup.config, setup.view, info)
     recorder, started = EpochRecorder(directory), time.monotonic()
     try:
+        if directory and dataset.directory is None:
+            dataset = dataset.save(directory.dataset_dir)
         checkpoint = directory.best_checkpoint if directory else None
-        trained = train(model, plan, view, config, [recorder, *callbacks], checkpoint)
+        trained = train(model, setup.plan, setup.view, setup.config, [recorder, *callbacks], checkpoint)
+        info = _last_info(info, trained, time.monotonic() - started)
+        if directory:
+            _draw(directory, setup, dataset.name, recorder, info.best_epoch)
     except BaseException:
         if directory:
             directory.write_info(dataclasses.replace(info, status="failed"))
         raise
-    info = _last_info(info, trained, time.monotonic() - started)
     if directory:
-        with new_file(directory.curves_path) as path:
-            plot_curves(
-                recorder.history,
-                path,
-                _title(plan, dataset, config),
-                config.training.monitor,
-                info.best_epoch,
-            )
         directory.write_info(info)
     return Run.of_training(dataset, setup, info, recorder.history, model, directory)
 
 
-def _title(plan: Plan, dataset: Dataset, config: RunConfig) -> str:
-    return f"{plan.method.label}, {config.data.protocol}, {dataset.name}, seed {config.training.seed}"
+def _draw(
+    directory: RunDirectory, setup: RunSetup, name: str, recorder: EpochRecorder, best_epoch: int | None
+) -> None:
+    """Draws curves.png."""
+    training = setup.config.training
+    title = f"{setup.plan.method.label}, {setup.view.protocol}, {name}, seed {training.seed}"
+    with new_file(directory.curves_path) as path:
+        plot_curves(recorder.history, path, title, training.monitor, best_epoch)
 
 
-def _first_info(setup: RunSetup, model: keras.Model, device: str) -> RunInfo:
+def _first_info(
+    setup: RunSetup, model: keras.Model, device: str, init_from: dict[str, Any] | None
+) -> RunInfo:
     return RunInfo(
         method=setup.plan.name,
         behaviors=setup.view.behaviors,
@@ -153,6 +150,7 @@ def _first_info(setup: RunSetup, model: keras.Model, device: str) -> RunInfo:
         started=now(),
         num_parameters=model.count_params(),
         device=device,
+        init_from=init_from,
     )
 
 

@@ -1,6 +1,5 @@
 """Callbacks that write down what a training measures."""
 
-import json
 import time
 from typing import Any
 
@@ -26,7 +25,9 @@ class EpochRecorder(keras.callbacks.Callback):
         super().__init__()
         self.history: list[dict[str, Any]] = []
         self._directory, self._started = directory, 0.0
-        self._writer = tf.summary.create_file_writer(str(directory.events_dir)) if directory else None
+        self._events: Any = None
+        if directory:
+            self._events = tf.summary.create_file_writer(str(directory.events_dir))
 
     @override
     def on_epoch_begin(self, epoch, logs=None):
@@ -37,17 +38,15 @@ class EpochRecorder(keras.callbacks.Callback):
         seconds = round(time.monotonic() - self._started, 3)
         record = {"epoch": epoch + 1, **(logs or {}), "seconds": seconds}
         self.history.append(record)
-        if self._directory is None:
-            return
-        with self._directory.metrics_path.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(record) + "\n")
-        with self._writer.as_default(step=epoch + 1):
-            for name, value in (logs or {}).items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
+        if self._directory:
+            self._directory.add_epoch(record)
+            with self._events.as_default(step=epoch + 1):
+                for name, value in (logs or {}).items():
+                    tf.summary.scalar(name, value)
+            self._events.flush()
 
     @override
     def on_train_end(self, logs=None):
-        if self._directory is not None:
+        if self._directory:
             self.model.save(self._directory.last_checkpoint)
-            self._writer.close()
+            self._events.close()

@@ -1,6 +1,5 @@
 """A trained run: what one asks of it afterwards."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,19 +13,16 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.models.plan import Plan, resolve
-from nmtr_tf.runs.checks import RunSetup
+from nmtr_tf.runs.checks import RunSetup, check_split, evaluation_config
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
 from nmtr_tf.serving.export import export_model
 from nmtr_tf.serving.model_card import ModelFacts
 from nmtr_tf.serving.recommendation import excluded_items, recommend_table
-
-_MOST_EXPORTED = 100
 
 
 class Run:
@@ -66,7 +62,6 @@ class Run:
         return run
 
     def __repr__(self) -> str:
-        """What it is, in a line."""
         where = f", {str(self.workdir)!r}" if self.workdir else ""
         return f"<Run {self.info.method}, {self.info.protocol}, {self.info.status}{where}>"
 
@@ -87,7 +82,7 @@ class Run:
 
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
-        """The scalars of every epoch: "epoch" (from 1), "train/loss", "validation/NDCG@50", ..., "seconds"."""
+        """A record of every epoch: "epoch" (from 1), "train/loss", "validation/NDCG@50", ..., "seconds"."""
         return self._stored.read_history()
 
     @functools.cached_property
@@ -133,10 +128,8 @@ class Run:
         """
         dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         if dataset.fingerprint != self.info.dataset_fingerprint:
-            raise InputError(
-                f"`workdir={self.workdir}` was trained on another data set than the one in "
-                f"{dataset.directory}; name the right one with `dataset_dir`."
-            )
+            where = f"`dataset_dir={dataset.directory}`" if dataset.directory else "the given one"
+            raise InputError(f"The run was trained on another data set than {where}.")
         self._dataset = dataset
         return self
 
@@ -169,16 +162,14 @@ class Run:
         Raises:
             InputError: If an option or the split does not fit.
         """
-        config = dataclasses.replace(self.config.evaluation, **options)
-        check_metrics(config)
-        view = self.view
-        if protocol:
-            view = self.dataset.view(self.config.with_options(protocol=protocol))
+        check_split(split)
+        config = evaluation_config(self.config.evaluation, options)
+        view = self.dataset.view(self.config.with_options(protocol=protocol)) if protocol else self.view
         ranks = rank_held_out(ModelScorer(self.model), view, split, config, progress=progress)
         about = {"method": self.info.method, "best_epoch": self.info.best_epoch}
         evaluation = Evaluation.of(self.dataset, view, split, ranks, config, about)
         if self.directory:
-            evaluation.save(self.directory.path)
+            evaluation = evaluation.save(self.directory.path)
         self._evaluations[split] = evaluation
         return evaluation.table()
 
@@ -188,24 +179,20 @@ class Run:
         Raises:
             InputError: If there is none.
         """
+        check_split(split)
         if split not in self._evaluations:
             if self.directory is None:
-                raise InputError(f"The run was not evaluated on {split}: call evaluate({split!r}) first.")
+                raise InputError(f"The run was not evaluated yet, which evaluate does with `split={split}`.")
             self._evaluations[split] = Evaluation.load(self.directory.path, split)
         return self._evaluations[split]
 
     def is_evaluated(self, split: str = "test") -> bool:
         """Whether there is an evaluation on a split, now or stored."""
-        if split in self._evaluations:
-            return True
-        return self.directory is not None and Evaluation.exists(self.directory.path, split)
+        stored = self.directory is not None and Evaluation.exists(self.directory.path, split)
+        return stored or split in self._evaluations
 
     def ranks(self, split: str = "test") -> pd.DataFrame:
-        """The rank of every held-out item: columns user, item, rank (from 0) and num_candidates.
-
-        Raises:
-            InputError: If the run was not evaluated on the split.
-        """
+        """The ranks of the last evaluation on a split: columns user, item, rank (from 0), num_candidates."""
         return self.evaluation(split).ranks_table()
 
     def recommend(
@@ -216,12 +203,12 @@ class Run:
         probabilities: bool = False,
         memory_mb: int = 256,
     ) -> pd.DataFrame:
-        """The best items for some users.
+        """The best items for some users: see `nmtr_tf.serving.recommendation.recommend_table`.
 
         Args:
             user_ids: Ids of the log; None: all users.
             k: Items for each user at most.
-            exclude: Items left out, see `nmtr_tf.serving.recommendation.excluded_items`.
+            exclude: Items left out: "none", "target" or "all".
             probabilities: Whether to add the probability of every predicted behavior.
             memory_mb: Memory for the scores of some users at once, in MiB.
 
@@ -241,7 +228,7 @@ class Run:
         Args:
             export_dir: Directory of the versions 1, 2, ...; none is ever replaced.
             k: Items that a recommendation has at most; None: 100, or the whole of a smaller catalogue.
-            exclude: Items left out, see `nmtr_tf.serving.recommendation.excluded_items`.
+            exclude: Items left out: "none", "target" or "all".
 
         Returns:
             The directory of the version.
@@ -258,5 +245,5 @@ class Run:
             versions=self.info.versions,
         )
         left_out = excluded_items(self.dataset, self.view, exclude)
-        count = min(_MOST_EXPORTED, self.view.num_items) if k is None else k
+        count = min(100, self.view.num_items) if k is None else k
         return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts)

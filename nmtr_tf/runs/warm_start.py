@@ -10,7 +10,7 @@ import numpy as np
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import Network, network
+from nmtr_tf.models.model import network
 from nmtr_tf.models.plan import Plan
 from nmtr_tf.runs.run import Run
 
@@ -30,35 +30,45 @@ class WarmStart:
 
     Attributes:
         name: The run, for messages and reports.
-        plan: What was trained.
-        network: Its weights.
+        run: The run; its weights are read when they are needed.
         user_ids: Raw ids of the rows of its user tables, int64 or str (object).
         item_ids: Raw ids of the rows of its item tables, likewise.
     """
 
     name: str
-    plan: Plan
-    network: Network
+    run: Run
     user_ids: np.ndarray
     item_ids: np.ndarray
 
     @classmethod
-    def of(cls, run: Run, target: Path | None = None) -> "WarmStart":
+    def of(cls, init_from: Run | str | Path, target: Path | None = None) -> "WarmStart":
         """What a run learned.
 
         Args:
-            run: The run.
-            target: The directory of the run that will start from it.
+            init_from: The run, or its directory.
+            target: The directory of the run that will start from it; None: it has none.
 
         Raises:
-            InputError: If the run is not finished, or would be overwritten.
+            InputError: If there is no such run, or it is not finished, or would be overwritten.
         """
-        name = str(run.workdir or "the run")
-        if run.workdir and target and run.workdir.resolve() == target.resolve():
+        path = init_from.workdir if isinstance(init_from, Run) else Path(init_from)
+        name = str(path or "the run")
+        if path and target and path.resolve() == target.resolve():
             raise InputError(f"`init_from={name}` is the run to be written; name another `workdir`.")
+        expected = f"`init_from={name}`: expected the directory of a finished run"
+        try:
+            run = init_from if isinstance(init_from, Run) else Run(init_from)
+            ids = run.ids()
+        except InputError as error:
+            raise InputError(f"{expected}: {error}") from None
         if not run.is_finished:
-            raise InputError(f"`init_from={name}`: expected a finished run (of one seed).")
-        return cls(name, run.plan, network(run.model), *run.ids())
+            raise InputError(f"{expected}. Its status: {run.info.status!r}.")
+        return cls(name, run, *ids)
+
+    @property
+    def plan(self) -> Plan:
+        """What was trained."""
+        return self.run.plan
 
     @property
     def behaviors(self) -> tuple[str, ...]:
@@ -117,7 +127,7 @@ class WarmStart:
             A report for run.json: the run, the counts of kept, new and dropped users and items, and the
             behaviors' names likewise.
         """
-        old, new = self.network, network(model)
+        old, new = network(self.run.model), network(model)
         kept = [name for name in new.behaviors if name in self.behaviors]
         places = [(self.behaviors.index(name), new.behaviors.index(name)) for name in kept]
         users = _Common.of(self.user_ids, view.user_ids)

@@ -14,43 +14,49 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data.dataset import Interactions
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory
 from nmtr_tf.models.model import network
-from nmtr_tf.runs.directory import Run
-from nmtr_tf.serving.model_card import model_facts, write_model_card
-from nmtr_tf.serving.recommendation import excluded_items
+from nmtr_tf.models.plan import Plan
+from nmtr_tf.serving.card_files import write_model_card
+from nmtr_tf.serving.model_card import ModelCard, ModelFacts
+from nmtr_tf.serving.recommendation import check_k
 from nmtr_tf.serving.served_model import ServedModel
 
 
-def export_run(
-    run: Run, export_dir: str | Path, k: int = 100, exclude: str = "target", dataset_dir: str = ""
+def export_model(
+    export_dir: str | Path,
+    model: keras.Model,
+    plan: Plan,
+    view: TrainingView,
+    left_out: sparse.csr_array,
+    k: int,
+    facts: ModelFacts,
 ) -> Path:
     """Writes the next version of a model, with its card, whole or not at all.
 
     Args:
-        run: A trained run.
         export_dir: Directory of the versions 1, 2, ...; none is ever replaced.
+        model: A model made by `nmtr_tf.models.model.build_model`.
+        plan: Its plan.
+        view: The training view that it was trained on.
+        left_out: Binary [num_users, num_items], the items that are never recommended to a user:
+            `nmtr_tf.serving.recommendation.excluded_items` of `facts.exclude`.
         k: Items that a recommendation has at most.
-        exclude: As for `nmtr_tf.serving.recommendation.excluded_items`.
-        dataset_dir: Where the run's data set is now; "": where it was when the run trained.
+        facts: What else its card says.
 
     Returns:
         The directory of the version.
 
     Raises:
-        InputError: If there is no trained model or no data set, or one of them cannot be exported.
+        InputError: If the model cannot be exported, or `export_dir` is a file.
     """
-    interactions = run.interactions(dataset_dir)
-    view = run.view(interactions)
-    left_out = excluded_items(interactions, view, exclude)
-    model = run.load_model()
+    facts.config.to_json()  # refused where a part has no name, before anything is written
     target = next_version(export_dir)
     with new_directory(target) as directory:
         signatures = save_model(directory, model, view, k, left_out)
-        about = {"k": k, "exclude": exclude, "signatures": signatures}
-        write_model_card(directory, model_facts(run, view, int(target.name), dataset_dir) | about)
+        write_model_card(directory, ModelCard(plan, view, facts, int(target.name), k, signatures))
         if target.exists():
             raise InputError(f"{target} was written by another export meanwhile; try again.")
     return target
@@ -64,14 +70,14 @@ def next_version(export_dir: str | Path) -> Path:
     """
     directory = Path(export_dir)
     if directory.exists() and not directory.is_dir():
-        raise InputError(f"--export_dir={directory} should be a directory, new or of exported versions.")
+        raise InputError(f"`export_dir={directory}` should be a directory, new or of exported versions.")
     names = [path.name for path in directory.iterdir()] if directory.exists() else []
     versions = [int(name) for name in names if name.isascii() and name.isdecimal()]
     return directory / str(max(versions, default=0) + 1)
 
 
 def save_model(
-    directory: str | Path, model: keras.Model, view: Interactions, k: int, left_out: sparse.csr_array
+    directory: str | Path, model: keras.Model, view: TrainingView, k: int, left_out: sparse.csr_array
 ) -> dict[str, Any]:
     """Saves a model with its vocabularies and the training pairs that it needs.
 
@@ -86,11 +92,10 @@ def save_model(
         Signature name -> {"inputs" and "outputs": name -> {"dtype", "shape"}}.
 
     Raises:
-        InputError: If k is larger than the catalogue, or ids, behaviors or weights cannot be exported.
+        InputError: If k does not fit the catalogue, or ids, behaviors or weights cannot be exported.
     """
-    if k > view.num_items:
-        raise InputError(f"--k={k} is more than the {view.num_items} items of the data set.")
-    if "known" in network(model).cascade.behaviors:
+    check_k(k, view.num_items)
+    if "known" in network(model).behaviors:
         raise InputError("A behavior named 'known' cannot be exported: the outputs of score have that name.")
     with tempfile.TemporaryDirectory() as folder:  # saving copies the vocabularies
         vocabularies = Path(folder, "user_ids.txt"), Path(folder, "item_ids.txt")
@@ -98,8 +103,7 @@ def save_model(
             lines = id_lines(ids, path.stem)
             path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
         served = ServedModel(model, view, left_out, k, vocabularies)
-        weights = [*served.weights, *served.frozen_item_side]
-        if not all(np.isfinite(weight.numpy()).all() for weight in weights):
+        if not all(np.isfinite(weight.numpy()).all() for weight in served.weights):
             raise InputError("The model has weights that are NaN or infinite; it cannot be exported.")
         signatures = served.signatures()
         tf.saved_model.save(served, str(directory), signatures)

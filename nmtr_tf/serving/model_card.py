@@ -1,8 +1,9 @@
 """The card of an exported model: all that is known of it, in plain values for programs (model.json)."""
 
 import dataclasses
+import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,11 +12,9 @@ import nmtr_tf
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
+from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json
 from nmtr_tf.models.plan import Plan
-
-if TYPE_CHECKING:
-    from nmtr_tf.evaluation.results import Evaluation
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
 
@@ -38,5 +37,93 @@ class ModelFacts:
     config: RunConfig
     exclude: str = "target"
     best_epoch: int | None = None
-    evaluation: "Evaluation | None" = None
+    evaluation: Evaluation | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """All that the card of an exported model says.
+
+    Attributes:
+        plan: The method with its options.
+        view: The training view.
+        facts: What else is known of the model.
+        version: The version that is exported.
+        k: Items that a recommendation has at most.
+        signatures: What `nmtr_tf.serving.export.save_model` gives.
+        created: When, ISO 8601 in UTC.
+    """
+
+    plan: Plan
+    view: TrainingView
+    facts: ModelFacts
+    version: int
+    k: int
+    signatures: Mapping[str, Any]
+    created: str = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Name, fingerprint, source and counts of the data set."""
+        dataset = self.facts.dataset
+        header = {name: value for name, value in dataset.header.items() if name in _DATA}
+        return {"name": dataset.name, "fingerprint": dataset.fingerprint, **header}
+
+    @property
+    def training_rows(self) -> dict[str, int]:
+        """Behavior -> its training rows."""
+        return {name: int(matrix.nnz) for name, matrix in self.view.matrices.items()}
+
+    @property
+    def audit(self) -> str | None:
+        """The sentence that the audit of the data set came to; None: there was none."""
+        directory, fingerprint = self.facts.dataset.directory, self.facts.dataset.fingerprint
+        path = directory / "audit.json" if directory else None
+        found = read_json(path) if path and path.is_file() else {}
+        return found.get("verdict") if found.get("dataset_fingerprint") == fingerprint else None
+
+    @property
+    def exported_with(self) -> dict[str, str]:
+        """Package -> version, of the export."""
+        return {"nmtr_tf": nmtr_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+
+    def to_json(self) -> dict[str, Any]:
+        """Entries of model.json; "metrics" and "audit" are None where nothing was evaluated or audited."""
+        view, facts = self.view, self.facts
+        return {
+            "model": self.plan.name,
+            "version": self.version,
+            "created": self.created,
+            "data": self.data,
+            "behaviors": list(view.behaviors),
+            "predicted_behaviors": list(self.plan.predicted),
+            "target_behavior": view.target_behavior,
+            "protocol": view.protocol,
+            "training_rows": self.training_rows,
+            "best_epoch": facts.best_epoch,
+            "metrics": _metrics(facts.evaluation) if facts.evaluation else None,
+            "audit": self.audit,
+            "config": facts.config.to_json(),
+            "versions": {"trained": dict(facts.versions), "exported": self.exported_with},
+            "k": self.k,
+            "exclude": facts.exclude,
+            "signatures": self.signatures,
+        }
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+    """What the evaluation was of, its metrics and, under "groups", those of each group of users."""
+    return {
+        "split": evaluation.split,
+        "protocol": evaluation.protocol,
+        "mask": evaluation.mask,
+        "behaviors": list(evaluation.behaviors),
+        "dataset_fingerprint": evaluation.dataset_fingerprint,
+        "num_pairs": len(evaluation.ranks),
+        **evaluation.about,
+        **evaluation.metrics,
+        "groups": evaluation.groups,
+    }

@@ -27,6 +27,7 @@ item_embeddings       item_id [B]                              embedding float32
   known is false, all zeros.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data.dataset import Interactions
-from nmtr_tf.evaluation.ranking import ModelScorer, users_at_once
-from nmtr_tf.models.model import Network
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.evaluation.ranking import users_at_once
+from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.serving.exported_items import exported_items, kept
 
 _MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
@@ -58,7 +60,7 @@ class ServedModel(tf.Module):
     def __init__(
         self,
         model: keras.Model,
-        view: Interactions,
+        view: TrainingView,
         left_out: sparse.csr_array,
         k: int,
         vocabularies: tuple[Path, Path],
@@ -66,22 +68,16 @@ class ServedModel(tf.Module):
         super().__init__()
         self.k, self.num_items = k, view.num_items
         self.scorer = ModelScorer(model)
-        self.behaviors = self.scorer.network.cascade.behaviors
-        self.scorer.network = net = _renamed(self.scorer.network)
-        self.weights = [v.value for v in (*net.user_tables, *net.cascade.variables)]
-        self.frozen_item_side = []
-        if net.is_inner_product:  # item parts are the tables themselves
-            self.weights += [v.value for v in (*net.item_tables, *net.item_biases)]
-        else:
-            flat = tf.nest.flatten(self.scorer.item_side())
-            self.frozen_item_side = [tf.Variable(part, trainable=False) for part in flat]
+        self.network = net = self.scorer.network
+        self.items = exported_items(net)
+        own = (*net.user_rows.variables, *net.cascade.variables)
+        self.weights = [*(v.value for v in own), *self.items.weights]
         users, items = vocabularies
         self.user_rows = _line_table(users, tf.string, tf.int64, -1)
         self.item_rows = _line_table(items, tf.string, tf.int64, -1)
         self.ids_of_items = _line_table(items, tf.int64, tf.string, "")
-        self.indptr = tf.Variable(left_out.indptr.astype(np.int64), trainable=False)
-        self.indices = tf.Variable(left_out.indices, trainable=False)
-        self.popularity = tf.Variable(view.target.sum(axis=0).astype(np.float32), trainable=False)
+        self.indptr, self.indices = kept(left_out.indptr.astype(np.int64)), kept(left_out.indices)
+        self.popularity = kept(view.target.sum(axis=0).astype(np.float32))
 
     def recommend(self, user_id):
         """Signature serving_default."""
@@ -116,37 +112,25 @@ class ServedModel(tf.Module):
         known = known_user & known_item
         logits = self._logits_of_pairs(users, items[:, None])
         probabilities = [tf.where(known, tf.sigmoid(x[:, 0]), 0.0) for x in logits]
-        return {**dict(zip(self.behaviors, probabilities, strict=True)), "known": known}
+        return {**dict(zip(self.network.behaviors, probabilities, strict=True)), "known": known}
 
     def user_embeddings(self, user_id):
         """Signature user_embeddings."""
         users, known = _look_up(self.user_rows, user_id)
-        ones = tf.ones([tf.size(users), 1])
-        parts = self.scorer.user_parts(users)
-        embedding = tf.concat(
-            [*([tf.add_n(parts)] if self.scorer.network.shares_items else parts), ones], axis=-1
-        )
-        return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
+        parts = self.network.user_parts(users, self.scorer.terms)
+        parts = [tf.add_n(parts)] if self.network.has_one_product else parts
+        return _embedding([*parts, tf.ones([tf.size(users), 1])], known)
 
     def item_embeddings(self, item_id):
         """Signature item_embeddings."""
         items, known = _look_up(self.item_rows, item_id)
-        target = [part[self.scorer.terms] for part in self._item_side()]
-        item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), target)
-        parts = item_parts[:1] if self.scorer.network.shares_items else item_parts
-        embedding = tf.concat([*parts, tf.add_n(biases)[:, None]], axis=-1)
-        return {"embedding": tf.where(known[:, None], embedding, 0.0), "known": known}
-
-    def _item_side(self):
-        """What `ModelScorer.item_side` gives, from what was computed at export where that saves work."""
-        flat, count = self.frozen_item_side, len(self.behaviors)
-        if not flat:
-            return self.scorer.item_side()
-        return [part.read_value() for part in flat[:count]], [bias.read_value() for bias in flat[count:]]
+        parts, biases = self.items.some(items, self.scorer.terms)
+        parts = parts[:1] if self.network.has_one_product else parts
+        return _embedding([*parts, tf.add_n(biases)[:, None]], known)
 
     def _scores(self, users, known):
         """Float32 [B, num_items]: target logits, or popularity for unknown users."""
-        item_side = self._item_side()
+        item_side = self.items.all(self.scorer.terms)
         count = tf.maximum(tf.size(users), 1)
         chunk = tf.minimum(count, users_at_once(_MEMORY_MB, self.num_items * self.scorer.pair_floats))
         padding = count + (-count) % chunk - tf.size(users)
@@ -161,10 +145,9 @@ class ServedModel(tf.Module):
 
     def _logits_of_pairs(self, users, items):
         """R logits float32 [B, C] of users [B] with their items [B, C], weakest behavior first."""
-        item_parts, biases = tf.nest.map_structure(lambda x: tf.gather(x, items), self._item_side())
-        net = self.scorer.network
-        user_parts = net.cascade.user_parts([tf.gather(table.value, users) for table in net.user_tables])
-        logits = net.cascade.combine([part[:, None] for part in user_parts], item_parts, biases)
+        everything = range(len(self.network.behaviors))
+        user_parts = self.network.user_parts(users[:, None], everything)
+        logits = self.network.cascade.logits(user_parts, *self.items.some(items, everything))
         return [x[:, 0] for x in logits]
 
     def _in_training(self, users, known):
@@ -193,33 +176,31 @@ class ServedModel(tf.Module):
             "known_user": known,
         }
 
-    def signatures(self) -> dict[str, Any]:
-        """A concrete function per signature."""
-        inputs = {
+    @property
+    def functions(self) -> dict[str, tuple[Callable, dict[str, int]]]:
+        """Signature name -> its function, and its inputs: name -> number of axes."""
+        functions: dict[str, tuple[Callable, dict[str, int]]] = {
             "serving_default": (self.recommend, {"user_id": 1}),
             "recommend_excluding": (self.recommend_excluding, {"user_id": 1, "exclude_item_ids": 2}),
             "recommend_among": (self.recommend_among, {"user_id": 1, "candidate_item_ids": 2}),
             "score": (self.score, {"user_id": 1, "item_id": 1}),
         }
-        if self.scorer.network.is_inner_product:
-            inputs["user_embeddings"] = self.user_embeddings, {"user_id": 1}
-            inputs["item_embeddings"] = self.item_embeddings, {"item_id": 1}
-        return {name: _concrete(function, axes) for name, (function, axes) in inputs.items()}
+        if self.network.is_inner_product:
+            functions["user_embeddings"] = self.user_embeddings, {"user_id": 1}
+            functions["item_embeddings"] = self.item_embeddings, {"item_id": 1}
+        return functions
+
+    def signatures(self) -> dict[str, Any]:
+        """A concrete function per signature."""
+        return {name: _concrete(function, axes) for name, (function, axes) in self.functions.items()}
 
 
-def _renamed(net: Network) -> Network:
-    """The network on copies of its tables: a graph does not take every behavior as part of a name."""
-
-    def copies(tables: list[keras.Variable]) -> list[keras.Variable]:
-        copied = {
-            id(table): keras.Variable(tf.convert_to_tensor(table.value), name="table") for table in tables
-        }
-        return [copied[id(table)] for table in tables]  # what is shared stays shared
-
-    return Network(copies(net.user_tables), copies(net.item_tables), copies(net.item_biases), net.cascade)
+def _embedding(parts: list[tf.Tensor], known: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What the signatures of embeddings give, of parts float32 [B, ...]."""
+    return {"embedding": tf.where(known[:, None], tf.concat(parts, axis=-1), 0.0), "known": known}
 
 
-def _concrete(function, axes: dict[str, int]):
+def _concrete(function: Callable, axes: dict[str, int]) -> Any:
     """Traces `function` for text inputs: name -> number of axes, all of any length."""
     specs = [tf.TensorSpec([None] * number, tf.string, name) for name, number in axes.items()]
     return tf.function(function, input_signature=specs, autograph=False).get_concrete_function()

@@ -61,6 +61,6 @@ def _rows(view: TrainingView, names: pa.Array, where: Callable[[int], str]) -> n
         first = int(np.argmax(rows.is_null().to_numpy(zero_copy_only=False)))
         raise InputError(
             f"{where(first)}: {names[first].as_py()!r} is no user of the data set; expected ids such as "
-            f"{view.user_ids[0]!r}."
+            f"{view.user_ids[:1].tolist()[0]!r}."
         )
     return pd.unique(rows.to_numpy()).astype(np.int32, copy=False)

@@ -20,7 +20,7 @@ def set_device(device: str) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise InputError(
-            "--device=gpu: TensorFlow sees no GPU here; use --device=cpu, or install tensorflow[and-cuda] "
+            "`device=gpu`: TensorFlow sees no GPU here; use `device=cpu`, or install tensorflow[and-cuda] "
             "and check that nvidia-smi lists one."
         )
     if device == "cpu" or not gpus:

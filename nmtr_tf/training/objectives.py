@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
 from nmtr_tf.models.model import Network
 from nmtr_tf.models.plan import Plan
 from nmtr_tf.registry import Registry
@@ -82,7 +83,12 @@ def find_loss(loss: Any) -> Loss:
     Raises:
         InputError: If there is no such loss.
     """
-    return Loss(loss) if callable(loss) else LOSSES.find(loss)
+    name = loss_name(loss)
+    if isinstance(name, str):
+        return LOSSES.find(name)
+    if not callable(loss):
+        raise InputError(f"`loss` should be a name or a function of sampled pairs. Received: {loss!r}.")
+    return Loss(loss)
 
 
 def loss_name(loss: Any) -> Any:
@@ -138,11 +144,9 @@ OBJECTIVES.register("sampled", SampledPairs)
 
 def objective_name(objective: Any) -> Any:
     """The registered name of an objective that is given by name or as its class, or the class as it is."""
-    return (
-        objective
-        if isinstance(objective, str)
-        else OBJECTIVES.name_of(lambda row: row is objective) or objective
-    )
+    if isinstance(objective, str):
+        return objective
+    return OBJECTIVES.name_of(lambda row: row is objective) or objective
 
 
 def register_objective(name: str, objective: Any = None) -> Any:
@@ -161,7 +165,13 @@ def make_objective(plan: Plan) -> Objective:
     """The objective of a plan.
 
     Raises:
-        InputError: If it, or its loss, has no known name.
+        InputError: If there is no such objective, or no such loss.
     """
     objective = plan.objective
-    return (OBJECTIVES.find(objective) if isinstance(objective, str) else objective)(plan)
+    if isinstance(objective, str):
+        objective = OBJECTIVES.find(objective)
+    if not (isinstance(objective, type) and issubclass(objective, Objective)):
+        raise InputError(
+            f"`objective` should be a name or a subclass of nmtr_tf.Objective. Received: {objective!r}."
+        )
+    return objective(plan)

@@ -1,7 +1,7 @@
 """One trial of a search: a run in memory, looked at on validation alone."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -48,19 +48,30 @@ def run_trial(
         status = "diverged"  # what training itself refuses is a loss or a score that is not finite
     seconds = time.monotonic() - started
     keras.utils.clear_session()  # else the memory grows with every trial
+    status = status or ("pruned" if pruner.pruned else "finished")
+    return _trial(config, settings, status, watch.history, seconds), watch.history
+
+
+def _trial(
+    config: RunConfig,
+    settings: Mapping[str, Any],
+    status: str,
+    history: Sequence[Mapping[str, float]],
+    seconds: float,
+) -> Trial:
     key = f"validation/{config.training.monitor}"
-    best = max((logs for logs in watch.history if key in logs), key=lambda logs: logs[key], default={})
-    trial = Trial(
+    evaluated = [logs for logs in history if key in logs]
+    best = max(evaluated, key=lambda logs: logs[key], default={})
+    return Trial(
         settings={name: option_text(value) for name, value in settings.items()},
         seed=config.training.seed,
-        status=status or ("pruned" if pruner.pruned else "finished"),
-        curve=pruner.curve,
+        status=status,
+        curve=[logs[key] for logs in evaluated],
         metrics={name.removeprefix("validation/"): value for name, value in best.items() if "@" in name},
         best_epoch=int(best.get("epoch", 0)),
-        epochs=len(watch.history),
+        epochs=len(history),
         seconds=seconds,
     )
-    return trial, watch.history
 
 
 class _Watch(keras.callbacks.Callback):

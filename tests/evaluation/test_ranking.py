@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import BEHAVIORS, make_interactions
+from conftest import BEHAVIORS, make_view
 
-from nmtr_tf.config import EvaluationConfig, ModelConfig
+from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation import ranking
 from nmtr_tf.evaluation.masks import masked_items
-from nmtr_tf.evaluation.ranking import ModelScorer, Scorer, rank_held_out, rank_splits
-from nmtr_tf.models.model import build_model
+from nmtr_tf.evaluation.metrics import mean_metrics
+from nmtr_tf.evaluation.ranking import HeldOutRanking, rank_held_out
+from nmtr_tf.evaluation.scorers import ModelScorer, Scorer
+from nmtr_tf.models.model import build_model, network
+from nmtr_tf.models.plan import resolve
 
 
 class FixedScorer(Scorer):
@@ -30,7 +34,7 @@ class FixedScorer(Scorer):
         return tf.gather(self.matrix, user_ids)
 
 
-VIEW = make_interactions(
+VIEW = make_view(
     {"cart": [[1, 1, 0, 0, 0], [0, 0, 0, 1, 1]], "buy": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]},
     validation=[(0, 1), (1, 3)],
     test=[(0, 2), (1, 0)],
@@ -72,7 +76,7 @@ def random_case(seed):
     buy[:, 0] = False
     held_out = rng.integers(0, num_items, num_users)
     buy[np.arange(num_users), held_out] = False
-    view = make_interactions({"buy": buy}, test=[*enumerate(held_out)])
+    view = make_view({"buy": buy}, test=[*enumerate(held_out)])
     return view, rng.integers(0, 6, (num_users, num_items)), buy, held_out
 
 
@@ -91,7 +95,7 @@ def test_against_sorting(seed):
 def test_chunks_do_not_change_the_ranks():
     rng = np.random.default_rng(0)
     num_users, num_items = 300, 50
-    view = make_interactions(
+    view = make_view(
         {"buy": rng.random((num_users, num_items)) < 0.1},
         test=[(user, int(rng.integers(num_items))) for user in range(num_users)],
     )
@@ -127,12 +131,12 @@ def test_splits_of_the_same_users_are_ranked_from_one_scoring():
     rng = np.random.default_rng(0)
     bought = rng.random((30, 40)) < 0.2
     items = rng.integers(0, 40, (2, 30))
-    view = make_interactions({"buy": bought}, validation=[*enumerate(items[0])], test=[*enumerate(items[1])])
+    view = make_view({"buy": bought}, validation=[*enumerate(items[0])], test=[*enumerate(items[1])])
     scorer = CountingScorer(rng.integers(0, 9, (30, 40)), 2**20 // 4 // 40 // 7)  # 7 users in 1 MiB
     for mask, sample in itertools.product(("target", "none"), (None, np.arange(3, 14))):
         config = EvaluationConfig(mask=mask, eval_memory_mb=1)
         scorer.num_scored.assign(0)
-        together = rank_splits(scorer, view, ["validation", "test"], config, sample)
+        together = HeldOutRanking(view, ["validation", "test"], config, sample).rank(scorer)
         assert int(scorer.num_scored) == (35 if sample is None else 14)  # whole chunks
         for split, found in zip(["validation", "test"], together, strict=True):
             alone = rank_held_out(scorer, view, split, config, sample)
@@ -141,9 +145,9 @@ def test_splits_of_the_same_users_are_ranked_from_one_scoring():
 
 
 def test_splits_of_different_users_are_not_ranked_together():
-    view = make_interactions({"buy": [[1, 0, 0], [1, 0, 0]]}, validation=[(0, 1)], test=[(1, 2)])
+    view = make_view({"buy": [[1, 0, 0], [1, 0, 0]]}, validation=[(0, 1)], test=[(1, 2)])
     with pytest.raises(ValueError, match="`splits` should hold the same users"):
-        rank_splits(FixedScorer(np.ones((2, 3))), view, ["validation", "test"], EvaluationConfig())
+        HeldOutRanking(view, ["validation", "test"], EvaluationConfig())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -158,13 +162,78 @@ def test_mask_all_hides_touched_items_and_is_refused_under_a_leak():
     view = dataclasses.replace(VIEW, held_out={**VIEW.held_out, "test": np.array([[0, 2], [1, 2]], np.int32)})
     np.testing.assert_array_equal(masked_items(view, "test", "all").toarray()[0], [1, 1, 0, 0, 0])
     np.testing.assert_array_equal(ranks("all", view=view).num_candidates, [3, 3])
-    with pytest.raises(InputError, match=r"--mask=all would hide 2 of the 2 validation items.*'cart'"):
+    with pytest.raises(InputError, match=r"`mask=all` would hide 2 of the 2 validation items.*'cart'"):
         ranks("all", "validation")
 
 
 def test_empty_split():
     with pytest.raises(InputError, match="no validation pairs"):
-        ranks(split="validation", view=make_interactions({"buy": [[0, 1]]}, test=[(0, 0)]))
+        ranks(split="validation", view=make_view({"buy": [[0, 1]]}, test=[(0, 0)]))
+
+
+def top_items(scores, mask="target", k=3, split="test", **options):
+    config = EvaluationConfig(ks=(1, k), metrics=("HR", "coverage"), mask=mask, **options)
+    return rank_held_out(FixedScorer(scores), VIEW, split, config)
+
+
+@pytest.mark.parametrize(
+    ("mask", "split", "expected"),
+    [
+        ("none", "test", [[0, 1, 2, 3], [4, 1, 0, 2]]),  # what is level goes by its row
+        # User 0 is left with 2, 3 and 4, user 1 with 0, 1 and 2; the fourth place stays empty.
+        ("target", "test", [[2, 3, 4, -1], [1, 0, 2, -1]]),
+        ("target", "validation", [[1, 2, 3, 4], [1, 0, 2, 3]]),
+    ],
+)
+def test_lists_by_hand(mask, split, expected):
+    found = top_items(SCORES, mask, 4, split)
+    np.testing.assert_array_equal(found.top_items, expected)
+    assert found.top_items.dtype == np.int32
+    np.testing.assert_array_equal(found.ranks, ranks(mask, split).ranks)
+
+
+def test_a_masked_held_out_item_is_ranked_and_listed():
+    pairs = np.array([[0, 0], [1, 4]], np.int32)  # bought in training
+    view = dataclasses.replace(VIEW, held_out={**VIEW.held_out, "test": pairs})
+    config = EvaluationConfig(ks=(2,), metrics=("coverage",))
+    found = rank_held_out(FixedScorer(SCORES), view, "test", config)
+    np.testing.assert_array_equal(found.ranks, [0, 0])
+    np.testing.assert_array_equal(found.top_items, [[0, 2], [4, 1]])
+
+
+def test_lists_end_with_the_catalogue_and_coverage_counts_it():
+    found = top_items(SCORES, "none", 50)
+    assert found.top_items.shape == (2, 5)
+    config = EvaluationConfig(ks=(1, 2, 50), metrics=("coverage",))
+    metrics = mean_metrics(found, config)
+    assert metrics == {"coverage@1": 2 / 5, "coverage@2": 3 / 5, "coverage@50": 1.0}
+
+
+def test_lists_against_sorting_in_chunks():
+    rng = np.random.default_rng(0)
+    bought = rng.random((50, 40)) < 0.3
+    items = rng.integers(0, 40, 50)
+    bought[np.arange(50), items] = False
+    view = make_view({"buy": bought}, test=[*enumerate(items)])
+    scores = rng.normal(size=(50, 40))
+    config = EvaluationConfig(ks=(6,), metrics=("coverage",), eval_memory_mb=1)
+    tight = FixedScorer(scores, pair_floats=2**20 // 4 // 40 // 7 - 1)  # 7 users in 1 MiB, with the lists
+    done: list[int] = []
+    found = rank_held_out(tight, view, "test", config, progress=done.append)
+    assert max(done) == 7
+    expected = np.argsort(np.where(bought, np.inf, -scores), axis=1)[:, :6]
+    np.testing.assert_array_equal(found.top_items, expected)
+
+
+def test_nothing_is_sorted_unless_lists_are_asked_for():
+    def operations(metrics):
+        scorer = FixedScorer(SCORES)
+        rank_held_out(scorer, VIEW, "test", EvaluationConfig(metrics=metrics))
+        graph: Any = scorer.graphs.popitem()[1]
+        return {operation.type for operation in graph.get_concrete_function().graph.get_operations()}
+
+    assert "TopKV2" not in operations(("HR", "NDCG", "MRR"))
+    assert "TopKV2" in operations(("HR", "coverage"))
 
 
 UNITS = [("gmf",) * 3, ("mlp",) * 3, ("neumf",) * 3, ("gmf", "neumf", "mlp")]
@@ -174,13 +243,19 @@ MODELS: list[dict[str, Any]] = [
 MODELS += [{"method": "cmf", "item_bias": True}, {"method": "neumf"}]
 
 
-@pytest.mark.parametrize("options", MODELS, ids=lambda options: "-".join(map(str, options.values())))
-def test_scores_of_all_items_are_the_models_logits_of_pairs(options):
-    config = ModelConfig(**options, embedding_dim=8, num_layers=2)
-    model = build_model(config, BEHAVIORS, 7, 9, seed=0)
+def random_model(behaviors, num_users, num_items, **options):
+    """A model with weights far from 0, so that no two items are level."""
+    config = RunConfig(model=ModelConfig(**options, embedding_dim=8, num_layers=2))
+    model = build_model(resolve(config, behaviors), num_users, num_items, seed=0)
     rng = np.random.default_rng(0)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("options", MODELS, ids=lambda options: "-".join(map(str, options.values())))
+def test_scores_of_all_items_are_the_models_logits_of_pairs(options):
+    model = random_model(BEHAVIORS, 7, 9, **options)
     users, items = np.divmod(np.arange(7 * 9), 9)
     logits = model({"user_ids": users, "item_ids": items})
     for behavior in (*logits, None):
@@ -190,10 +265,53 @@ def test_scores_of_all_items_are_the_models_logits_of_pairs(options):
         np.testing.assert_allclose(np.asarray(scores).ravel(), pairs, rtol=1e-5, atol=1e-5)
 
 
+def random_view(num_users=30, num_items=40):
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, num_items, (2, num_users))
+    return make_view(
+        {"cart": rng.random((num_users, num_items)) < 0.3, "buy": rng.random((num_users, num_items)) < 0.2},
+        validation=[*enumerate(pairs[0])],
+        test=[*enumerate(pairs[1])],
+    )
+
+
+@pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_neumf"])
+@pytest.mark.parametrize("metrics", [("HR",), ("HR", "coverage")])
+def test_small_rankings_are_not_compiled_and_large_ones_give_the_same_ranks(monkeypatch, method, metrics):
+    view = random_view()
+    scorer = ModelScorer(random_model(view.behaviors, 30, 40, method=method))
+    held_out = HeldOutRanking(view, ["validation", "test"], EvaluationConfig(ks=(7,), metrics=metrics))
+    plain = held_out.rank(scorer)
+    monkeypatch.setattr(ranking, "_SCORES_WORTH_COMPILING", 30 * 40)
+    compiled = held_out.rank(scorer)
+    graphs: list[Any] = list(scorer.graphs.values())
+    first, second = graphs
+    assert not first.function_spec.jit_compile
+    assert second.function_spec.jit_compile
+    for one, other in zip(plain, compiled, strict=True):
+        np.testing.assert_array_equal(one.ranks, other.ranks)
+        np.testing.assert_array_equal(one.top_items, other.top_items)
+        assert (one.top_items is None) == (metrics == ("HR",))
+
+
 def test_a_scorer_sees_later_weights():
-    model = build_model(ModelConfig(method="nmtr_gmf", embedding_dim=4), ("cart", "buy"), 2, 5, seed=0)
-    scorer, config = ModelScorer(model), EvaluationConfig(mask="none")
-    rank_held_out(scorer, VIEW, "test", config)
-    bias = model.get_layer("item_bias_buy").embeddings
-    bias.assign([[5.0], [4.0], [9.0], [1.0], [0.0]])
-    np.testing.assert_array_equal(rank_held_out(scorer, VIEW, "test", config).ranks, [0, 1])
+    config = RunConfig(model=ModelConfig(method="nmtr_gmf", embedding_dim=4))
+    model = build_model(resolve(config, ("cart", "buy")), 2, 5, seed=0)
+    scorer, evaluation = ModelScorer(model), EvaluationConfig(mask="none")
+    rank_held_out(scorer, VIEW, "test", evaluation)
+    network(model).item_rows.biases[1].assign([5.0, 4.0, 9.0, 1.0, 0.0])
+    np.testing.assert_array_equal(rank_held_out(scorer, VIEW, "test", evaluation).ranks, [0, 1])
+    assert len(scorer.graphs) == 1  # traced once
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"method": "nmtr_gmf"}, 8),  # one product of 8 factors, however many behaviors add up
+        ({"method": "nmtr_gmf", "share_embeddings": False}, 3 * 8),
+        ({"method": "gmf"}, 8),
+        ({"method": "nmtr_mlp"}, 3 * (8 * 4 + 4)),
+    ],
+)
+def test_the_cost_of_a_pair_is_that_of_how_it_is_scored(options, expected):
+    assert ModelScorer(random_model(BEHAVIORS, 3, 4, **options)).pair_cost == expected

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.significance import (
     bootstrap_interval,
     compare_paired,
@@ -142,7 +143,13 @@ def test_the_same_difference_for_every_user():
     assert (row.t_test_p, row.permutation_p) == (0, 1 / 501)
 
 
-@pytest.mark.parametrize("shapes", [(3, 4), (1, 1), (0, 0), ((2, 2), (2, 2))])
+@pytest.mark.parametrize("shapes", [(3, 4), ((2, 2), (2, 2))])
 def test_unfit_arrays_are_refused(shapes):
     with pytest.raises(ValueError, match=r"one shape \[num_users\]"):
         compare_paired(np.zeros(shapes[0]), np.zeros(shapes[1]))
+
+
+@pytest.mark.parametrize("num_users", [0, 1])
+def test_a_comparison_needs_two_users(num_users):
+    with pytest.raises(InputError, match=f"at least two users. Found: {num_users}"):
+        compare_to_baseline({"run": np.zeros(num_users)}, np.zeros(num_users))

@@ -1,109 +1,36 @@
 """Going on from a finished run: what is kept, what is fresh, what does not fit."""
 
 import dataclasses
-import json
-import re
 import shutil
 
 import numpy as np
 import pytest
 
-from nmtr_tf.cli import train
-from nmtr_tf.config import DataConfig, ModelConfig, RunConfig
-from nmtr_tf.data.dataset import Interactions
-from nmtr_tf.data.events import Events
-from nmtr_tf.data.preparation import Prepared, PrepareOptions, prepare
-from nmtr_tf.data.storage import save
-from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.runs.directory import Run
+from nmtr_tf.models.model import network
+from nmtr_tf.runs import Run, fit
 from nmtr_tf.runs.warm_start import WarmStart, summary
-
-TINY = ["--embedding_dim=8", "--num_layers=2", "--num_epochs=1", "--ks=5,10", "--monitor=NDCG@10"]
-SMALL = ModelConfig("nmtr_neumf", embedding_dim=8, num_layers=2)
-
-
-def part_of(events: Events, users, items) -> Events:
-    """The events of some users and items, whose rows are given."""
-    chosen = np.isin(events.user, users) & np.isin(events.item, items)
-    user, item = events.user[chosen], events.item[chosen]
-    return dataclasses.replace(
-        events,
-        users=events.users[np.unique(user)],
-        items=events.items[np.unique(item)],
-        user=np.unique(user, return_inverse=True)[1].astype(np.int32),
-        item=np.unique(item, return_inverse=True)[1].astype(np.int32),
-        behavior=events.behavior[chosen],
-        timestamp=np.asarray(events.timestamp)[chosen],
-    )
+from runs.conftest import MEASURED
+from runs.grown_shop import NEUMF, NEW, OLD, new_model, plan_of, saved_run, tables_of
 
 
-LOG = synthetic_shop(80, 40, seed=3)
-
-
-def prepared_part(users, items) -> Prepared:
-    return prepare(part_of(LOG, users, items), PrepareOptions(min_behaviors=2))
-
-
-OLD = prepared_part(np.arange(10, 80), np.arange(35))
-NEW = prepared_part(np.arange(0, 60), np.arange(5, 40))
-
-
-def interactions_of(prepared: Prepared) -> Interactions:
-    return Interactions.from_events(prepared.events, prepared.split, "strict")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Data sets `before` and `after`, and the run `run` on `before`."""
-    folder = tmp_path_factory.mktemp("warm")
-    save(folder / "before", OLD.events, OLD.split, "strict", {})
-    save(folder / "after", NEW.events, NEW.split, "strict", {})
-    numbers = dataclasses.replace(NEW.events, users=np.arange(len(NEW.events.users)))
-    save(folder / "numbers", numbers, NEW.split, "strict", {})
-    flags = ["--quiet", "--learning_rate=0.05", "--loss_reduction=mean", *TINY]
-    assert call(train, f"--dataset_dir={folder}/before", f"--workdir={folder}/run", *flags) == 0
-    return folder
-
-
-def call(command, *flags) -> int:
-    return command.main([command.__name__, *map(str, flags)])
-
-
-def saved_run(workdir, view, config, behaviors=None):
-    """A finished run with random weights everywhere, and its model."""
-    run = Run.create(workdir, RunConfig(data=DataConfig("nowhere"), model=config), view, overwrite=True)
-    model = build_model(config, behaviors or view.behaviors, view.num_users, view.num_items, seed=5)
-    generator = np.random.default_rng(0)
-    model.set_weights([generator.normal(size=weight.shape) for weight in model.get_weights()])
-    model.save(run.last_checkpoint)
-    run.update(status="finished")
-    return model
-
-
-def tables_of(model):
-    """Behavior -> user table, item table, item bias, as arrays."""
-    net = network(model)
-    columns = zip(net.user_tables, net.item_tables, net.item_biases, strict=True)
-    return {
-        name: [np.array(x.value) for x in row]
-        for name, row in zip(net.cascade.behaviors, columns, strict=True)
-    }
+def started(workdir, config, view):
+    """A new model that was given what the run learned, and the report."""
+    model = new_model(config, view)
+    start = WarmStart.of(workdir)
+    start.check(plan_of(config, view), view)
+    return model, start.apply(model, view)
 
 
 @pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_neumf"])
 def test_what_both_have_is_kept_and_the_rest_is_fresh(tmp_path, method, share):
-    config = dataclasses.replace(SMALL, method=method, share_embeddings=share)
-    old_view, view = interactions_of(OLD).training_view(), interactions_of(NEW).training_view()
+    config = dataclasses.replace(NEUMF, method=method, share_embeddings=share)
+    old_view, view = OLD.training_view(), NEW.training_view()
     old = tables_of(model := saved_run(tmp_path / "run", old_view, config))
     units = [unit.get_weights() for unit in network(model).cascade.units]
-    fresh = tables_of(build_model(config, view.behaviors, view.num_users, view.num_items, seed=1))
-    model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
-    start = WarmStart.read(tmp_path / "run")
-    start.check(config, view)
-    report = start.apply(model, view)
+    fresh = tables_of(new_model(config, view))
+    model, report = started(tmp_path / "run", config, view)
     for name, tables in tables_of(model).items():
         kinds = [(old_view.user_ids, view.user_ids)] + [(old_view.item_ids, view.item_ids)] * 2
         for values, learned, new, (old_ids, ids) in zip(tables, old[name], fresh[name], kinds, strict=True):
@@ -125,16 +52,12 @@ def test_what_both_have_is_kept_and_the_rest_is_fresh(tmp_path, method, share):
 
 @pytest.mark.parametrize("share", [True, False])
 def test_behaviors_go_by_name(tmp_path, share):
-    config = dataclasses.replace(SMALL, share_embeddings=share, units=("gmf", "neumf"))
-    old_view = interactions_of(OLD).training_view(("view", "buy"))
-    view = interactions_of(OLD).training_view(("cart", "buy"))
+    config = dataclasses.replace(NEUMF, share_embeddings=share, units=("gmf", "neumf"))
+    old_view, view = OLD.training_view(("view", "buy")), OLD.training_view(("cart", "buy"))
     old = tables_of(old_model := saved_run(tmp_path / "run", old_view, config))
     config = dataclasses.replace(config, units=("mlp", "neumf"))
-    fresh = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
-    model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
-    start = WarmStart.read(tmp_path / "run")
-    start.check(config, view)
-    report = start.apply(model, view)
+    fresh = new_model(config, view)
+    model, report = started(tmp_path / "run", config, view)
     assert report["behaviors"] == {"kept": ["buy"], "new": ["cart"], "dropped": ["view"]}
     assert "behaviors kept: buy; behaviors new: cart; behaviors dropped: view" in summary(report)
     tables, fresh_tables = tables_of(model), tables_of(fresh)
@@ -151,13 +74,10 @@ def test_behaviors_go_by_name(tmp_path, share):
 
 @pytest.mark.parametrize("method", ["bpr", "neumf", "cmf", "mc_gmf"])
 def test_a_baseline_goes_on_from_its_run(tmp_path, method):
-    config = dataclasses.replace(SMALL, method=method)
-    view = interactions_of(OLD).training_view()
+    config = dataclasses.replace(NEUMF, method=method)
+    view = OLD.training_view()
     learned = saved_run(tmp_path / "run", view, config).get_weights()
-    model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
-    start = WarmStart.read(tmp_path / "run")
-    start.check(config, view)
-    report = start.apply(model, view)
+    model, report = started(tmp_path / "run", config, view)
     assert report["behaviors"]["kept"] == (list(view.behaviors) if method == "cmf" else ["buy"])
     for a, b in zip(model.get_weights(), learned, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -185,113 +105,48 @@ def test_a_baseline_goes_on_from_its_run(tmp_path, method):
     ],
 )
 def test_other_layouts_are_refused(tmp_path, old, new, message):
-    view = interactions_of(OLD).training_view()
-    saved_run(tmp_path / "run", view, dataclasses.replace(SMALL, **old))
+    view = OLD.training_view()
+    saved_run(tmp_path / "run", view, dataclasses.replace(NEUMF, **old))
     with pytest.raises(InputError, match=message):
-        WarmStart.read(tmp_path / "run").check(dataclasses.replace(SMALL, **new), view)
+        WarmStart.of(tmp_path / "run").check(plan_of(dataclasses.replace(NEUMF, **new), view), view)
 
 
 def test_an_nmtr_run_goes_on_from_one_of_its_target(tmp_path):
-    view = interactions_of(OLD).training_view()
-    config = dataclasses.replace(SMALL, method="gmf", item_bias=True)
+    view = OLD.training_view()
+    config = dataclasses.replace(NEUMF, method="gmf", item_bias=True)
     old = tables_of(saved_run(tmp_path / "run", view, config))["buy"]
-    config = dataclasses.replace(SMALL, method="nmtr_gmf")
-    model = build_model(config, view.behaviors, view.num_users, view.num_items, seed=1)
-    start = WarmStart.read(tmp_path / "run")
-    start.check(config, view)
-    assert start.apply(model, view)["behaviors"] == {"kept": ["buy"], "new": ["view", "cart"], "dropped": []}
+    model, report = started(tmp_path / "run", dataclasses.replace(NEUMF, method="nmtr_gmf"), view)
+    assert report["behaviors"] == {"kept": ["buy"], "new": ["view", "cart"], "dropped": []}
     for a, b in zip(tables_of(model)["buy"], old, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_train_goes_on_and_says_what_it_kept(folder, tmp_path, capsys):
-    flags = [f"--dataset_dir={folder}/after", f"--init_from={folder}/run", *TINY]
-    assert call(train, *flags, f"--workdir={tmp_path}/more", "--learning_rate=1e-6") == 0
-    out = capsys.readouterr().out
-    run, before = Run(tmp_path / "more"), Run(folder / "run")
-    report = run.about()["init_from"]
-    users = report["users"]
-    said = f"users {users['kept']} kept, {users['new']} new, {users['dropped']} dropped; items "
-    assert f"Started from {folder}/run: {said}" in out
-    assert "The optimizer's state starts new." in out
-    assert report["run"] == str(folder / "run")
-    assert report["behaviors"]["kept"] == ["view", "cart", "buy"]
-    assert run.is_finished
-    # One epoch of steps of 1e-6 leaves the rows where they were learned.
-    (ids, _), (old_ids, _) = run.vocabularies(), before.vocabularies()
-    _, rows, old_rows = np.intersect1d(ids, old_ids, return_indices=True)
-    learned, now = (tables_of(one.load_model())["buy"][0] for one in (before, run))
-    np.testing.assert_allclose(now[rows], learned[old_rows], atol=1e-4)
-    assert np.abs(learned).max() > 0.05  # it did learn
-
-
-def test_each_seed_starts_from_the_same_run(folder, tmp_path):
-    flags = [f"--dataset_dir={folder}/after", f"--init_from={folder}/run", "--quiet", *TINY]
-    assert call(train, *flags, f"--workdir={tmp_path}/runs", "--seeds=1,2", "--learning_rate=1e-6") == 0
-    runs = [Run(tmp_path / "runs" / f"seed_{seed}") for seed in (1, 2)]
-    assert runs[0].about()["init_from"] == runs[1].about()["init_from"]
-    one, two = (tables_of(run.load_model())["buy"][1] for run in runs)
-    kept = np.isin(runs[0].vocabularies()[1], Run(folder / "run").vocabularies()[1])
-    np.testing.assert_allclose(one[kept], two[kept], atol=1e-4)
-    assert np.abs(one[~kept] - two[~kept]).max() > 1e-3  # fresh rows follow the seed
-
-
 def test_a_run_knows_its_own_ids(folder, tmp_path):
-    old = interactions_of(OLD)
-    run = Run(shutil.copytree(folder / "run", tmp_path / "run"))
-    config = json.loads((run.workdir / "config.json").read_text())
-    config["data"]["dataset_dir"] = str(tmp_path / "gone")
-    (run.workdir / "config.json").write_text(json.dumps(config))
-    users, items = run.vocabularies()
-    assert users.tolist() == old.user_ids.tolist()
-    assert items.tolist() == old.item_ids.tolist()
-    (run.workdir / "users.parquet").unlink()  # as earlier versions left it
-    with pytest.raises(InputError, match=r"has no users\.parquet, nor its data set: .*gone: no data set"):
-        WarmStart.read(run.workdir)
-    (tmp_path / "gone").symlink_to(folder / "before")
-    assert run.vocabularies()[0].tolist() == users.tolist()
+    run = Run(shutil.copytree(folder / "gmf", tmp_path / "run"))
+    users, items = run.ids()
+    assert users.tolist() == OLD.user_ids.tolist()
+    assert items.tolist() == OLD.item_ids.tolist()
+    (tmp_path / "run" / "users.parquet").unlink()
+    with pytest.raises(InputError, match=r"`init_from=.*run`: expected .*, but it has no users\.parquet"):
+        WarmStart.of(tmp_path / "run")
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--init_from={folder}/before"], "expected the directory of a finished run"),
-        (["--init_from={folder}/nowhere"], "expected the directory of a finished run"),
-        (["--embedding_dim=16"], "embedding_dim should be the same in both runs; it is 8 there and 16 here"),
-        (["--noshare_embeddings"], "share_embeddings should be the same"),
-        (
-            ["--units=gmf,neumf,neumf"],
-            "the unit of 'view' should be the same in both runs; it is neumf there",
-        ),
-        (["--method=nmtr_gmf"], "the unit of 'view' should be the same"),
-        (["--tower_width=16"], "the tower's widths should be the same in both runs; it is (8, 4) there"),
-        (["--num_layers=1"], "the tower's widths should be the same"),
-        (
-            ["--dataset_dir={folder}/numbers"],
-            "the kind of user ids should be the same in both runs; it is text",
-        ),
-        (["--workdir={folder}/run", "--overwrite"], "is the run to be written; name another --workdir"),
-    ],
-)
-def test_train_refuses_in_one_line(folder, tmp_path, monkeypatch, capsys, flags, message):
-    monkeypatch.chdir(tmp_path)
-    usual = [f"--dataset_dir={folder}/after", f"--init_from={folder}/run", "--workdir=w", *TINY]
-    assert call(train, *usual, *(flag.format(folder=folder) for flag in flags)) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert re.fullmatch(r"error: --init_from=.*\n", printed.err)
-    assert message in printed.err
-    assert not list(tmp_path.iterdir())
-    assert Run(folder / "run").is_finished
+def test_a_run_is_never_its_own_start(folder):
+    run = Run(folder / "gmf")
+    for init_from in (run, folder / "gmf", folder / "neumf" / ".." / "gmf"):
+        with pytest.raises(InputError, match=r"`init_from=.*gmf` is the run to be written; name another"):
+            fit(OLD, init_from=init_from, workdir=folder / "gmf", overwrite=True, **MEASURED)
+    assert run.is_finished
 
 
 def test_an_unfinished_run_and_other_behaviors_are_refused(tmp_path):
-    old_view = interactions_of(OLD).training_view(("buy",))
-    saved_run(tmp_path / "run", old_view, SMALL)
-    start = WarmStart.read(tmp_path / "run")
+    old_view = OLD.training_view(("buy",))
+    saved_run(tmp_path / "run", old_view, NEUMF)
+    start = WarmStart.of(tmp_path / "run")
     renamed = dataclasses.replace(old_view, matrices={"watch": old_view.target})
     with pytest.raises(InputError, match="none of the behaviors watch; it was trained on buy"):
-        start.check(SMALL, renamed)
-    Run(tmp_path / "run").update(status="running")
-    with pytest.raises(InputError, match="expected the directory of a finished run"):
-        WarmStart.read(tmp_path / "run")
+        start.check(plan_of(NEUMF, renamed), renamed)
+    saved_run(tmp_path / "going_on", old_view, NEUMF, status="running")
+    expected = r"expected the directory of a finished run\. Its status: 'running'"
+    with pytest.raises(InputError, match=expected):
+        WarmStart.of(tmp_path / "going_on")

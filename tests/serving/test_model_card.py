@@ -1,83 +1,97 @@
 """The card of an exported model."""
 
+import dataclasses
 import json
+import shutil
 
+import numpy as np
 import pytest
 
-from nmtr_tf.config import DataConfig, ModelConfig, RunConfig
-from nmtr_tf.data import storage
-from nmtr_tf.data.preparation import PrepareOptions, prepare
+from nmtr_tf.config import RunConfig
+from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.synthetic import synthetic_shop
+from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json, write_json
-from nmtr_tf.runs.directory import Run
-from nmtr_tf.serving.model_card import card_text, model_facts, write_model_card
+from nmtr_tf.models.plan import resolve
+from nmtr_tf.runs import Run
+from nmtr_tf.runs.info import versions
+from nmtr_tf.serving.card_files import card_text, write_model_card
+from nmtr_tf.serving.model_card import ModelCard, ModelFacts
 
-EXPORT = {
-    "k": 10,
-    "exclude": "target",
-    "signatures": {
-        "serving_default": {
-            "inputs": {"user_id": {"dtype": "string", "shape": [None]}},
-            "outputs": {"scores": {"dtype": "float32", "shape": [None, 10]}},
-        }
-    },
+SIGNATURES = {
+    "serving_default": {
+        "inputs": {"user_id": {"dtype": "string", "shape": [None]}},
+        "outputs": {"scores": {"dtype": "float32", "shape": [None, 10]}},
+    }
 }
 
 
 @pytest.fixture
-def run(tmp_path):
-    """A run directory without weights; the card needs none."""
-    prepared = prepare(synthetic_shop(60, 40, seed=3), PrepareOptions(min_behaviors=2))
-    about = {"source": "synthetic", "table_one": prepared.table_one()}
-    storage.save(tmp_path / "shop", prepared.events, prepared.split, "strict", about)
-    config = RunConfig(data=DataConfig(dataset_dir=str(tmp_path / "shop")), model=ModelConfig("nmtr_gmf"))
-    view = storage.load(tmp_path / "shop").training_view()
-    run = Run.create(tmp_path / "run", config, view, overwrite=False)
-    run.update(best_epoch=4)
-    return run
+def dataset(tmp_path):
+    """A stored shop."""
+    return prepare(synthetic_shop(60, 40, seed=3), min_behaviors=2).save(tmp_path / "shop")
 
 
-def facts(run, **changes):
-    view = run.view(run.interactions())
-    return model_facts(run, view, 3) | EXPORT | changes
+def card_of(dataset, options=None, **facts) -> ModelCard:
+    """The card of a model that nobody had to train."""
+    config = dataset.resolved(RunConfig().with_options(**(options or {"method": "nmtr_gmf"})))
+    known = ModelFacts(dataset, config, best_epoch=4, versions=versions())
+    facts_of_it = dataclasses.replace(known, **facts)
+    plan = resolve(config, dataset.behaviors)
+    return ModelCard(plan, dataset.view(config), facts_of_it, 3, 10, SIGNATURES)
 
 
-def test_facts_of_a_run(run):
-    found = facts(run)
-    view = run.view(run.interactions())
+def test_facts_of_a_model(dataset):
+    card = card_of(dataset)
+    found = card.to_json()
     assert (found["model"], found["version"], found["best_epoch"]) == ("nmtr_gmf", 3, 4)
     assert found["data"]["name"] == "shop"
     assert found["data"]["source"] == "synthetic"
-    assert found["data"]["fingerprint"] == view.fingerprint
+    assert found["data"]["fingerprint"] == dataset.fingerprint
     assert found["data"]["num_items"] == 40
     assert found["protocol"] == "strict"
-    assert found["training_rows"]["buy"] == view.target.nnz
+    assert found["training_rows"]["buy"] == card.view.target.nnz
     assert found["created"].endswith("+00:00")
-    assert found["config"] == run.config().to_json()
+    assert found["config"] == card.facts.config.to_json()
     assert set(found["versions"]["exported"]) == {"nmtr_tf", "tensorflow", "keras"}
     assert found["versions"]["trained"]["python"]
     assert found["metrics"] is None
     assert found["audit"] is None
+    assert found["behaviors"] == found["predicted_behaviors"] == ["view", "cart", "buy"]
+    assert (found["k"], found["exclude"], found["signatures"]) == (10, "target", SIGNATURES)
 
 
-def test_the_card_says_what_is_not_known(run):
-    text = card_text(facts(run))
+def test_the_card_says_what_is_not_known(dataset):
+    text = card_text(card_of(dataset))
     assert text.startswith("# nmtr_gmf, version 3\n")
-    assert "Not evaluated (see `python -m experiments.evaluate`)." in text
-    assert "Audit: not audited" in text
+    assert "Not evaluated (see the command `evaluate`)." in text
+    assert "Audit: not audited (see the command `audit`)." in text
     assert "None" not in text.split("## Settings")[0]
 
 
-def test_the_card_has_metrics_audit_signatures_and_settings(run):
-    fingerprint = run.about()["dataset_fingerprint"]
-    metrics = {"split": "test", "protocol": "strict", "mask": "target", "num_pairs": 1234, "HR@50": 0.25}
-    group = {"num_pairs": 34, "HR@50": 0.125}
-    write_json(run.workdir / "metrics_test.json", metrics | {"groups": {"a|b": group}})
-    write_json(run.workdir.parent / "shop" / "audit.json", audit(fingerprint))
-    found = facts(run)
-    text = card_text(found)
+def test_the_card_has_metrics_audit_signatures_and_settings(dataset):
+    write_json(dataset.directory / "audit.json", audit(dataset.fingerprint))
+    evaluation = Evaluation(
+        split="test",
+        protocol="strict",
+        mask="target",
+        behaviors=("view", "cart", "buy"),
+        dataset_fingerprint=dataset.fingerprint,
+        about={"method": "nmtr_gmf"},
+        metrics={"HR@50": 0.25},
+        groups={"a|b": {"num_pairs": 34, "HR@50": 0.125}},
+        users=np.arange(1234),
+        items=np.zeros(1234, int),
+        ranks=np.zeros(1234),
+        num_candidates=np.full(1234, 40, np.int32),
+    )
+    card = card_of(dataset, evaluation=evaluation)
+    text = card_text(card)
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
-    assert found["metrics"]["HR@50"] == 0.25
+    metrics = card.to_json()["metrics"]
+    assert metrics["HR@50"] == 0.25
+    assert (metrics["split"], metrics["num_pairs"], metrics["method"]) == ("test", 1234, "nmtr_gmf")
+    assert metrics["groups"] == {"a|b": {"num_pairs": 34, "HR@50": 0.125}}
     assert ["all", "1,234", "0.2500"] in lines
     assert "| a\\|b" in text
     assert "protocol strict, mask target" in text
@@ -91,16 +105,27 @@ def audit(fingerprint):
     return {"dataset_fingerprint": fingerprint, "verdict": "Nothing leaks.", "splits": {}}
 
 
-def test_an_audit_of_other_data_is_no_audit(run):
-    write_json(run.workdir.parent / "shop" / "audit.json", audit("other"))
-    assert facts(run)["audit"] is None
+def test_an_audit_of_other_data_is_no_audit(dataset):
+    write_json(dataset.directory / "audit.json", audit("other"))
+    assert card_of(dataset).audit is None
 
 
-def test_a_data_set_that_was_moved(run):
-    folder = run.workdir.parent
-    (folder / "shop").rename(folder / "moved")
-    interactions = run.interactions(str(folder / "moved"))
-    assert model_facts(run, run.view(interactions), 1, str(folder / "moved"))["data"]["name"] == "moved"
+def test_the_card_of_a_run_that_was_evaluated_and_whose_data_set_was_moved(text_run, tmp_path):
+    moved = shutil.copytree(text_run.parent / "data", tmp_path / "moved")
+    run = Run(shutil.copytree(text_run, tmp_path / "run")).use_dataset(moved)
+    table = run.evaluate(ks=(5,))
+    found = read_json(run.export(tmp_path / "models", k=3) / "model.json")
+    assert found["data"]["name"] == "moved"
+    assert found["best_epoch"] == 4
+    assert found["versions"]["trained"] == run.info.versions
+    assert found["metrics"]["HR@5"] == table.loc["all", "HR@5"]
+    assert found["metrics"]["num_pairs"] == table.loc["all", "users"]
+
+
+def test_a_data_set_that_is_stored_nowhere(dataset):
+    card = card_of(dataclasses.replace(dataset, directory=None))
+    assert card.data["name"] == "data"
+    assert card.audit is None
 
 
 @pytest.mark.parametrize(
@@ -111,17 +136,17 @@ def test_a_data_set_that_was_moved(run):
         ("all", "touched by any behavior", "everything that they did"),
     ],
 )
-def test_the_card_says_what_is_left_out_and_what_the_files_hold(run, exclude, left_out, held):
-    text = " ".join(card_text(facts(run, exclude=exclude)).split())
+def test_the_card_says_what_is_left_out_and_what_the_files_hold(dataset, exclude, left_out, held):
+    text = " ".join(card_text(card_of(dataset, exclude=exclude)).split())
     assert left_out in text
     assert held in text
 
 
-def test_both_files_are_written(run, tmp_path):
-    found = facts(run)
-    write_model_card(tmp_path / "card", found)
-    assert read_json(tmp_path / "card" / "model.json") == json.loads(json.dumps(found))
-    assert (tmp_path / "card" / "MODEL_CARD.md").read_text(encoding="utf-8") == card_text(found)
+def test_both_files_are_written(dataset, tmp_path):
+    card = card_of(dataset)
+    write_model_card(tmp_path / "card", card)
+    assert read_json(tmp_path / "card" / "model.json") == json.loads(json.dumps(card.to_json()))
+    assert (tmp_path / "card" / "MODEL_CARD.md").read_text(encoding="utf-8") == card_text(card)
 
 
 @pytest.mark.parametrize(
@@ -133,13 +158,22 @@ def test_both_files_are_written(run, tmp_path):
         ("cmf", "`buy` by the method CMF, learned from view, cart, buy. Exported", True),
     ],
 )
-def test_the_card_says_what_the_method_learns_from(run, method, origin, warned):
-    config = run.config().to_json()
-    predicted = ["view", "cart", "buy"] if method in ("nmtr_gmf", "cmf") else ["buy"]
-    text = card_text(facts(run, model=method, config=config, predicted_behaviors=predicted))
+def test_the_card_says_what_the_method_learns_from(dataset, method, origin, warned):
+    card = card_of(dataset, {"method": method})
+    text = card_text(card)
+    everything = method in ("nmtr_gmf", "cmf")
+    assert card.to_json()["predicted_behaviors"] == (["view", "cart", "buy"] if everything else ["buy"])
     assert origin in text
     assert ("they only order, as the logits do" in text) == warned
 
 
-def test_predicted_behaviors_of_a_run(run):
-    assert facts(run)["predicted_behaviors"] == ["view", "cart", "buy"]
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ({"loss": "squared"}, "; trained by the squared loss, they only order, as the logits do."),
+        ({"loss": "log"}, "are no rates at which users act.\n"),
+        ({"objective": "ones_own"}, "; trained by the ones_own objective, they may only order,"),
+    ],
+)
+def test_the_warning_follows_what_was_minimised(dataset, options, warning):
+    assert warning in card_text(card_of(dataset, {"method": "nmtr_gmf", **options}))

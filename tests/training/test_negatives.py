@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_interactions
+from conftest import make_view
 from scipy import stats
 
 from nmtr_tf.training.negatives import MultiChannel
 
 # User 0: items 0 to 3 viewed, 2 and 3 carted, 3 bought, 4 to 7 untouched. User 1 only bought, user 2 only
 # carted, user 3 has viewed or carted everything, user 4 has bought everything.
-VIEW = make_interactions(
+VIEW = make_view(
     {
         "view": [[1, 1, 1, 1, 0, 0, 0, 0], [0] * 8, [0] * 8, [1] * 6 + [0] * 2, [0] * 8],
         "cart": [[0, 0, 1, 1, 0, 0, 0, 0], [0] * 8, [1] + [0] * 7, [0] * 6 + [1] * 2, [0] * 8],
@@ -87,7 +87,7 @@ def test_a_user_who_bought_everything_has_no_negatives():
 
 
 def test_without_any_entry_in_a_channel_all_are_untouched():
-    bare = make_interactions({"view": [[0, 1, 0, 0]], "buy": [[0, 1, 0, 0]]})
+    bare = make_view({"view": [[0, 1, 0, 0]], "buy": [[0, 1, 0, 0]]})
     counts, _ = drawn(0, beta=0.0, weights=(0.5,), view=bare)
     assert counts[1] == 0
     assert stats.chisquare(counts[[0, 2, 3]]).pvalue > 1e-3

@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
-from nmtr_tf.training.optimizers import Adagrad, Adam, make_optimizer, sum_repeated_rows
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.optimizers import Adagrad, Adam, sum_repeated_rows
+from nmtr_tf.training.optimizers import OPTIMIZERS, make_optimizer, optimizer_name, register_optimizer
 
 IDS = [[0, 2, 2, 2], [1, 1, 0, 2], [2, 2, 1, 1]]
 
@@ -94,6 +96,72 @@ def test_make_optimizer():
     adagrad = make_optimizer(TrainingConfig(learning_rate=0.2, initial_accumulator=0.5))
     assert isinstance(adagrad, Adagrad)
     assert adagrad.initial_accumulator == 0.5
+    assert float(adagrad.learning_rate) == pytest.approx(0.2)
     adam = make_optimizer(TrainingConfig(optimizer="adam", learning_rate=0.2))
     assert isinstance(adam, Adam)
     assert float(adam.learning_rate) == pytest.approx(0.2)
+    assert float(make_optimizer(TrainingConfig(learning_rate=1)).learning_rate) == 1.0  # type: ignore[arg-type]
+
+
+def test_a_keras_optimizer_is_copied_each_time():
+    given = keras.optimizers.SGD(0.125, momentum=0.5, clipnorm=2.0)
+    one, two = (make_optimizer(TrainingConfig(optimizer=given)) for _ in range(2))
+    assert len({id(given), id(one), id(two)}) == 3
+    for made in (one, two):
+        assert type(made) is keras.optimizers.SGD
+        assert made.get_config() == given.get_config()
+
+
+def test_a_schedule_is_kept():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
+    made = make_optimizer(TrainingConfig(optimizer=keras.optimizers.SGD(schedule)))
+    variable = keras.Variable([0.0])
+    for _ in range(3):
+        made.apply([tf.constant([1.0])], [variable])
+    assert float(variable[0]) == -(0.5 + 0.25 + 0.125)
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Names that a test registers are taken out of the table again."""
+    monkeypatch.setattr(OPTIMIZERS, "_parts", dict(OPTIMIZERS))
+
+
+def test_a_registered_optimizer_is_known_by_name_and_as_an_object(registered):
+    momentum = register_optimizer("momentum", keras.optimizers.SGD(0.25, momentum=0.9))
+    made = make_optimizer(TrainingConfig(optimizer="momentum", learning_rate=0.5))
+    assert made is not momentum
+    assert (float(made.learning_rate), made.momentum) == (0.25, 0.9)  # its own rate: it is what was given
+    assert optimizer_name(momentum) == "momentum"
+    assert optimizer_name("adam") == "adam"
+    other = keras.optimizers.SGD(0.25)
+    assert optimizer_name(other) is other
+
+
+def test_a_function_that_makes_one_gets_the_options(registered):
+    @register_optimizer("nadam")
+    def nadam(training):
+        return keras.optimizers.Nadam(training.learning_rate)
+
+    for given in ("nadam", nadam):
+        made = make_optimizer(TrainingConfig(optimizer=given, learning_rate=0.5))
+        assert type(made) is keras.optimizers.Nadam
+        assert float(made.learning_rate) == 0.5
+    assert optimizer_name(nadam) == "nadam"
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 3, keras.optimizers.SGD, keras.losses.MeanSquaredError, lambda training: 0.1]
+)
+def test_what_is_no_optimizer(wrong):
+    with pytest.raises(
+        InputError, match=r"^`optimizer` should be a name, a Keras optimizer or .* Received: "
+    ):
+        make_optimizer(TrainingConfig(optimizer=wrong))
+
+
+def test_an_unknown_name_is_one_line():
+    with pytest.raises(
+        InputError, match=r"^`optimizer` should name a known optimizer: adagrad, adam .* 'sgd'\.$"
+    ):
+        make_optimizer(TrainingConfig(optimizer="sgd"))

@@ -1,12 +1,11 @@
 """Properties of the training stream (Section III-D)."""
 
-import itertools
 import warnings
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import BEHAVIORS, make_interactions
+from conftest import BEHAVIORS, make_view
 from scipy import stats
 
 from nmtr_tf.errors import InputError
@@ -62,16 +61,18 @@ def test_shapes_and_dtypes(sampler):
         assert batch.negatives.shape == (n, 4)
 
 
-def test_negatives_are_unobserved_for_their_behavior_and_may_be_observed_for_a_weaker_one(view, sampler):
-    weaker_seen = 0
-    for number, (r, name) in itertools.product(range(3), enumerate(BEHAVIORS)):
-        users, _, negatives, _, weights = concatenated(epoch(sampler, number), r)
-        matrix = view.matrices[name].toarray()
-        assert not matrix[users[:, None], negatives].any()
-        assert np.all(weights == 1)
-        if r:
-            weaker_seen += view.matrices["view"].toarray()[users[:, None], negatives].sum()
-    assert weaker_seen > 0
+def test_negatives_are_unobserved_for_their_behavior_and_may_be_observed_for_an_auxiliary_one(view, sampler):
+    auxiliary_seen = 0
+    for number in range(3):
+        steps = epoch(sampler, number)
+        for r, name in enumerate(BEHAVIORS):
+            users, _, negatives, _, weights = concatenated(steps, r)
+            matrix = view.matrices[name].toarray()
+            assert not matrix[users[:, None], negatives].any()
+            assert np.all(weights == 1)
+            if r:
+                auxiliary_seen += view.matrices["view"].toarray()[users[:, None], negatives].sum()
+    assert auxiliary_seen > 0
 
 
 def test_number_of_instances(view, sampler):
@@ -94,7 +95,7 @@ def test_some_behaviors_only(view):
 
 
 def test_nothing_to_train_on():
-    view = make_interactions({"view": [[0, 0]], "buy": [[1, 0]]})
+    view = make_view({"view": [[0, 0]], "buy": [[1, 0]]})
     with pytest.raises(InputError, match="no training rows of view"):
         PairSampler(view, 8, 2, 0, behaviors=("view",))
 
@@ -102,7 +103,7 @@ def test_nothing_to_train_on():
 def observe(num_items, observed):
     row = np.zeros((1, num_items), int)
     row[0, list(observed)] = 1
-    return make_interactions({"buy": row})
+    return make_view({"buy": row})
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_negatives_are_uniform(num_items, observed):
 
 
 def test_a_user_who_has_seen_everything_gets_no_negatives_and_one_warning():
-    view = make_interactions({"view": [[1, 1, 1], [1, 0, 0]], "buy": [[1, 0, 0], [1, 0, 0]]})
+    view = make_view({"view": [[1, 1, 1], [1, 0, 0]], "buy": [[1, 0, 0], [1, 0, 0]]})
     with pytest.warns(UserWarning, match="no negatives: 1 for view") as caught:
         sampler = PairSampler(view, batch_size=8, num_negatives=2, seed=0)
     assert len(caught) == 1

@@ -6,133 +6,136 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from conftest import BEHAVIORS, make_interactions
+from conftest import BEHAVIORS, make_view
 
-from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
-from nmtr_tf.evaluation.ranking import ModelScorer, rank_held_out
+from nmtr_tf.evaluation.ranking import rank_held_out
+from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.models.model import build_model, network
-from nmtr_tf.training.trainer import evaluation_sample, train
+from nmtr_tf.models.optimizers import Adagrad, Adam
+from nmtr_tf.models.plan import resolve
+from nmtr_tf.training.trainer import train
 
 
-def with_training(config, **changes):
-    return dataclasses.replace(config, training=dataclasses.replace(config.training, **changes))
+@pytest.fixture
+def gmf_config(small_config):
+    """GMF of one behavior, where the model does not matter."""
+    return small_config.with_options(method="gmf", embedding_dim=4)
 
 
-def run(shop, config, callbacks=(), validation="random", seed=0):
+def new_model(view, config):
+    plan = resolve(config, view.behaviors)
+    return plan, build_model(plan, view.num_users, view.num_items, seed=0)
+
+
+def run(shop, config, callbacks=(), validation="random"):
     view = shop.training_view(validation=validation)
-    model = build_model(config.model, view.behaviors, view.num_users, view.num_items, seed)
-    return model, view, train(model, view, config, callbacks).history
+    plan, model = new_model(view, config)
+    return model, view, train(model, plan, view, config, callbacks)
 
 
-def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
-    (one, _, first), (two, _, second) = run(shop, small_config), run(shop, small_config)
-    assert first == second
-    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+def assert_same_weights(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_seed_is_another_run(shop, small_config):
-    _, _, first = run(shop, small_config)
-    _, _, second = run(shop, with_training(small_config, seed=1))
-    assert first != second
-
-
-def test_steps_per_call_do_not_change_the_result(shop, small_config):
-    one, *_ = run(shop, with_training(small_config, steps_per_call=1))
-    many, *_ = run(shop, with_training(small_config, steps_per_call=100))
-    for a, b in zip(one.get_weights(), many.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_mlp", "nmtr_neumf"])
-@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
-def test_the_loss_falls(shop, small_config, method, optimizer):
-    config = with_training(small_config, num_epochs=6, optimizer=optimizer, loss_reduction="sum")
-    config = dataclasses.replace(config, model=dataclasses.replace(config.model, method=method))
-    _, _, history = run(shop, config)
+def assert_the_loss_falls(history):
     losses = [logs["train/loss"] for logs in history]
     assert losses[-1] < 0.95 * losses[0]
     assert history[0]["train/loss_view"] == pytest.approx(np.log(2), abs=0.15)
 
 
+def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
+    config = small_config.with_options(num_epochs=6)
+    (one, _, first), (two, _, second) = run(shop, config), run(shop, config)
+    assert first == second
+    assert_same_weights(one, two)
+    assert_the_loss_falls(first.history)
+    assert isinstance(one.optimizer, Adagrad)
+
+
+@pytest.mark.parametrize(("method", "optimizer"), [("nmtr_gmf", "adam"), ("nmtr_mlp", "adagrad")])
+def test_the_loss_falls(shop, small_config, method, optimizer):
+    config = small_config.with_options(method=method, optimizer=optimizer, num_epochs=6)
+    model, _, done = run(shop, config)
+    assert_the_loss_falls(done.history)
+    assert isinstance(model.optimizer, {"adam": Adam, "adagrad": Adagrad}[optimizer])
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+
+
+def test_another_seed_is_another_run_and_steps_per_call_are_not(shop, gmf_config):
+    one, _, first = run(shop, gmf_config.with_options(steps_per_call=1))
+    many, _, _ = run(shop, gmf_config.with_options(steps_per_call=100))
+    _, _, other = run(shop, gmf_config.with_options(steps_per_call=1, seed=1))
+    assert_same_weights(one, many)
+    assert first.history != other.history
+
+
 @pytest.mark.parametrize("same_users", [True, False])
-def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, small_config, same_users):
-    config = with_training(small_config, num_epochs=3, eval_every=2, curve_split="test")
-    both = np.intersect1d(*[pairs[:, 0] for pairs in shop.held_out.values()])
-    held_out = {split: pairs[np.isin(pairs[:, 0], both)] for split, pairs in shop.held_out.items()}
+def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, gmf_config, same_users):
+    config = gmf_config.with_options(num_epochs=3, eval_every=2, curve_split="test")
+    view = shop.training_view()
+    both = np.intersect1d(*[pairs[:, 0] for pairs in view.held_out.values()])
+    held_out = {split: pairs[np.isin(pairs[:, 0], both)] for split, pairs in view.held_out.items()}
     if not same_users:
         held_out["validation"] = held_out["validation"][1:]
-    shop = dataclasses.replace(shop, held_out=held_out)
-    model, view, history = run(shop, config)
-    assert [logs["epoch"] for logs in history] == [1, 2, 3]
-    assert ["validation/HR@5" in logs for logs in history] == [False, True, True]  # the last epoch always
-    best = max(history[1:], key=lambda logs: logs["validation/NDCG@10"])  # whose weights the model has
+    view = dataclasses.replace(view, held_out=held_out)
+    plan, model = new_model(view, config)
+    done = train(model, plan, view, config)
+    assert [logs["epoch"] for logs in done.history] == [1, 2, 3]
+    assert ["validation/HR@5" in logs for logs in done.history] == [False, True, True]  # the last always
+    best = max(done.history[1:], key=lambda logs: logs["validation/NDCG@10"])  # whose weights the model has
+    assert (done.best_epoch, done.best_value) == (best["epoch"], best["validation/NDCG@10"])
+    assert done.num_evaluated == {split: len(pairs) for split, pairs in held_out.items()}
     for split in ("validation", "test"):
-        ranks = rank_held_out(ModelScorer(model), view, split, config.evaluation).ranks
-        expected = mean_metrics(ranks, config.evaluation.ks)
+        ranks = rank_held_out(ModelScorer(model), view, split, config.evaluation)
+        expected = mean_metrics(ranks, config.evaluation)
         assert {name: best[f"{split}/{name}"] for name in expected} == expected
 
 
 class UnitsAndBiases(keras.callbacks.Callback):
-    """Remembers units and item biases after each epoch, a list of arrays per behavior."""
+    """Remembers units and item biases after each epoch, a list of arrays per behavior, and steps taken."""
 
     def __init__(self):
         super().__init__()
         self.epochs: list[list[list[np.ndarray]]] = []
-        self.optimizers: list[int] = []
+        self.num_steps: list[int] = []
+
+    def on_train_begin(self, logs=None):
+        self.epochs.append(parts_of(self.model))
 
     def on_epoch_end(self, epoch, logs=None):
-        net = network(self.model)
-        parts = zip(net.cascade.units, net.item_biases, strict=True)
-        self.epochs.append([[*unit.get_weights(), np.array(bias)] for unit, bias in parts])
-        self.optimizers.append(int(self.model.optimizer.iterations))
+        self.epochs.append(parts_of(self.model))
+        self.num_steps.append(int(self.model.optimizer.iterations))
+
+
+def parts_of(model):
+    net = network(model)
+    parts = zip(net.cascade.units, net.item_rows.biases, strict=True)
+    return [[*unit.get_weights(), np.array(bias)] for unit, bias in parts]
 
 
 @pytest.mark.parametrize(
-    ("units", "share"),
-    [(("gmf",) * 3, True), (("mlp",) * 3, False), (("neumf",) * 3, True), (("gmf", "neumf", "mlp"), False)],
+    ("units", "share"), [(("gmf",) * 3, True), (("gmf", "neumf", "mlp"), False)], ids=["gmf", "mixed"]
 )
 def test_sequential_training(shop, small_config, units, share):
-    config = with_training(small_config, train_mode="sequential", stage_epochs=(2, 1, 2), optimizer="adam")
-    changes = {"units": units, "share_embeddings": share, "embedding_dim": 4}
-    config = dataclasses.replace(config, model=dataclasses.replace(config.model, **changes))
+    config = small_config.with_options(train_mode="sequential", stage_epochs=(2, 1, 2), optimizer="adam")
+    config = config.with_options(units=units, share_embeddings=share, embedding_dim=4)
     seen = UnitsAndBiases()
-    _, _, history = run(shop, config, [seen])
+    _, _, done = run(shop, config, [seen])
     stage_of_epoch = [0, 0, 1, 2, 2]
-    fresh = [[[*unit.get_weights(), np.array(bias)] for unit, bias in fresh_parts(shop, config)]]
-    for epoch, (before, after) in enumerate(itertools.pairwise(fresh + seen.epochs)):
+    for epoch, (before, after) in enumerate(itertools.pairwise(seen.epochs)):
         for r, (old, new) in enumerate(zip(before, after, strict=True)):
             same = all(np.array_equal(a, b) for a, b in zip(old, new, strict=True))
             assert same == (r != stage_of_epoch[epoch])  # bit for bit
-    assert [logs["epoch"] for logs in history] == [1, 2, 3, 4, 5]
-    for logs, stage in zip(history, stage_of_epoch, strict=True):
+    assert [logs["epoch"] for logs in done.history] == [1, 2, 3, 4, 5]
+    for logs, stage in zip(done.history, stage_of_epoch, strict=True):
         assert [name for name in logs if "/loss_" in name] == [f"train/loss_{BEHAVIORS[stage]}"]
         assert ("validation/NDCG@10" in logs) == (stage == 2)
-    num_steps = np.array(seen.optimizers)
+    num_steps = seen.num_steps
     assert num_steps[1] == 2 * num_steps[0]
     assert num_steps[4] == 2 * num_steps[3]  # a new optimizer began to count
-
-
-def fresh_parts(shop, config):
-    view = shop.training_view()
-    net = network(build_model(config.model, view.behaviors, view.num_users, view.num_items, 0))
-    return zip(net.cascade.units, net.item_biases, strict=True)
-
-
-def test_only_the_last_stage_selects_and_stops_early(shop, small_config):
-    config = with_training(small_config, train_mode="sequential", stage_epochs=(1, 1, 5), patience=2)
-    view = shop.training_view()
-    model = build_model(config.model, view.behaviors, view.num_users, view.num_items, 0)
-    done = train(model, view, config, [Script([None, None, 0.3, 0.2, 0.1, 0.9, 0.9])])
-    assert len(done.history) == 5
-    assert (done.best_epoch, done.best_value) == (3, 0.3)
-
-
-def test_without_validation_no_validation_metric(shop, small_config):
-    _, _, history = run(shop, small_config, validation="none")
-    assert not any("@" in name for logs in history for name in logs)
 
 
 class Script(keras.callbacks.Callback):
@@ -141,34 +144,73 @@ class Script(keras.callbacks.Callback):
     def __init__(self, values):
         super().__init__()
         self.values = values
+        self.optimizers: list[keras.optimizers.Optimizer] = []
 
     def on_epoch_end(self, epoch, logs=None):
-        self.model.get_layer("item_bias_buy").embeddings.assign(
-            np.full(self.model.get_layer("item_bias_buy").embeddings.shape, epoch, np.float32)
-        )
-        logs["validation/NDCG@10"] = self.values[epoch]
+        bias = network(self.model).item_rows.biases[-1]
+        bias.assign(np.full(bias.shape, epoch, np.float32))
+        if self.values[epoch] is not None:
+            logs["validation/NDCG@10"] = self.values[epoch]
+        self.optimizers.append(self.model.optimizer)
 
 
-@pytest.mark.parametrize(
-    ("values", "patience", "epochs", "best"),
-    [
-        ([0.1, 0.3, 0.2, 0.2, 0.9], 2, 4, 1),  # stops after two without improvement
-        ([0.1, 0.3, 0.2, 0.4, 0.3], 2, 5, 3),
-        ([0.1, 0.1, 0.1, 0.1, 0.1], 0, 5, 0),  # a tie is no improvement; patience 0 never stops
-    ],
-)
-def test_best_epoch(shop, small_config, tmp_path, values, patience, epochs, best):
-    config = with_training(small_config, num_epochs=5, patience=patience)
+def epoch_of(model):
+    return float(network(model).item_rows.biases[-1][0])
+
+
+def test_only_the_last_stage_selects_and_stops_early(shop, gmf_config):
+    """And the optimizer that a user has compiled trains every stage, a copy of it each."""
+    config = gmf_config.with_options(method="nmtr_gmf", train_mode="sequential")
+    config = config.with_options(stage_epochs=(1, 1, 5), patience=2)
     view = shop.training_view()
-    model = build_model(config.model, view.behaviors, view.num_users, view.num_items, 0)
-    done = train(model, view, config, [Script(values)], tmp_path / "best.keras")
-    assert len(done.history) == epochs
-    assert (done.best_epoch, done.best_value) == (best + 1, values[best])
-    for kept in (model, keras.models.load_model(tmp_path / "best.keras", compile=False)):
-        assert float(kept.get_layer("item_bias_buy").embeddings[0, 0]) == best
+    plan, model = new_model(view, config)
+    model.compile(optimizer=keras.optimizers.SGD(0.125, momentum=0.5))
+    given, script = model.optimizer, Script([None, None, 0.3, 0.2, 0.1, 0.9, 0.9])
+    done = train(model, plan, view, config, [script])
+    assert len(done.history) == 5
+    assert (done.best_epoch, done.best_value) == (3, 0.3)
+    assert len({id(optimizer) for optimizer in script.optimizers}) == 3
+    for optimizer in script.optimizers:
+        assert type(optimizer) is keras.optimizers.SGD
+        assert optimizer.get_config() == given.get_config()
+    assert int(given.iterations) == 0
+    num_steps = [int(optimizer.iterations) for optimizer in script.optimizers]
+    assert min(num_steps) > 0
+    assert num_steps[-1] % 3 == 0  # three epochs
 
 
-def test_keras_callbacks_plug_in(shop, small_config):
+def test_a_model_that_nobody_compiled_gets_the_configs_optimizer(shop, gmf_config):
+    given = keras.optimizers.SGD(0.25, momentum=0.5)
+    model, _, _ = run(shop, gmf_config.with_options(optimizer=given, num_epochs=1))
+    assert model.optimizer is not given
+    assert model.optimizer.get_config() == given.get_config()
+    assert int(model.optimizer.iterations) > 0
+
+
+def test_a_whole_number_is_a_learning_rate(shop, gmf_config):
+    model, _, _ = run(shop, gmf_config.with_options(learning_rate=1, num_epochs=1, loss_reduction="mean"))
+    assert float(model.optimizer.learning_rate) == 1.0
+
+
+def test_without_validation_no_validation_metric(shop, gmf_config):
+    _, _, done = run(shop, gmf_config, validation="none")
+    assert not any("@" in name for logs in done.history for name in logs)
+    assert (done.best_epoch, done.num_evaluated) == (None, {})
+
+
+def test_best_epoch_is_what_is_kept_and_saved(shop, gmf_config, tmp_path):
+    config = gmf_config.with_options(num_epochs=5, patience=2)
+    view = shop.training_view()
+    plan, model = new_model(view, config)
+    callbacks = [Script([0.1, 0.3, 0.2, 0.2, 0.9])]
+    done = train(model, plan, view, config, callbacks, tmp_path / "best.keras")
+    assert len(done.history) == 4  # it stops after two without improvement
+    assert (done.best_epoch, done.best_value) == (2, 0.3)
+    for kept in (model, keras.models.load_model(tmp_path / "best.keras")):
+        assert epoch_of(kept) == 1
+
+
+def test_keras_callbacks_plug_in(shop, gmf_config):
     rates = iter([0.1, 0.01])
     seen: list[float] = []
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch: next(rates))
@@ -177,55 +219,35 @@ def test_keras_callbacks_plug_in(shop, small_config):
         def on_train_batch_end(self, batch, logs=None):
             seen.append(float(self.model.optimizer.learning_rate))
 
-    run(shop, with_training(small_config, steps_per_call=10**6), [scheduler, Spy()])
+    run(shop, gmf_config.with_options(steps_per_call=10**6), [scheduler, Spy()])
     assert seen == pytest.approx([0.1, 0.01])
 
 
-def test_a_loss_that_is_not_finite_is_an_error(shop, small_config):
-    with pytest.raises(InputError, match=r"loss is .* in epoch \d; try a smaller --learning_rate"):
-        run(shop, with_training(small_config, learning_rate=1e30, num_epochs=3))
+def test_early_stopping_knows_that_metrics_rise(shop, gmf_config):
+    """With mode="auto": the second epoch is better than the first, the third and fourth are worse."""
+    stopping = keras.callbacks.EarlyStopping("validation/NDCG@10", patience=2)
+    script = Script([0.1, 0.3, 0.2, 0.2, 0.9])
+    config = gmf_config.with_options(num_epochs=5, patience=0)
+    _, _, done = run(shop, config, [script, stopping])
+    assert len(done.history) == 4
+    assert stopping.best == 0.3
 
 
-def test_wrong_number_of_loss_weights(shop, small_config):
-    with pytest.raises(InputError, match=r"one weight for each of the 3 behaviors .* Received: 2"):
-        run(shop, with_training(small_config, loss_weights=(0.5, 0.5)))
+def test_a_loss_that_is_not_finite_is_an_error(shop, gmf_config):
+    with pytest.raises(InputError, match=r"^The loss is .* in epoch \d; try a smaller `learning_rate`\.$"):
+        run(shop, gmf_config.with_options(loss="squared", learning_rate=1e30, num_epochs=3))
 
 
-def test_evaluation_sample(shop, small_config):
-    view = shop.training_view()
-    model = build_model(small_config.model, view.behaviors, view.num_users, view.num_items, 0)
-    scorer = ModelScorer(model)
-
-    def sample(num_instances, **changes):
-        config = with_training(small_config, **changes)
-        return evaluation_sample(view, "test", config, scorer, num_instances)
-
-    assert sample(num_instances=10**9, eval_users=10) is None  # ranking is cheap next to the epoch
-    assert sample(num_instances=1, eval_users=0) is None
-    assert sample(num_instances=1, eval_users=10**6) is None
-    drawn = sample(num_instances=1, eval_users=10)
-    assert len(set(drawn)) == 10
-    assert drawn.tolist() == sorted(drawn)
-    assert drawn.max() < len(view.held_out["test"])
-    np.testing.assert_array_equal(drawn, sample(num_instances=1, eval_users=10))
-    assert drawn.tolist() != sample(num_instances=1, eval_users=10, seed=1).tolist()
-
-
-def test_trained_on_a_checkerboard_it_knows_the_held_out_squares():
-    """Even users like even items: the right answer is known."""
-    squares = np.indices((12, 16)).sum(axis=0) % 2 == 0
-    test = [(user, user % 2 + 2 * (user // 2)) for user in range(12)]
-    buy = squares.copy()
-    buy[tuple(zip(*test, strict=True))] = False
-    view = make_interactions({"view": squares, "buy": buy}, test=test)
-    config = RunConfig(
-        model=ModelConfig(method="nmtr_gmf", embedding_dim=4, embedding_stddev=0.1),
-        training=TrainingConfig(
-            num_epochs=40, batch_size=16, learning_rate=0.1, loss_reduction="mean", monitor="HR@1"
-        ),
-        evaluation=EvaluationConfig(ks=(1,)),
-    )
-    model = build_model(config.model, view.behaviors, 12, 16, seed=0)
-    train(model, view, config)
-    ranks = rank_held_out(ModelScorer(model), view, "test", config.evaluation)
-    assert ranks.ranks.tolist() == [0.0] * 12
+def test_a_behavior_with_a_slash_trains_and_is_saved(gmf_config, tmp_path):
+    """Keras has no layer of that name; nor has it a reason to."""
+    squares = np.indices((6, 8)).sum(axis=0) % 2
+    matrices = {"view": squares, "add/cart": squares, "buy": squares}
+    view = make_view(matrices, validation=[(0, 0), (1, 1)])
+    config = gmf_config.with_options(method="nmtr_gmf", num_epochs=1, ks=(2,), monitor="HR@2")
+    plan, model = new_model(view, config)
+    done = train(model, plan, view, config, checkpoint=tmp_path / "best.keras")
+    assert done.history[0]["train/loss_add/cart"] > 0
+    loaded = keras.models.load_model(tmp_path / "best.keras")
+    assert network(loaded).behaviors == ("view", "add/cart", "buy")
+    ids = {"user_ids": np.arange(6), "item_ids": np.arange(6)}
+    np.testing.assert_array_equal(loaded(ids)["add/cart"], model(ids)["add/cart"])

@@ -83,7 +83,9 @@ def test_the_table_has_options_as_values(tmp_path):
         pytest.approx(0.6),
     ]
     options = TRIALS[0].options
-    assert options == {"optimizer": "adam", "loss_weights": (1 / 6, 5 / 6)} == dict(table.loc[1, list(options)])
+    assert (
+        options == {"optimizer": "adam", "loss_weights": (1 / 6, 5 / 6)} == dict(table.loc[1, list(options)])
+    )
     assert RunConfig().with_options(**options).training.loss_weights == (1 / 6, 5 / 6)
 
 
@@ -102,7 +104,7 @@ def test_a_record_of_another_search_is_refused(tmp_path):
 def test_an_option_that_a_file_does_not_know_had_its_default(tmp_path):
     TrialRecord(tmp_path, ["beta"], {"dataset": "shop"}).add(a_trial(0.1, beta="0.2"))
     assert TrialRecord(tmp_path, ["beta"], {"dataset": "shop", "metrics": "HR,NDCG"}).trials
-    with pytest.raises(InputError, match="holds trials with metrics 'HR,NDCG'; .* Received: 'HR'"):
+    with pytest.raises(InputError, match=r"holds trials with metrics 'HR,NDCG'; .* Received: 'HR'"):
         TrialRecord(tmp_path, ["beta"], {"dataset": "shop", "metrics": "HR"})
 
 

@@ -1,30 +1,22 @@
-"""Linear peers: implicit ALS and EASE, on purchases alone or on all behaviors as one matrix.
+"""Linear models: implicit ALS and EASE, on purchases alone or on all behaviors as one matrix.
 
 iALS is Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008), as the
 package implicit has it: 64 factors, regularization 10, 15 iterations. EASE is Steck, "Embarrassingly
 Shallow Autoencoders for Sparse Data" (2019), in closed form.
 """
 
-import dataclasses
 import importlib
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from scipy import sparse
 from scipy.linalg import lapack
 
-from nmtr_tf.data.dataset import Interactions
 from nmtr_tf.data.pairs import matrix_keys, matrix_of
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.rules import chunk_entries
-from nmtr_tf.evaluation.ranking import Scorer
-
-IALS_ALPHA = 10.0
-EASE_LAMBDA = 500.0
-MAX_EASE_ITEMS = 30_000
-"""EASE holds a dense float32 [num_items, num_items]: 3.4 GiB at this size."""
+from nmtr_tf.evaluation.scorers import Scorer
 
 
 class FactorScorer(Scorer):
@@ -72,51 +64,36 @@ class ItemWeightScorer(Scorer):
         return tf.sparse.sparse_dense_matmul(chunk, weights)
 
 
-def target_only(view: Interactions) -> sparse.csr_array:
-    """Binary CSR [num_users, num_items] of the training rows of the target."""
-    return view.target
-
-
-def all_as_one(view: Interactions) -> sparse.csr_array:
+def all_as_one(view: TrainingView) -> sparse.csr_array:
     """Binary CSR [num_users, num_items] of the pairs that any behavior has in training."""
     keys = [matrix_keys(matrix) for matrix in view.matrices.values()]
     return matrix_of(np.concatenate(keys), view.target.shape)
 
 
-def require_implicit() -> tuple[Any, Any]:
-    """The modules implicit.cpu.als and threadpoolctl, imported.
-
-    Raises:
-        InputError: If they are not installed.
-    """
-    try:
-        return importlib.import_module("implicit.cpu.als"), importlib.import_module("threadpoolctl")
-    except ImportError:
-        raise InputError("iALS needs the package implicit: pip install implicit") from None
-
-
-def fit_ials(matrix: sparse.csr_array, alpha: float = IALS_ALPHA) -> FactorScorer:
+def fit_ials(matrix: sparse.csr_array, ials_alpha: float) -> FactorScorer:
     """Fits implicit's AlternatingLeastSquares.
 
     One thread and a fixed seed: the same factors on every run.
 
     Args:
         matrix: Binary CSR [num_users, num_items].
-        alpha: Confidence of an observed pair, where an unobserved one has 1.
+        ials_alpha: Confidence of an observed pair, where an unobserved one has 1.
 
     Raises:
-        InputError: If implicit is not installed.
+        InputError: If alpha is negative.
     """
-    als, threadpoolctl = require_implicit()
+    if not ials_alpha >= 0:
+        raise InputError(f"`ials_alpha` should be at least 0. Received: {ials_alpha}.")
+    als, threadpoolctl = map(importlib.import_module, ("implicit.cpu.als", "threadpoolctl"))
     with threadpoolctl.threadpool_limits(1, "blas"):
         model = als.AlternatingLeastSquares(
-            factors=64, regularization=10, alpha=alpha, iterations=15, num_threads=1, random_state=0
+            factors=64, regularization=10, alpha=ials_alpha, iterations=15, num_threads=1, random_state=0
         )
         model.fit(sparse.csr_matrix(matrix, dtype=np.float32), show_progress=False)
     return FactorScorer(model.user_factors, model.item_factors)
 
 
-def fit_ease(matrix: sparse.csr_array, ease_lambda: float = EASE_LAMBDA) -> ItemWeightScorer:
+def fit_ease(matrix: sparse.csr_array, ease_lambda: float) -> ItemWeightScorer:
     """EASE in closed form: P = (X'X + lambda I)^-1, B_ij = -P_ij / P_jj, B_jj = 0.
 
     Args:
@@ -124,17 +101,11 @@ def fit_ease(matrix: sparse.csr_array, ease_lambda: float = EASE_LAMBDA) -> Item
         ease_lambda: L2 regularization, positive.
 
     Raises:
-        InputError: If there are more items than a dense items x items matrix allows, or lambda is not
-            positive.
+        InputError: If lambda is not positive.
     """
-    num_items = matrix.shape[1]
-    if num_items > MAX_EASE_ITEMS:
-        raise InputError(
-            f"EASE holds a dense items x items matrix and takes {MAX_EASE_ITEMS:,} items at most. "
-            f"Received: {num_items:,}."
-        )
     if not ease_lambda > 0:
-        raise InputError(f"--ease_lambda should be positive. Received: {ease_lambda}.")
+        raise InputError(f"`ease_lambda` should be positive. Received: {ease_lambda}.")
+    num_items = matrix.shape[1]
     binary = matrix.astype(np.float32)
     gram = np.asfortranarray((binary.T @ binary).toarray())
     gram[np.diag_indices(num_items)] += ease_lambda
@@ -153,28 +124,21 @@ def _weights_from(lower: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(weights)
 
 
-@dataclasses.dataclass(frozen=True)
-class Peer:
-    """A linear peer.
-
-    Attributes:
-        matrix: The matrix it learns from, of a training view.
-        fit: Scorer of that matrix and the value of `setting`.
-        setting: Name of its one option.
-    """
-
-    matrix: Callable[[Interactions], sparse.csr_array]
-    fit: Callable[[sparse.csr_array, float], Scorer]
-    setting: str
-
-    def scorer(self, view: Interactions, setting: float) -> Scorer:
-        """Learns from a training view."""
-        return self.fit(self.matrix(view), setting)
+def ials(view: TrainingView, ials_alpha: float) -> Scorer:
+    """Implicit ALS of the target."""
+    return fit_ials(view.target, ials_alpha)
 
 
-PEERS = {
-    "ials": Peer(target_only, fit_ials, "ials_alpha"),
-    "ials_all": Peer(all_as_one, fit_ials, "ials_alpha"),
-    "ease": Peer(target_only, fit_ease, "ease_lambda"),
-    "ease_all": Peer(all_as_one, fit_ease, "ease_lambda"),
-}
+def ials_all(view: TrainingView, ials_alpha: float) -> Scorer:
+    """Implicit ALS of all behaviors as one."""
+    return fit_ials(all_as_one(view), ials_alpha)
+
+
+def ease(view: TrainingView, ease_lambda: float) -> Scorer:
+    """EASE of the target."""
+    return fit_ease(view.target, ease_lambda)
+
+
+def ease_all(view: TrainingView, ease_lambda: float) -> Scorer:
+    """EASE of all behaviors as one."""
+    return fit_ease(all_as_one(view), ease_lambda)

@@ -1,20 +1,17 @@
-"""References that learn nothing: what a ranking gets from counting rows, and no more.
+"""Rules that learn nothing: what a ranking gets from counting rows, and no more.
 
-`REFERENCES` names them; each is a `Scorer`, ranked by the same code as a model. Scores are dense ranks
-(0, 1, ... over the distinct values), whole numbers that float32 holds exactly up to 2^24: ties stay ties,
-and what differs stays apart.
+Scores are dense ranks (0, 1, ... over the distinct values), whole numbers that float32 holds exactly up to
+2^24: ties stay ties, and what differs stays apart.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from nmtr_tf.data.dataset import Interactions
-from nmtr_tf.data.events import Events
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import contained, matrix_keys, matrix_of
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.ranking import Scorer
+from nmtr_tf.evaluation.scorers import Scorer
 
 RECENCY_POWER = 4
 """How steeply `recency` and `recency_time` prefer what is late; chosen once, on Beibei."""
@@ -66,7 +63,7 @@ class RandomScorer(Scorer):
 
 
 class TouchedScorer(Scorer):
-    """Items touched by the strongest weaker behavior, then by the next weaker, ..., then the rest.
+    """Items touched by the strongest auxiliary behavior, then by the next, ..., then the rest.
 
     Within a class and among the rest, popularity decides. A purchase in training counts as untouched.
 
@@ -76,13 +73,13 @@ class TouchedScorer(Scorer):
 
     pair_floats = 2
 
-    def __init__(self, view: Interactions):
+    def __init__(self, view: TrainingView):
         popularity = dense_ranks(popularity_of(view))
-        *weaker, target = view.matrices.values()
-        touched = np.unique(np.concatenate([matrix_keys(m) for m in weaker] or [np.zeros(0, int)]))
+        *auxiliary, target = view.matrices.values()
+        touched = np.unique(np.concatenate([matrix_keys(m) for m in auxiliary] or [np.zeros(0, int)]))
         touched = np.setdiff1d(touched, matrix_keys(target), assume_unique=True)
         classes = np.zeros(len(touched), np.float32)
-        for strength, matrix in enumerate(weaker, start=1):  # a stronger behavior overwrites a weaker one
+        for strength, matrix in enumerate(auxiliary, start=1):  # the stronger behavior counts
             classes[np.isin(touched, matrix_keys(matrix), assume_unique=True)] = strength
         rows = matrix_of(touched, target.shape)
         self._side = tuple(
@@ -108,7 +105,7 @@ def dense_ranks(values: np.ndarray) -> np.ndarray:
     return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.float32)
 
 
-def popularity_of(view: Interactions) -> np.ndarray:
+def popularity_of(view: TrainingView) -> np.ndarray:
     """Training rows of the target per item: int64 [num_items]."""
     return np.bincount(view.target.indices, minlength=view.num_items)
 
@@ -130,89 +127,49 @@ def chunk_entries(indptr: tf.Tensor, user_ids: tf.Tensor) -> tuple[tf.Tensor, tf
     return rows, before + tf.range(tf.size(rows, indptr.dtype), dtype=indptr.dtype)
 
 
-Builder = Callable[[Interactions, Events | None, int], Scorer]
+def random_scores(view: TrainingView, seed: int = 0) -> Scorer:
+    """A uniform score for every pair.
+
+    Raises:
+        InputError: If the seed is not from 0 to 2^31 - 1.
+    """
+    if not 0 <= seed < 2**31:
+        raise InputError(f"`seed` should be at least 0 and below 2^31. Received: {seed}.")
+    return RandomScorer(view.num_items, int(seed))
 
 
-def _random(view: Interactions, events: Events | None, seed: int) -> Scorer:
-    return RandomScorer(view.num_items, seed)
-
-
-def _popularity(view: Interactions, events: Events | None, seed: int) -> Scorer:
+def popularity(view: TrainingView) -> Scorer:
     """Training rows of the target."""
     return OrderScorer(popularity_of(view))
 
 
-def _popularity_all(view: Interactions, events: Events | None, seed: int) -> Scorer:
+def popularity_all(view: TrainingView) -> Scorer:
     """Training rows of all behaviors, summed."""
     rows = [np.bincount(matrix.indices, minlength=view.num_items) for matrix in view.matrices.values()]
     return OrderScorer(np.sum(rows, axis=0))
 
 
-def _recency(view: Interactions, events: Events | None, seed: int) -> Scorer:
+def recency(view: TrainingView) -> Scorer:
     """Popularity x (row / num_items)^4, rows 0-based in the order of the raw ids, where late ids are new."""
     return OrderScorer(popularity_of(view) * (np.arange(view.num_items) / view.num_items) ** RECENCY_POWER)
 
 
-def _recency_time(view: Interactions, events: Events | None, seed: int) -> Scorer:
+def recency_time(view: TrainingView, dataset: Dataset) -> Scorer:
     """Sum over an item's training purchases of (share of training purchases that are no later)^4.
 
     Shares, not dates: neither the log's length nor a date that is far off changes the order.
     """
-    timestamp = require_times(events)
-    assert events is not None
+    events = dataset.events
+    assert events.timestamp is not None  # the table says that it needs times
     bought = events.behavior == len(events.behaviors) - 1
     pairs = np.stack([events.user[bought], events.item[bought]], axis=1)
     train = contained(pairs, view.target)
-    times = timestamp[bought][train]
+    times = events.timestamp[bought][train]
     lateness = np.searchsorted(np.sort(times), times, side="right") / max(len(times), 1)
     items = pairs[train, 1]
     return OrderScorer(np.bincount(items, weights=lateness**RECENCY_POWER, minlength=view.num_items))
 
 
-def _weaker_first(view: Interactions, events: Events | None, seed: int) -> Scorer:
+def touched_first(view: TrainingView) -> Scorer:
+    """What the user has touched and not bought, then the rest."""
     return TouchedScorer(view)
-
-
-REFERENCES: dict[str, Builder] = {
-    "random": _random,
-    "popularity": _popularity,
-    "popularity_all": _popularity_all,
-    "recency": _recency,
-    "recency_time": _recency_time,
-    "weaker_first": _weaker_first,
-}
-"""Name -> builder(view, events with times or None, seed)."""
-
-
-def require_times(events: Events | None) -> np.ndarray:
-    """The events' times, int64 [num_events].
-
-    Raises:
-        InputError: If there are none.
-    """
-    if events is None or events.timestamp is None:
-        raise InputError("--reference=recency_time needs times; this data set has none.")
-    return events.timestamp
-
-
-def build_reference(name: str, view: Interactions, events: Events | None = None, seed: int = 0) -> Scorer:
-    """The scorer of a reference.
-
-    Args:
-        name: A name in `REFERENCES`.
-        view: The training view to count in.
-        events: The data set's events, for recency_time.
-        seed: Seed of random.
-
-    Raises:
-        InputError: If the name is unknown, or the reference needs times and there are none.
-    """
-    if name not in REFERENCES:
-        raise InputError(f"A reference should be one of {', '.join(REFERENCES)}. Received: {name!r}.")
-    return REFERENCES[name](view, events, seed)
-
-
-def available_references(events: Events | None) -> list[str]:
-    """Names of the references that a data set allows: recency_time needs times."""
-    timed = events is not None and events.timestamp is not None
-    return [name for name in REFERENCES if timed or name != "recency_time"]

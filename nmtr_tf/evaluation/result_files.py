@@ -1,0 +1,121 @@
+"""The files of an evaluation, read and checked: metrics_<split>.json and ranks_<split>.parquet."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.metrics import METRICS, metric_values
+from nmtr_tf.files import read_json
+
+SCHEMA = 2
+"""Of the metrics file; one without a number is of the version before, which had the same entries."""
+
+TEXTS = ("split", "protocol", "mask", "dataset_fingerprint")
+"""Entries of the metrics file that there have to be."""
+
+COLUMNS = {"user": "iuU", "item": "iuU", "rank": "iuf", "num_candidates": "iu"}
+"""Columns of the table of ranks, and the kinds of their NumPy types."""
+
+_METRIC = re.compile(r"\w+@[1-9]\d*")
+
+
+def metrics_path(directory: str | Path, split: str) -> Path:
+    """The file of the metrics of a split."""
+    return Path(directory) / f"metrics_{split}.json"
+
+
+def ranks_path(directory: str | Path, split: str) -> Path:
+    """The file of the ranks of a split."""
+    return Path(directory) / f"ranks_{split}.parquet"
+
+
+def read_entries(path: Path, split: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """The entries of a metrics file, and the metrics among them.
+
+    Raises:
+        InputError: If it is no such file, or one of another split or version.
+    """
+    entries = read_json(path)
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: expected a JSON object.")
+    if entries.get("schema", SCHEMA) != SCHEMA:
+        raise InputError(f"{path}: written by another version of nmtr_tf; evaluate the run again.")
+    for name in TEXTS:
+        if not isinstance(entries.get(name), str):
+            raise InputError(f"{path}: expected the entry {name!r}, a text.")
+    if entries["split"] != split:
+        raise InputError(f"{path}: expected the split {split!r}. Found: {entries['split']!r}.")
+    metrics = {name: value for name, value in entries.items() if _METRIC.fullmatch(name)}
+    if not metrics:
+        raise InputError(f"{path}: expected metrics such as HR@50.")
+    groups = entries.get("groups", {})
+    if not isinstance(groups, dict) or not all(isinstance(row, dict) for row in groups.values()):
+        raise InputError(f"{path}: expected groups with metrics each as the entry 'groups'.")
+    for row in (metrics, *groups.values()):
+        for name in metrics if row is metrics else ("num_pairs", *metrics):
+            if not isinstance(row.get(name), int | float):
+                raise InputError(f"{path}: {name} is {row.get(name)!r}; expected a number.")
+    return entries, metrics
+
+
+def read_ranks(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The columns of the table of ranks, sorted by user: users, items, ranks and num_candidates.
+
+    Raises:
+        InputError: If it is no such table, or a user stands there twice.
+    """
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: expected a whole Parquet file: {error}") from None
+    columns = {}
+    for name, kinds in COLUMNS.items():
+        if name not in table.column_names:
+            raise InputError(f"{path}: expected a column {name!r}. Found: {', '.join(table.column_names)}.")
+        columns[name] = plain_ids(table[name].to_numpy())
+        if table[name].null_count or columns[name].dtype.kind not in kinds:
+            raise InputError(f"{path}: column {name!r} has values that are empty or of the wrong type.")
+    order = np.argsort(columns["user"], kind="stable")
+    users, items, ranks, num_candidates = (values[order] for values in columns.values())
+    if not len(users):
+        raise InputError(f"{path}: expected at least one user. Found: none.")
+    if (twice := users[1:] == users[:-1]).any():
+        raise InputError(f"{path}: expected a row for each user. Found twice: {users[1:][twice][0]}.")
+    if not ((ranks >= 0) & (ranks < num_candidates)).all():
+        raise InputError(f"{path}: expected ranks from 0 to the number of candidates - 1.")
+    return users, items, ranks, num_candidates
+
+
+def plain_ids(ids: np.ndarray) -> np.ndarray:
+    """Ids as they come back from a file: objects become str."""
+    return ids.astype(str) if ids.dtype == object else ids
+
+
+def check_ranks(ranks: np.ndarray, path: Path, metrics: Mapping[str, float], metrics_name: str) -> None:
+    """Checks that ranks give the metrics that were written beside them, as far as those are known here.
+
+    Args:
+        ranks: float64 [n].
+        path: Where they were read.
+        metrics: "HR@50" -> what was written.
+        metrics_name: Name of the file where it was.
+
+    Raises:
+        InputError: If they do not.
+    """
+    for name, written in metrics.items():
+        metric = METRICS.get(name.split("@")[0])
+        if metric is None or metric.is_of_lists:
+            continue
+        value = float(metric_values(ranks, name).mean())
+        if not abs(written - value) <= 1e-6:
+            raise InputError(
+                f"{path}: not the ranks of {metrics_name}: {name} is {value} here, {written} there; evaluate "
+                "the run again."
+            )

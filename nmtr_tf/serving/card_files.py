@@ -1,0 +1,158 @@
+"""The card of an exported model in files: MODEL_CARD.md for people, model.json for programs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from nmtr_tf.files import new_file, write_json
+from nmtr_tf.models.plan import Plan
+from nmtr_tf.serving.model_card import ModelCard
+from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
+
+
+def write_model_card(directory: str | Path, card: ModelCard) -> None:
+    """Writes model.json and MODEL_CARD.md.
+
+    Args:
+        directory: Where the model is.
+        card: What they say.
+    """
+    write_json(Path(directory) / "model.json", card.to_json())
+    with new_file(Path(directory) / "MODEL_CARD.md") as path:
+        path.write_text(card_text(card), encoding="utf-8")
+
+
+def card_text(card: ModelCard) -> str:
+    """MODEL_CARD.md."""
+    parts = (_head, _use, _data, _metrics, _signatures, _settings)
+    return "\n\n".join(part(card) for part in parts) + "\n"
+
+
+def _head(card: ModelCard) -> str:
+    exported = card.exported_with
+    return (
+        f"# {card.plan.name}, version {card.version}\n\n"
+        f"Recommends items for the behavior `{card.view.target_behavior}`{_origin(card.plan)}. Exported "
+        f"{card.created} with nmtr_tf {exported['nmtr_tf']}, TensorFlow {exported['tensorflow']}, Keras "
+        f"{exported['keras']}. `model.json` has the same facts for programs."
+    )
+
+
+def _origin(plan: Plan) -> str:
+    """What the recommendations come from."""
+    if plan.has_cascade:
+        return f" from the cascade {' -> '.join(plan.predicted)} (NMTR, arXiv 1809.08161)"
+    return f" by the method {plan.method.label}, learned from {', '.join(plan.learned_from)}"
+
+
+_LEFT_OUT = {
+    "none": "nothing is left out, bought or not",
+    "target": "items with a `{target}` of the user in training are left out",
+    "all": "items that the user touched by any behavior, held-out pairs included, are left out",
+}
+
+
+def _use(card: ModelCard) -> str:
+    left_out = _LEFT_OUT[card.facts.exclude].format(target=card.view.target_behavior)
+    return f"""## Intended use and limits
+
+- Made to recommend up to {card.k} items to users of the training data, who are known by their ids.
+  Of the catalogue, {left_out}.
+- What users did later is unknown to the model, and so are the held-out test pairs, which the metrics are
+  about: pass what is not to be shown as `exclude_item_ids`. Items that were not in training are never
+  recommended; train again to add them.
+- Users that were not in training get the most popular items, with numbers of training rows as scores.
+- Scores are logits: they order the items of one user. Probabilities of `score` come from training against
+  sampled negatives and are no rates at which users act{_warning(card.plan)}.
+- The model repeats what the log shows, so what was displayed and popular then is favored.
+- The files hold the ids of all users and {_pairs_held(card)}: treat them as personal data."""
+
+
+def _warning(plan: Plan) -> str:
+    """What is to be said where the training was not about probabilities."""
+    objective, loss = objective_name(plan.objective), loss_name(plan.loss)
+    if objective != "sampled":
+        return f"; trained by the {_name(objective)} objective, they may only order, as the logits do"
+    if find_loss(loss).gives_probabilities:
+        return ""
+    return f"; trained by the {_name(loss)} loss, they only order, as the logits do"
+
+
+def _name(part: Any) -> str:
+    return part if isinstance(part, str) else getattr(part, "__name__", str(part))
+
+
+def _pairs_held(card: ModelCard) -> str:
+    return {
+        "none": "vectors learned from what they did",
+        "target": f"what they did as `{card.view.target_behavior}`",
+        "all": "everything that they did",
+    }[card.facts.exclude]
+
+
+def _data(card: ModelCard) -> str:
+    data = card.data
+    table = data.get("table_one") or {"users": data["num_users"], "items": data["num_items"]}
+    rows = ", ".join(f"{name} {count:,}" for name, count in card.training_rows.items())
+    return (
+        f"## Data\n\n{data['name']}, read from `{data.get('source', 'unknown')}`; fingerprint "
+        f"`{data['fingerprint']}`.\n\n{_table(list(table), [list(table.values())])}\n\n"
+        f"Protocol: {card.view.protocol}. Training rows: {rows}. "
+        f"Audit: {card.audit or 'not audited (see the command `audit`).'}"
+    )
+
+
+def _metrics(card: ModelCard) -> str:
+    evaluation = card.facts.evaluation
+    if evaluation is None:
+        return "## Metrics\n\nNot evaluated (see the command `evaluate`)."
+    found = evaluation.table()
+    names = [name for name in found.columns if name != "users"]
+    lines = [
+        [group, f"{int(row['users']):,}", *(_number(row[name]) for name in names)]
+        for group, row in found.iterrows()
+    ]
+    return (
+        f"## Metrics\n\nHeld-out {evaluation.split} items, ranked among the whole catalogue; protocol "
+        f"{evaluation.protocol}, mask {evaluation.mask}.\n\n{_table(['users', 'pairs', *names], lines)}"
+    )
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.4f}"
+
+
+def _signatures(card: ModelCard) -> str:
+    def tensors(specs: Mapping[str, Any]) -> str:
+        return ", ".join(f"`{name}` {spec['dtype']} {_shape(spec['shape'])}" for name, spec in specs.items())
+
+    lines = [
+        [f"`{name}`", tensors(one["inputs"]), tensors(one["outputs"])]
+        for name, one in card.signatures.items()
+    ]
+    return (
+        "## Signatures\n\nIds are text; whole numbers are written as their digits. Lists are filled up with "
+        f'"".\n\n{_table(["signature", "inputs", "outputs"], lines)}'
+    )
+
+
+def _shape(shape: list[int | None]) -> str:
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
+
+
+def _settings(card: ModelCard) -> str:
+    lines = [
+        [f"`{name}`", ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
+        for section in card.facts.config.to_json().values()
+        for name, value in section.items()
+    ]
+    return f"## Settings\n\nBest epoch: {card.facts.best_epoch}.\n\n{_table(['setting', 'value'], lines)}"
+
+
+def _table(columns: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table."""
+    lines = [[f"{x:,}" if isinstance(x, int) else str(x).replace("|", "\\|") for x in row] for row in rows]
+    return tabulate(lines, columns, "github", disable_numparse=True)

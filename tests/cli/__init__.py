@@ -1,0 +1,1 @@
+"""Tests of the commands; a package, for a conftest.py of its own."""

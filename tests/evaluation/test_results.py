@@ -1,0 +1,267 @@
+"""What an evaluation leaves behind, and what is refused when it is read back."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import make_dataset
+
+from nmtr_tf.config import EvaluationConfig
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.events import Events
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.metrics import METRICS, register_metric
+from nmtr_tf.evaluation.ranks import Ranks
+from nmtr_tf.evaluation.results import Evaluation, Fact
+
+DATASET = make_dataset(
+    {"view": [[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 0]], "buy": [[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0]]},
+    test=[(0, 1), (1, 2), (2, 3)],
+)
+CONFIG = EvaluationConfig(ks=(2, 1), metrics=("HR", "coverage"), groups=(2,), mask="none")
+RANKS = Ranks(
+    users=np.array([0, 1, 2], np.int32),
+    items=np.array([1, 2, 3], np.int32),
+    ranks=np.array([0.0, 2.5, 1.0]),
+    num_candidates=np.array([4, 4, 3], np.int32),
+    num_items=4,
+    top_items=np.array([[1, 0], [1, 3], [1, 3]], np.int32),
+)
+ABOUT: dict[str, Fact] = {"method": "nmtr_gmf", "best_epoch": 7, "ease_lambda": 0.5, "validation": None}
+
+
+def evaluation(dataset: Dataset = DATASET, about=ABOUT) -> Evaluation:
+    view = dataset.training_view((), "strict", "none")
+    return Evaluation.of(dataset, view, "test", RANKS, CONFIG, about)
+
+
+@pytest.fixture
+def stored(tmp_path) -> Evaluation:
+    return evaluation().save(tmp_path)
+
+
+def test_metrics_and_groups_by_hand():
+    found = evaluation()
+    assert found.metrics == {"HR@2": 2 / 3, "coverage@2": 3 / 4, "HR@1": 1 / 3, "coverage@1": 1 / 4}
+    # User 0 had viewed the item; user 1 had bought two items, the others one.
+    assert found.groups == {
+        "touched": {"num_pairs": 1, "HR@2": 1.0, "coverage@2": 2 / 4, "HR@1": 1.0, "coverage@1": 1 / 4},
+        "untouched": {"num_pairs": 2, "HR@2": 1 / 2, "coverage@2": 2 / 4, "HR@1": 0.0, "coverage@1": 1 / 4},
+        "<2 buy": {"num_pairs": 2, "HR@2": 1.0, "coverage@2": 3 / 4, "HR@1": 1 / 2, "coverage@1": 1 / 4},
+        ">=2 buy": {"num_pairs": 1, "HR@2": 0.0, "coverage@2": 2 / 4, "HR@1": 0.0, "coverage@1": 1 / 4},
+    }
+    assert (found.split, found.protocol, found.mask) == ("test", "strict", "none")
+    assert found.behaviors == ("view", "buy")
+    assert found.dataset_fingerprint == DATASET.fingerprint
+    assert found.users.tolist() == [100, 101, 102]
+    assert found.items.tolist() == [1, 2, 3]
+    assert (found.method, found.ks, found.user_metrics) == ("nmtr_gmf", [2, 1], ["HR@2", "HR@1"])
+
+
+def test_tables():
+    found = evaluation()
+    table = found.table()
+    assert table.index.tolist() == ["all", "touched", "untouched", "<2 buy", ">=2 buy"]
+    assert table.columns.tolist() == ["users", "HR@2", "coverage@2", "HR@1", "coverage@1"]
+    assert table["users"].tolist() == [3, 1, 2, 2, 1]
+    assert table["users"].dtype == np.int64
+    assert table.loc["untouched", "HR@2"] == 1 / 2
+    expected = pd.DataFrame(
+        {
+            "user": [100, 101, 102],
+            "item": [1, 2, 3],
+            "rank": [0.0, 2.5, 1.0],
+            "num_candidates": np.array([4, 4, 3], np.int32),
+        }
+    )
+    pd.testing.assert_frame_equal(found.ranks_table(), expected)
+
+
+def test_values_of_users_at_any_k():
+    assert evaluation().values("HR@2").tolist() == [1, 0, 1]
+    assert evaluation().values("MRR@3").tolist() == [1, 1 / 3.5, 1 / 2]
+    with pytest.raises(InputError, match="metric of all lists"):
+        evaluation().values("coverage@2")
+
+
+def assert_equal(one: Evaluation, other: Evaluation):
+    for field in dataclasses.fields(Evaluation):
+        ours, theirs = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(ours, np.ndarray):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_array_equal(ours, theirs)
+        elif field.name != "directory":
+            assert ours == theirs
+
+
+def test_it_comes_back_from_its_files(stored, tmp_path):
+    assert stored.directory == tmp_path
+    assert stored.where == str(tmp_path)
+    assert evaluation().where == "nmtr_gmf"
+    back = Evaluation.load(tmp_path, "test")
+    assert back.directory == tmp_path
+    assert_equal(back, stored)
+    assert Evaluation.exists(tmp_path, "test")
+    assert not Evaluation.exists(tmp_path, "validation")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics_test.json", "ranks_test.parquet"]
+
+
+def test_text_ids_come_back(tmp_path):
+    events = DATASET.events
+    renamed = dataclasses.replace(
+        events,
+        users=np.array(["ann", "bob", "çem"], object),
+        items=np.array(["a", "b", "c", "d"], object),
+    )
+    assert isinstance(renamed, Events)
+    found = evaluation(Dataset(renamed, DATASET.split, "released"))
+    found.save(tmp_path)
+    assert_equal(Evaluation.load(tmp_path, "test"), found)
+    assert found.ranks_table()["user"].tolist() == ["ann", "bob", "çem"]
+    assert pd.read_parquet(tmp_path / "ranks_test.parquet")["item"].tolist() == ["b", "c", "d"]
+
+
+def test_the_metrics_file_is_plain_and_has_a_schema(stored, tmp_path):
+    entries = json.loads((tmp_path / "metrics_test.json").read_text())
+    assert list(entries) == [
+        *["schema", "split", "protocol", "mask", "behaviors", "dataset_fingerprint", "num_pairs"],
+        *ABOUT,
+        *stored.metrics,
+        "groups",
+    ]
+    assert (entries["schema"], entries["num_pairs"], entries["best_epoch"]) == (2, 3, 7)
+    table = pq.read_table(tmp_path / "ranks_test.parquet")
+    assert table.schema.names == ["user", "item", "rank", "num_candidates"]
+    assert table.schema.types == [pa.int64(), pa.int64(), pa.float64(), pa.int32()]
+
+
+MISSING = object()
+
+
+def change(directory, **changes):
+    """Changes entries of the metrics file, or takes them out."""
+    path = directory / "metrics_test.json"
+    entries = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({name: value for name, value in entries.items() if value is not MISSING}))
+
+
+def test_files_of_the_version_before_have_no_schema(stored, tmp_path):
+    change(tmp_path, schema=MISSING)
+    assert_equal(Evaluation.load(tmp_path, "test"), stored)
+
+
+def rewrite(directory, **columns):
+    """Replaces columns of the table of ranks; None takes one out."""
+    path = directory / "ranks_test.parquet"
+    table = {**pq.read_table(path).to_pydict(), **columns}
+    pq.write_table(pa.table({name: own for name, own in table.items() if own is not None}), path)
+
+
+def test_rows_may_stand_in_any_order(stored, tmp_path):
+    table = pq.read_table(tmp_path / "ranks_test.parquet")
+    pq.write_table(table.take([2, 0, 1]), tmp_path / "ranks_test.parquet")
+    assert_equal(Evaluation.load(tmp_path, "test"), stored)
+
+
+def test_a_single_user_can_be_read(tmp_path):
+    one = dataclasses.replace(DATASET, split=np.where(DATASET.events.user == 0, DATASET.split, 0))
+    view = one.training_view((), "strict", "none")
+    found = Evaluation.of(one, view, "test", RANKS.of(np.array([0])), CONFIG, ABOUT)
+    found.save(tmp_path)
+    assert_equal(Evaluation.load(tmp_path, "test"), found)
+
+
+def test_a_metric_of_ones_own_needs_no_function_to_be_read_but_to_be_compared(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(METRICS, "_parts", dict(METRICS._parts))
+        register_metric("third", lambda ranks, k: (ranks >= k) / 3)
+        config = EvaluationConfig(ks=(2,), metrics=("third",))
+        view = DATASET.training_view((), "strict", "none")
+        Evaluation.of(DATASET, view, "test", RANKS, config, ABOUT).save(tmp_path)
+        assert Evaluation.load(tmp_path, "test").user_metrics == ["third@2"]
+    back = Evaluation.load(tmp_path, "test")
+    assert back.metrics == {"third@2": pytest.approx(1 / 9)}
+    assert back.table().loc["all", "third@2"] == pytest.approx(1 / 9)
+    with pytest.raises(InputError, match=r"has to be registered first\)\. Received: 'third'"):
+        _ = back.user_metrics
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": 3}, "written by another version of nmtr_tf; evaluate the run again"),
+        ({"split": "validation"}, "expected the split 'test'. Found: 'validation'"),
+        ({"mask": MISSING}, "expected the entry 'mask'"),
+        ({"protocol": 5}, "expected the entry 'protocol', a text"),
+        ({"HR@2": 0.9}, "not the ranks of metrics_test.json: HR@2 is 0.66"),
+        ({"HR@2": "much"}, "HR@2 is 'much'; expected a number"),
+        ({"coverage@1": [1]}, "coverage@1 is [1]; expected a number"),
+        (dict.fromkeys(evaluation().metrics, MISSING), "expected metrics such as HR@50"),
+        ({"groups": [1]}, "expected groups with metrics"),
+        ({"groups": {"touched": 1}}, "expected groups with metrics"),
+        ({"groups": {"touched": {"num_pairs": 1}}}, "HR@2 is None; expected a number"),
+    ],
+)
+def test_unfit_metrics_are_refused(stored, tmp_path, changes, message):
+    change(tmp_path, **changes)
+    with pytest.raises(InputError) as refused:
+        Evaluation.load(tmp_path, "test")
+    assert message in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["not JSON", "[]", ""])
+def test_what_is_no_metrics_file_is_refused(stored, tmp_path, content):
+    (tmp_path / "metrics_test.json").write_text(content)
+    with pytest.raises(InputError, match=r"metrics_test\.json: expected (a )?JSON"):
+        Evaluation.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"user": [100, 100, 101]}, "a row for each user. Found twice: 100"),
+        ({"user": [1.5, 2.0, 3.0]}, "column 'user' has values that are empty or of the wrong type"),
+        ({"item": [1, None, 3]}, "column 'item' has values"),
+        ({"rank": ["a", "b", "c"]}, "column 'rank' has values"),
+        ({"rank": [-1.0, 2.5, 1.0]}, "expected ranks from 0 to the number of candidates - 1"),
+        ({"rank": [0.0, 4.0, 1.0]}, "expected ranks from 0"),
+        ({"rank": [0.0, float("nan"), 1.0]}, "expected ranks from 0"),
+        ({"rank": [2.0, 2.5, 1.0]}, "not the ranks of metrics_test.json: HR@2 is"),
+        ({"num_candidates": None}, "expected a column 'num_candidates'. Found: user, item, rank"),
+    ],
+)
+def test_unfit_ranks_are_refused(stored, tmp_path, columns, message):
+    rewrite(tmp_path, **columns)
+    with pytest.raises(InputError) as refused:
+        Evaluation.load(tmp_path, "test")
+    assert message in str(refused.value)
+    assert str(tmp_path / "ranks_test.parquet") in str(refused.value)
+
+
+def test_an_empty_table_is_refused(stored, tmp_path):
+    table = pq.read_table(tmp_path / "ranks_test.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "ranks_test.parquet")
+    with pytest.raises(InputError, match=r"at least one user\. Found: none"):
+        Evaluation.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize("keep", [0, 3, 300, -1])
+def test_a_truncated_table_is_refused(stored, tmp_path, keep):
+    path = tmp_path / "ranks_test.parquet"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="expected a whole Parquet file"):
+        Evaluation.load(tmp_path, "test")
+
+
+@pytest.mark.parametrize("name", ["metrics_test.json", "ranks_test.parquet"])
+def test_a_missing_file_is_named(stored, tmp_path, name):
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=f"expected {name}, which evaluate writes with `split=test`"):
+        Evaluation.load(tmp_path, "test")
+    with pytest.raises(InputError, match=r"expected metrics_validation\.json, which .* `split=validation`"):
+        Evaluation.load(tmp_path, "validation")

@@ -1,0 +1,247 @@
+"""What each method and its options mean."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+from conftest import BEHAVIORS
+
+from nmtr_tf.config import RunConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.methods import METHODS
+from nmtr_tf.models.plan import Stage, resolve
+from nmtr_tf.models.unit_kinds import UNITS
+
+THIRD = 1 / 3
+CHAIN = ((), (0,), (1,))
+ALONE = ((), (), ())
+
+
+def plan_of(method="nmtr_gmf", behaviors=BEHAVIORS, **options):
+    return resolve(RunConfig().with_options(method=method, **options), behaviors)
+
+
+def expected_plan(unit, predicted=("buy",), parents=((),), shares=True, shares_items=True, **own):
+    """What the paper says of a method; `own` overrides what most of them have in common."""
+    common = {"separates_parts": False, "item_bias": False, "loss": "log", "samples_channels": False}
+    facts = {"predicted": predicted, "parents": parents, "unit_names": (unit,) * len(predicted)}
+    facts |= {"shares_users": shares, "shares_items": shares_items, "channel_weights": ()}
+    return facts | common | own
+
+
+MULTI_CHANNEL = {"loss": "bpr", "samples_channels": True, "channel_weights": (1 / 3, 1 / 2)}
+EXPECTED = {
+    "bpr": expected_plan("mf", loss="bpr"),
+    "gmf": expected_plan("gmf"),
+    "mlp": expected_plan("mlp"),
+    "neumf": expected_plan("neumf", shares=False, shares_items=False, separates_parts=True),
+    "cmf": expected_plan("mf", BEHAVIORS, ALONE, shares_items=False, loss="squared"),
+    "mc_bpr": expected_plan("mf", **MULTI_CHANNEL),
+    "mc_gmf": expected_plan("gmf", **MULTI_CHANNEL),
+    "mc_mlp": expected_plan("mlp", **MULTI_CHANNEL),
+    "mc_neumf": expected_plan("neumf", **MULTI_CHANNEL),
+    "nmtr_gmf": expected_plan("gmf", BEHAVIORS, CHAIN, item_bias=True),
+    "nmtr_mlp": expected_plan("mlp", BEHAVIORS, CHAIN, item_bias=True),
+    "nmtr_neumf": expected_plan("neumf", BEHAVIORS, CHAIN, item_bias=True),
+}
+
+
+def test_every_method_is_expected():
+    assert set(EXPECTED) == set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_as_it_is(method):
+    plan, expected = plan_of(method, num_epochs=7), EXPECTED[method]
+    assert {name: getattr(plan, name) for name in expected} == expected
+    assert (plan.name, plan.method, plan.behaviors) == (method, METHODS[method], BEHAVIORS)
+    assert plan.units == tuple(UNITS[name] for name in plan.unit_names)
+    weights = (1 / len(plan.predicted),) * len(plan.predicted)
+    assert plan.stages == (Stage(plan.predicted, weights, 7),)
+    assert plan.stages[0].frozen == ()
+    assert plan.num_epochs == 7
+    assert plan.objective == "sampled"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_follows_from_a_plan(method):
+    plan = plan_of(method, embedding_dim=10, num_layers=2)
+    assert plan.row_size == (20 if method == "neumf" else 10)
+    assert plan.tower_widths == (10, 5)
+    assert plan.has_tower == method.endswith(("mlp", "neumf"))
+    assert plan.has_cascade == method.startswith("nmtr_")
+    everything = method.startswith(("nmtr_", "mc_", "cmf"))
+    assert plan.learned_from == (BEHAVIORS if everything else ("buy",))
+
+
+def test_with_one_behavior_nothing_is_before_the_target():
+    plan = plan_of("nmtr_mlp", ("buy",))
+    assert (plan.predicted, plan.parents, plan.has_cascade) == (("buy",), ((),), False)
+    assert plan.stages[0].weights == (1.0,)
+
+
+def test_options_come_before_the_methods_own():
+    options = {"embedding_stddev": 0.1, "dropout": 0.2, "item_bias": False, "loss": "bpr"}
+    plan = plan_of(units=("gmf", "mlp", "neumf"), share_embeddings=False, **options)
+    assert plan.unit_names == ("gmf", "mlp", "neumf")
+    assert (plan.shares_users, plan.shares_items, plan.separates_parts) == (False, False, False)
+    assert {name: getattr(plan, name) for name in options} == options
+
+
+@pytest.mark.parametrize("given", [None, True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_item_bias_is_the_methods_own_unless_given(method, given):
+    assert plan_of(method, item_bias=given).item_bias == (
+        METHODS[method].item_bias if given is None else given
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_loss_is_the_methods_own_unless_given(method):
+    assert plan_of(method).loss == EXPECTED[method]["loss"]
+    assert plan_of(method, loss="squared").loss == "squared"
+
+
+@pytest.mark.parametrize(
+    ("method", "share", "users", "items", "parts"),
+    [
+        ("neumf", True, True, True, False),
+        ("neumf", False, False, False, True),
+        ("mc_neumf", False, False, False, True),
+        ("gmf", False, False, False, False),  # it has one part
+        ("nmtr_neumf", False, False, False, False),  # a table for each behavior instead
+        ("cmf", True, True, False, False),  # shared are the users alone
+        ("cmf", False, False, False, False),
+    ],
+)
+def test_what_share_embeddings_means(method, share, users, items, parts):
+    plan = plan_of(method, share_embeddings=share)
+    assert (plan.shares_users, plan.shares_items, plan.separates_parts) == (users, items, parts)
+
+
+def test_sequential_training_is_a_stage_a_behavior():
+    assert plan_of("nmtr_mlp", num_epochs=7, train_mode="sequential").stages == (
+        Stage(("view",), (1.0,), 7, ("cart", "buy")),
+        Stage(("cart",), (1.0,), 7, ("view", "buy")),
+        Stage(("buy",), (1.0,), 7, ("view", "cart")),
+    )
+    plan = plan_of("nmtr_mlp", train_mode="sequential", stage_epochs=(3, 1, 2), loss="bpr")
+    assert [stage.num_epochs for stage in plan.stages] == [3, 1, 2]
+    assert (plan.num_epochs, plan.loss) == (6, "bpr")
+
+
+def weights_of(method, weights, behaviors=BEHAVIORS):
+    (stage,) = plan_of(method, behaviors, loss_weights=weights).stages
+    return stage.weights
+
+
+def test_loss_weights():
+    assert weights_of("nmtr_gmf", (), ("a", "b", "c", "d")) == (0.25,) * 4
+    assert weights_of("nmtr_gmf", (0.0, 0.25, 0.75)) == (0.0, 0.25, 0.75)
+    assert weights_of("bpr", ()) == (1.0,)
+    assert weights_of("cmf", (0.2, 0.0, 1.0)) == (0.2, 0.0, 1.0)
+    assert weights_of("cmf", ()) == (THIRD,) * 3
+
+
+def test_whole_numbers_are_numbers():
+    assert weights_of("nmtr_gmf", [1, 0, 0]) == (1.0, 0.0, 0.0)
+    weights = plan_of("mc_bpr", channel_weights=(1, 1)).channel_weights
+    assert weights == (1.0, 1.0)
+    assert {type(weight) for weight in weights} == {float}
+
+
+@pytest.mark.parametrize(
+    ("method", "weights", "message"),
+    [
+        (
+            "nmtr_gmf",
+            (0.5, 0.6, 0.1),
+            r"at least 0 each and sum to 1 .* Received: \(0.5, 0.6, 0.1\)",
+        ),
+        ("nmtr_gmf", (-0.5, 1.0, 0.5), "at least 0 each and sum to 1 for `method=nmtr_gmf`"),
+        ("nmtr_gmf", (0.5, 0.5), r"one weight for each of the 3 behaviors \(view, cart, buy\)\. Received: 2"),
+        ("bpr", (0.5, 0.5), r"one weight for each of the 1 behaviors \(buy\)\. Received: 2"),
+        ("cmf", (0.0, 0.0, 0.0), r"in \[0, 1\] each and not all 0 for `method=cmf`"),
+        ("cmf", (0.5, 1.2, 0.0), r"in \[0, 1\] each"),
+        ("cmf", (0.5, -0.2, 0.0), r"in \[0, 1\] each"),
+    ],
+)
+def test_loss_weights_that_do_not_fit(method, weights, message):
+    with pytest.raises(InputError, match=f"^`loss_weights` should .*{message}") as caught:
+        weights_of(method, weights)
+    assert caught.value.option == "loss_weights"
+
+
+def test_channel_weights_fall_with_the_distance_from_the_target():
+    assert plan_of("mc_bpr").channel_weights == (1 / 3, 1 / 2)
+    assert plan_of("mc_bpr", channel_weights=(2.0, 0.0)).channel_weights == (2.0, 0.0)
+    assert plan_of("nmtr_gmf", channel_weights=(2.0,)).channel_weights == ()  # it has no channels
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "behaviors", "message"),
+    [
+        ("svd", {}, BEHAVIORS, r"^`method` should be one of bpr, .*, nmtr_neumf\. Received: 'svd'\.$"),
+        ("mc_gmf", {}, ("buy",), r"^`method=mc_gmf` .* at least two behaviors\. Received: buy\.$"),
+        (
+            "mc_bpr",
+            {"channel_weights": (1.0,)},
+            BEHAVIORS,
+            r"^`channel_weights` .* for each of the 2 auxiliary behaviors \(view, cart\)\. Received: 1\.$",
+        ),
+        (
+            "gmf",
+            {"train_mode": "sequential"},
+            BEHAVIORS,
+            r"^`train_mode=sequential` .* `method=gmf` for buy\.$",
+        ),
+        ("cmf", {"train_mode": "sequential"}, BEHAVIORS, "^`train_mode=sequential` .* `method=cmf`"),
+        ("nmtr_gmf", {"train_mode": "sequential"}, ("buy",), "at least two behaviors. Received: .* for buy"),
+        (
+            "nmtr_gmf",
+            {"train_mode": "sequential", "stage_epochs": (3, 4)},
+            BEHAVIORS,
+            r"^`stage_epochs` should hold one number for each of the 3 behaviors \(view, .* Received: 2\.$",
+        ),
+        (
+            "nmtr_gmf",
+            {"units": ("gmf", "mlp")},
+            BEHAVIORS,
+            r"^`units` should name one unit for each of the 3 behaviors .* Received: gmf,mlp\.$",
+        ),
+        ("gmf", {"units": ("mlp", "gmf", "gmf")}, BEHAVIORS, "^`units` .* each of the 1 behaviors"),
+        (
+            "gmf",
+            {"units": ("lstm",)},
+            BEHAVIORS,
+            r"^`units` should name a known interaction unit: mf, gmf, mlp, neumf.* Received: 'lstm'\.$",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_method_is_named(method, options, behaviors, message):
+    with pytest.raises(InputError, match=message) as caught:
+        plan_of(method, behaviors, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_units_are_checked_for_the_predicted_behaviors():
+    assert plan_of("gmf", units=("mlp",)).unit_names == ("mlp",)
+
+
+def test_a_plan_is_frozen():
+    plan = plan_of()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.loss = "bpr"  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.stages[0].num_epochs = 1  # type: ignore[misc]
+
+
+def test_a_plan_needs_no_tensorflow():
+    code = (
+        "import sys; from nmtr_tf.config import RunConfig; from nmtr_tf.models.plan import resolve\n"
+        "for method in ('cmf', 'mc_mlp', 'nmtr_neumf'):\n"
+        "    resolve(RunConfig().with_options(method=method), ('view', 'buy'))\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,46 @@
+"""Variants: which there are, and what their cells are called."""
+
+import pytest
+
+from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
+
+SHOP = ("view", "cart", "buy")
+
+
+@pytest.mark.parametrize(
+    ("variant", "name"),
+    [
+        (Variant("nmtr_gmf"), "nmtr_gmf"),
+        (Variant("nmtr_gmf", behaviors=SHOP), "nmtr_gmf"),
+        (Variant("nmtr_gmf", behaviors=("cart", "buy")), "nmtr_gmf-cart-buy"),
+        (Variant("nmtr_gmf", ("cart", "buy"), (("cart", 0.5),)), "nmtr_gmf-cart_0.5-buy"),
+        (Variant("nmtr_gmf", keep=(("cart", 0.25),)), "nmtr_gmf-view-cart_0.25-buy"),
+        (Variant("nmtr_mlp", train_mode="sequential"), "nmtr_mlp-sequential"),
+        (Variant("nmtr_mlp", share_embeddings=False, seed=3), "nmtr_mlp-separate-seed_3"),
+        (Variant("neumf", share_embeddings=True), "neumf-shared"),
+        (Variant("nmtr_mlp", loss_weights=(0, 1 / 3, 2 / 3)), "nmtr_mlp-lambda_0_0.3333_0.6667"),
+    ],
+)
+def test_names(variant, name):
+    assert variant.name(SHOP) == name
+
+
+def test_subsets_of_table_four():
+    names = [variant.name(SHOP) for variant in data_subsets(Variant("m"), SHOP)]
+    assert names == ["m-cart-buy", "m-view-buy", "m-cart_0.5-buy", "m-view_0.5-buy"]
+    # With one auxiliary behavior the whole of it is the ordinary run.
+    assert [one.name(("view", "buy")) for one in data_subsets(Variant("m"), ("view", "buy"))] == [
+        "m",
+        "m-view_0.5-buy",
+    ]
+    asked = Variant("m", keep=(("view", 0.1),))
+    assert data_subsets(asked, SHOP) == [asked]
+
+
+def test_kinds_of_table_five():
+    names = {kind: one.name(SHOP) for kind, one in training_kinds(Variant("m", seed=1)).items()}
+    assert names == {
+        "multitask": "m-seed_1",
+        "sequential": "m-sequential-seed_1",
+        "separate": "m-separate-seed_1",
+    }

@@ -1,0 +1,35 @@
+"""Tables for the terminal, to the letter."""
+
+import numpy as np
+import pandas as pd
+
+from nmtr_tf.reporting.tables import format_table, metrics_table
+
+
+def test_table_by_hand():
+    text = format_table("Title", ["name", "rows", "HR"], [["shop", 12345, 0.25], ["log", 7, 1.0]])
+    assert text.splitlines() == [
+        "Title",
+        "name      rows      HR",
+        "------  ------  ------",
+        "shop    12,345  0.2500",
+        "log          7  1.0000",
+    ]
+
+
+def test_metrics_table_has_a_row_each():
+    table = pd.DataFrame(
+        {"users": np.array([1234, 7]), "HR@5": [0.5, 0.25], "coverage@5": [1.0, 0.125]},
+        index=["all", "touched"],
+    )
+    assert metrics_table("test", table).splitlines() == [
+        "test",
+        "           users    HR@5    coverage@5",
+        "-------  -------  ------  ------------",
+        "all        1,234  0.5000        1.0000",
+        "touched        7  0.2500        0.1250",
+    ]
+
+
+def test_a_table_without_rows_has_its_head():
+    assert format_table("Nothing", ["a", "b"], []).splitlines()[:2] == ["Nothing", "a    b"]

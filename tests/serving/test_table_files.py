@@ -1,0 +1,49 @@
+"""Tables in files of every format."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.serving.table_files import write_table
+from serving.conftest import ODD_IDS, read
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".CSV"])
+def test_every_format_reads_back(tmp_path, suffix):
+    users = [2**62 + 1, -5, 0, 1, 2, 3]
+    scores = np.array([0.1, -2e-20, 3e7, 1 / 3, -0.7, 12.5], np.float32)
+    table = pa.table({"user": users, "item": ODD_IDS, "score": scores})
+    parts = [table[:4], table[4:4], table[4:]]
+    path = tmp_path / "new" / f"recs{suffix}"
+    assert write_table(path, parts) == 6
+    path = path.rename(path.with_suffix(suffix.lower()))
+    found = read(path)
+    assert found["user"].tolist() == users
+    assert found["item"].tolist() == ODD_IDS
+    np.testing.assert_array_equal(found["score"].to_numpy().astype(np.float32), scores)
+    if path.suffix == ".csv":
+        assert path.read_text("utf-8").startswith("user,item,score\n")
+        rows = list(csv.reader(path.read_text("utf-8").split("\n")))
+        assert rows[:2] == [["user", "item", "score"], [str(users[0]), ODD_IDS[0], "0.1"]]
+    if suffix == ".jsonl":
+        lines = [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
+        assert [(line["user"], line["item"]) for line in lines] == list(zip(users, ODD_IDS, strict=True))
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("nmtr_tf.serving.table_files._ROWS_AT_ONCE", 1)
+    (tmp_path / "recs.csv").write_text("before")
+
+    def parts():
+        yield pa.table({"user": [1]})
+        raise InputError("no more")
+
+    for suffix in (".csv", ".parquet", ".jsonl"):
+        with pytest.raises(InputError, match="no more"):
+            write_table(tmp_path / f"recs{suffix}", parts())
+    assert [path.name for path in tmp_path.iterdir()] == ["recs.csv"]
+    assert (tmp_path / "recs.csv").read_text() == "before"
