@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 NMTR := $(VENV)/bin/nmtr
 SOURCES := nmtr_tf experiments tests setup.py
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-slow lint format clean
 
 $(VENV)/installed: setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -26,7 +26,10 @@ demo: $(VENV)/installed
 	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null
 
 test: $(VENV)/installed
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m "not slow" --numprocesses=2 --dist=worksteal
+
+test-slow: $(VENV)/installed
+	$(RUN) -m pytest -m slow -rs
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check $(SOURCES)

@@ -20,7 +20,11 @@ setup(
     # benchmarks, for the repository: nobody wants a top-level package of that name among his own.
     packages=[*find_packages(include=["nmtr_tf", "nmtr_tf.*"]), "nmtr_tf.flags"],
     package_dir={"nmtr_tf.flags": "flags"},  # --method_settings finds them there
-    package_data={"nmtr_tf": ["py.typed"], "nmtr_tf.flags": ["*.flags", "*/*.flags"]},
+    package_data={
+        "nmtr_tf": ["py.typed"],
+        "nmtr_tf.reporting": ["templates/*"],
+        "nmtr_tf.flags": ["*.flags", "*/*.flags"],
+    },
     entry_points={"console_scripts": ["nmtr = nmtr_tf.cli.main:main"]},
     install_requires=[
         "tensorflow>=2.18",
@@ -29,6 +33,7 @@ setup(
         "pandas>=2.2.2",
         "absl-py>=2.1",
         "duckdb>=1.3",
+        "jinja2>=3.1",
         "matplotlib>=3.8",
         "pyarrow>=16.1",
         "scipy>=1.12",
@@ -41,6 +46,6 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         # RecBole needs a version of ray that stops at Python 3.11; without it its benchmark is skipped.
         "peers": ["implicit>=0.7", 'recbole>=1.2.1; python_version < "3.12"'],
-        "dev": ["pytest>=8", "ruff>=0.6", "mypy>=1.11"],
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6", "mypy>=1.11"],
     },
 )

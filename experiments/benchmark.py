@@ -32,7 +32,7 @@ from nmtr_tf.cli.flags import new_flags, run, whole_numbers
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file, write_json
 from nmtr_tf.machine import hardware, peak_kib
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.reporting.tables import format_table
 
 PARTS = ("training", "ranking", "sampler", "startup", "memory", "scale", "serving", "other_packages")

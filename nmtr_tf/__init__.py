@@ -24,15 +24,46 @@ if TYPE_CHECKING:
     from nmtr_tf.data.synthetic import synthetic_shop
     from nmtr_tf.evaluation.baselines import evaluate_baseline, register_baseline
     from nmtr_tf.evaluation.metrics import register_metric
-    from nmtr_tf.models.unit_kinds import register_unit
+    from nmtr_tf.methods.unit_kinds import register_unit
     from nmtr_tf.models.units import Unit
     from nmtr_tf.runs.comparison import Comparison, compare
     from nmtr_tf.runs.fitting import fit
     from nmtr_tf.runs.run import Run
     from nmtr_tf.training.objectives import Objective, register_loss, register_objective
     from nmtr_tf.training.optimizers import register_optimizer
+    from nmtr_tf.tuning.search import tune
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "DataConfig",
+    "Dataset",
+    "EvaluationConfig",
+    "Events",
+    "Format",
+    "InputError",
+    "ModelConfig",
+    "Objective",
+    "Run",
+    "RunConfig",
+    "TrainingConfig",
+    "Unit",
+    "compare",
+    "evaluate_baseline",
+    "fit",
+    "prepare",
+    "read_log",
+    "register_baseline",
+    "register_format",
+    "register_loss",
+    "register_metric",
+    "register_objective",
+    "register_optimizer",
+    "register_unit",
+    "synthetic_shop",
+    "tune",
+]
 
 _PLACES = {
     "Comparison": "nmtr_tf.runs.comparison",
@@ -58,11 +89,11 @@ _PLACES = {
     "register_metric": "nmtr_tf.evaluation.metrics",
     "register_objective": "nmtr_tf.training.objectives",
     "register_optimizer": "nmtr_tf.training.optimizers",
-    "register_unit": "nmtr_tf.models.unit_kinds",
+    "register_unit": "nmtr_tf.methods.unit_kinds",
     "synthetic_shop": "nmtr_tf.data.synthetic",
+    "tune": "nmtr_tf.tuning.search",
 }
 
-__all__ = ["InputError", *_PLACES]  # noqa: PLE0604 (the names are those of the table)
 __getattr__ = lazy_names(__name__, _PLACES)
 
 

@@ -26,7 +26,7 @@ def check_types(config: Any) -> None:
         if typing.get_origin(kind) is tuple:
             is_list = isinstance(value, list | tuple)
             items = [_typed(item, typing.get_args(kind)[0]) for item in value] if is_list else [_WRONG]
-            typed: Any = _WRONG if _WRONG in items else tuple(items)
+            typed: Any = _WRONG if any(item is _WRONG for item in items) else tuple(items)
         else:
             typed = _typed(value, kind)
         if typed is _WRONG:
@@ -43,6 +43,7 @@ _EXPECTED = {
     float: "numbers",
     bool: "true or false",
     bool | None: "true, false or null",
+    Any: "names",
 }
 
 
@@ -59,6 +60,39 @@ def _typed(value: Any, kind: Any) -> Any:
     if kind is float:
         return float(value) if isinstance(value, numbers.Real) else _WRONG
     return value if isinstance(value, kind) else _WRONG
+
+
+def check_names(config_class: type, section: str, values: Any) -> None:
+    """Checks that stored values are those of a config dataclass; some may be missing.
+
+    Args:
+        config_class: The dataclass.
+        section: What it is called, for the message.
+        values: What was stored.
+
+    Raises:
+        InputError: If there is a name that the dataclass does not have.
+    """
+    known = {field.name for field in dataclasses.fields(config_class)}
+    if not isinstance(values, dict):
+        raise InputError(f"Section {section!r} of the config should hold names and values.")
+    if unknown := set(values) - known:
+        raise InputError(f"Unknown keys {sorted(unknown)} in section {section!r} of the config.")
+
+
+def check_plain(config: Any) -> None:
+    """Checks that a config dataclass can be written to a file.
+
+    Raises:
+        InputError: If an option holds a part of the user's own that has no registered name.
+    """
+    for name, value in vars(config).items():
+        for one in value if isinstance(value, tuple) else (value,):
+            if not isinstance(one, str | int | float | None):
+                raise InputError(
+                    f"`{name}` holds {getattr(one, '__name__', one)!s}, which has no registered name, so "
+                    "that the run cannot be saved; give it one with a register_... function."
+                )
 
 
 def check_choices(config: Any) -> None:

@@ -10,10 +10,9 @@ import pytest
 from nmtr_tf.cli.run_settings import read_flagfile
 from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import METHODS, has_item_bias, predicted_behaviors, shares_embeddings
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
-from nmtr_tf.training.settings import behavior_weights
-from nmtr_tf.training.stages import make_stages
 
 ROOT = Path(__file__).parent.parent
 SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
@@ -21,10 +20,10 @@ SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
 
 def test_json_round_trip():
     config = RunConfig(
-        DataConfig("out/shop", ("view", "buy"), "strict", "none"),
+        DataConfig("out/shop", ("view", "buy"), "strict", "none", ("view:0.5",)),
         ModelConfig("nmtr_gmf", ("gmf", "mlp"), 32, 2, 64, 0.1, False, 0.02, True),
         TrainingConfig(loss_weights=(0.25, 0.75), monitor="HR@7"),
-        EvaluationConfig((7,), "none", (3, 5), 1),
+        EvaluationConfig((7,), ("HR", "MRR"), "none", (3, 5), 1),
     )
     assert RunConfig.from_json(config.to_json()) == config
 
@@ -40,7 +39,7 @@ def test_json_round_trip():
         (ModelConfig, "tower_width", -1, "at least 0"),
         (ModelConfig, "dropout", 1.0, r"in \[0, 1\)"),
         (ModelConfig, "embedding_stddev", 0.0, "positive"),
-        (ModelConfig, "units", ("gmf", "lstm"), "names among mf, gmf, mlp, neumf"),
+        (ModelConfig, "units", "gmf", "a list"),
         (TrainingConfig, "num_epochs", 0, "at least 1"),
         (TrainingConfig, "batch_size", 0, "at least 1"),
         (TrainingConfig, "num_negatives", 0, "at least 1"),
@@ -48,7 +47,14 @@ def test_json_round_trip():
         (TrainingConfig, "learning_rate", 0.0, "positive"),
         (TrainingConfig, "initial_accumulator", 0.0, "positive"),
         (TrainingConfig, "seed", 2**31, "below"),
-        (TrainingConfig, "loss", "hinge", "one of '', 'log', 'bpr', 'squared'"),
+        (TrainingConfig, "num_epochs", "six", "whole numbers"),
+        (TrainingConfig, "num_epochs", 2.5, "whole numbers"),
+        (TrainingConfig, "num_epochs", True, "whole numbers"),
+        (TrainingConfig, "learning_rate", "fast", "numbers"),
+        (TrainingConfig, "loss_weights", (0.5, "much"), "a list of numbers"),
+        (TrainingConfig, "monitor", 3, "text"),
+        (ModelConfig, "item_bias", 1, "true, false or null"),
+        (DataConfig, "behaviors", "view,buy", "a list of text"),
         (TrainingConfig, "beta", 1.5, r"in \[0, 1\]"),
         (TrainingConfig, "beta", -0.1, r"in \[0, 1\]"),
         (TrainingConfig, "channel_weights", (0.0, 0.0), "not all 0"),
@@ -58,6 +64,8 @@ def test_json_round_trip():
         (TrainingConfig, "loss_reduction", "max", "one of 'sum', 'mean'"),
         (EvaluationConfig, "ks", (), "positive numbers"),
         (EvaluationConfig, "ks", (0,), "positive numbers"),
+        (EvaluationConfig, "metrics", (), "different names"),
+        (EvaluationConfig, "metrics", ("HR", "HR"), "different names"),
         (EvaluationConfig, "mask", "some", "one of 'none', 'target', 'all'"),
         (EvaluationConfig, "groups", (5, 5), "ascending"),
         (EvaluationConfig, "groups", (0, 5), "ascending"),
@@ -65,8 +73,18 @@ def test_json_round_trip():
     ],
 )
 def test_bad_values_are_named(section, field, value, expected):
-    with pytest.raises(InputError, match=f"--{field} should be .*{expected}.* Received: "):
+    with pytest.raises(InputError, match=f"`{field}` should be .*{expected}.* Received: ") as caught:
         section(**{field: value})
+    assert caught.value.option == field
+    assert str(caught.value.as_flags([field])).startswith(f"--{field} should be ")
+
+
+def test_whole_numbers_are_numbers_and_lists_are_tuples():
+    training = TrainingConfig(learning_rate=1, channel_weights=[1, 1], loss_weights=(1, 0), stage_epochs=[])  # type: ignore[arg-type]
+    assert training.learning_rate == 1.0
+    assert [type(weight) for weight in (training.learning_rate, *training.channel_weights)] == [float] * 3
+    assert training.loss_weights == (1.0, 0.0)
+    assert training.stage_epochs == ()
 
 
 def test_tower_widths_halve():
@@ -75,7 +93,7 @@ def test_tower_widths_halve():
 
 
 def test_a_tower_that_reaches_width_zero():
-    with pytest.raises(InputError, match=r"--num_layers=5 with a first layer of width 8 .* at least 16"):
+    with pytest.raises(InputError, match=r"`num_layers=5` with a first layer of width 8 .* at least 16"):
         ModelConfig(embedding_dim=8, num_layers=5)
 
 
@@ -83,13 +101,33 @@ def test_a_tower_that_reaches_width_zero():
 def test_a_stored_config_of_earlier_versions(share):
     stored = {"model": {"method": "nmtr_gmf", "share_embeddings": share}}
     config = RunConfig.from_json(stored)
-    assert shares_embeddings(config.model) == share
-    assert has_item_bias(config.model)
+    plan = resolve(config, ("view", "buy"))
+    assert plan.shares_users == share
+    assert plan.item_bias
 
 
 def test_monitor_has_to_be_computed():
-    with pytest.raises(InputError, match=r"--monitor .*HR@5, NDCG@5.* Received: 'NDCG@100'"):
+    with pytest.raises(InputError, match=r"`monitor` .*HR@5, NDCG@5.* Received: 'NDCG@100'"):
         RunConfig(evaluation=EvaluationConfig(ks=(5,)))
+
+
+def test_options_are_replaced_by_name_in_whichever_section():
+    config = RunConfig().with_options(method="bpr", num_epochs=3, ks=(5,), monitor="HR@5", keep=("view:0.5",))
+    assert config.model.method == "bpr"
+    assert (config.training.num_epochs, config.training.monitor) == (3, "HR@5")
+    assert (config.evaluation.ks, config.data.keep) == ((5,), ("view:0.5",))
+    with pytest.raises(InputError, match="There is no option `epochs`"):
+        RunConfig().with_options(epochs=3)
+
+
+def test_a_part_without_a_name_cannot_be_written():
+    def my_loss(*arguments):
+        raise NotImplementedError
+
+    config = RunConfig().with_options(loss=my_loss)
+    assert config.training.loss is my_loss
+    with pytest.raises(InputError, match="`loss` holds my_loss, which has no registered name"):
+        config.to_json()
 
 
 @pytest.mark.parametrize("stored", [{"modle": {}}, {"model": {"embeding_dim": 3}}])
@@ -100,8 +138,8 @@ def test_unknown_entries_of_a_stored_config(stored):
 
 def test_every_field_is_read_somewhere():
     sources = [*(ROOT / "nmtr_tf").rglob("*.py"), *(ROOT / "experiments").glob("*.py")]
-    text = "\n".join(path.read_text() for path in sources if path.name != "config.py")
-    text += (ROOT / "nmtr_tf" / "config.py").read_text().split("def tower_widths")[1]
+    text = "\n".join(path.read_text() for path in sources if path.name != "sections.py")
+    text += (ROOT / "nmtr_tf" / "sections.py").read_text().split("def tower_widths")[1]
     unread = [
         field.name
         for section in SECTIONS
@@ -123,8 +161,8 @@ def test_there_are_flagfiles():
 
 @pytest.mark.parametrize("path", flagfiles(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_flagfiles_hold_config_fields_with_valid_values(path):
-    from nmtr_tf.cli.flags import section_from_flags
     from nmtr_tf.cli import train
+    from nmtr_tf.cli.flags import section_from_flags
 
     train.FLAGS.unparse_flags()
     for name in train.FLAGS:
@@ -140,7 +178,7 @@ def test_flagfiles_hold_config_fields_with_valid_values(path):
     values = {section: section_from_flags(section, train.FLAGS) for section in SECTIONS}
     config = RunConfig(*values.values())
     behaviors = config.data.behaviors or ("view", "cart", "buy")
-    make_stages(config.model, config.training, predicted_behaviors(config.model, behaviors))
+    resolve(config, behaviors)
     assert path.parent.name == "flags" or config.model.method == path.stem
 
 
@@ -157,7 +195,7 @@ def test_flagfiles_hold_the_settings_that_the_paper_prints(dataset, method):
     assert config.training.optimizer == printed["optimizer"].lower()
     assert config.training.learning_rate == float(printed["learning rate"])
     assert printed["layers"] in ("-", str(config.model.num_layers))
-    weights = behavior_weights(config.model, config.training, behaviors)
+    weights = resolve(config, behaviors).stages[0].weights
     assert weights == pytest.approx(numbers(printed["loss coefficients"]))
     regularization = printed["regularization"].replace("[0.5e-5]", "[0,5e-5]")  # the noted misprint
     assert (config.training.l2_user, config.training.l2_item) == numbers(regularization)

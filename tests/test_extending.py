@@ -13,7 +13,7 @@ from nmtr_tf.data.logs.formats import FORMATS
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.evaluation.metrics import METRICS
-from nmtr_tf.models.unit_kinds import UNITS
+from nmtr_tf.methods.unit_kinds import UNITS
 from nmtr_tf.training.objectives import LOSSES, OBJECTIVES
 from nmtr_tf.training.optimizers import OPTIMIZERS
 

@@ -8,8 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = ("errors", "registry", "options", "lazy", "config", "files", "machine")
-ABOVE = ("data", "models", "evaluation", "training", "reporting", "serving", "runs", "tuning", "paper", "cli")
+BASE = ("errors", "registry", "options", "lazy", "sections", "config", "files", "machine")
+ABOVE = (
+    "data",
+    "models",
+    "methods",
+    "evaluation",
+    "training",
+    "reporting",
+    "serving",
+    "runs",
+    "tuning",
+    "paper",
+    "cli",
+)
 ROOMS = (*BASE, *ABOVE)
 """In order: each imports from itself and from what stands before it alone."""
 FILES = [path.relative_to(ROOT) for path in sorted((ROOT / "nmtr_tf").rglob("*.py"))]

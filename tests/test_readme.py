@@ -29,7 +29,7 @@ def test_the_python_snippet(folder, capsys):
     printed = capsys.readouterr().out
     assert "HR@50" in printed
     assert "Difference from run_py, paired by user" in printed
-    assert set(names["run"].recommend(["ann"], k=2)["user"]) == {"ann"}
+    assert names["run"].recommend(["ann"], k=2)["item"].tolist() == ["jar"]
     assert (folder / "out/models/nmtr_py/1/saved_model.pb").is_file()
 
 
@@ -39,12 +39,15 @@ def test_the_commands_on_your_own_log(folder, capsys):
         program, command, *flags = shlex.split(line)
         assert program == "nmtr"
         if command == "train":
-            flags += ["--num_epochs=1", "--quiet"]
+            flags += ["--quiet"] if flags[0].startswith("--final_of") else ["--num_epochs=1", "--quiet"]
         module = importlib.import_module(f"nmtr_tf.cli.{command}")
         assert module.main([f"nmtr {command}", *flags]) == 0
-    assert "For ann, who did" in capsys.readouterr().out
-    assert (folder / "out/models/nmtr/1/saved_model.pb").is_file()
-    assert (folder / "out/recommendations.csv").read_text().startswith("user")
+    out = capsys.readouterr().out
+    assert "For ann, who did 3 view, 3 buy:\n" in out
+    assert " jar " in out
+    card = (folder / "out/models/nmtr/1/MODEL_CARD.md").read_text()
+    assert "**Of the run `out/run`**" in card
+    assert (folder / "out/recommendations.csv").read_text().count("\n") == 4
 
 
 def test_the_first_screen_names_both_commands():

@@ -3,7 +3,7 @@
 import pytest
 
 from nmtr_tf.cli import prepare
-from nmtr_tf.data import storage
+from nmtr_tf.data.dataset import Dataset
 
 BEIBEI = ["--input=cart:{0}/beibei/cart.txt,buy:{0}/beibei/train.txt", "--heldout={0}/beibei/test.txt"]
 TAOBAO = [
@@ -26,9 +26,9 @@ def test_counts(datasets, tmp_path, flags, users, items, rows):
     assert (
         prepare.main(["prepare", "--source=adjacency", *flags, f"--dataset_dir={tmp_path}/d", "--quiet"]) == 0
     )
-    interactions = storage.load(tmp_path / "d")
-    everything = interactions.training_view(validation="none", protocol="released")
+    dataset = Dataset.load(tmp_path / "d")
+    everything = dataset.training_view(validation="none", protocol="released")
     assert (everything.num_users, everything.num_items) == (users, items)
     assert {name: matrix.nnz for name, matrix in everything.matrices.items()} == rows
     assert len(everything.held_out["test"]) == users
-    assert interactions.protocol == "released"
+    assert dataset.protocol == "released"

@@ -14,7 +14,7 @@ def pairwise_ranks(model: keras.Model, view: TrainingView, pairs: np.ndarray) ->
     """Ranks of held-out items, scored pair by pair and counted by NumPy: what `rank_held_out` gives.
 
     Args:
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         view: Its training purchases are left out of the ranking.
         pairs: int32 [n, 2] of test pairs.
 

@@ -17,7 +17,7 @@ from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import Network
+from nmtr_tf.models.network import Network
 
 _PRODUCT = Target("<=", 2.5)  # times the bare matrix product
 _PAIRWISE = Target(">=", 300)  # times pairwise prediction, for GMF

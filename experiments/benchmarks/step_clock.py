@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from nmtr_tf.config import ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.plan import Stage, resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import Stage, resolve
 from nmtr_tf.training.learners import GradientLearner
 from nmtr_tf.training.optimizers import make_optimizer
 from nmtr_tf.training.sampling import PairSampler

@@ -13,7 +13,7 @@ from experiments.benchmarks.setting import Setting
 from experiments.benchmarks.step_clock import StepClock, make_clock
 from experiments.benchmarks.stock_keras import compile_stock, fit_seconds, stock_instances
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.models.model import Network, network
+from nmtr_tf.models.network import Network, network
 from nmtr_tf.models.units import Unit
 from nmtr_tf.training.sampling import BehaviorBatch
 

@@ -13,6 +13,7 @@ from absl import flags
 
 from nmtr_tf.cli.console import import_tensorflow, say
 from nmtr_tf.cli.flags import new_flags, require, run
+from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
 from nmtr_tf.files import read_json
 from nmtr_tf.reporting.tables import format_table
 
@@ -28,14 +29,8 @@ flags.DEFINE_integer(
     **_at,
     lower_bound=1,
 )
-flags.DEFINE_enum(
-    "exclude",
-    "target",
-    ["none", "target", "all"],
-    "Items that are never recommended to their user: 'target' those bought in training or validation, 'all' "
-    "those touched in the data set by any behavior.",
-    **_at,
-)
+define_left_out(FLAGS)
+define_items(FLAGS, "the model card then has examples with titles")
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 
 
@@ -54,7 +49,14 @@ def _export(values: flags.FlagValues) -> None:
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)
-    directory = trained.export(values.export_dir, values.k, values.exclude)
+    exclude_items = items_of_flag(values, "exclude_items", trained.dataset)
+    directory = trained.export(
+        values.export_dir,
+        values.k,
+        values.exclude,
+        exclude_items=exclude_items or (),
+        items=values.items or None,
+    )
     say(values, _summary(directory, read_json(directory / "model.json")["signatures"]))
 
 

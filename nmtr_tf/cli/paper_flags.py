@@ -16,7 +16,7 @@ from nmtr_tf.cli.run_settings import read_settings
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import METHODS, get_method
+from nmtr_tf.methods.table import METHODS, get_method
 from nmtr_tf.paper.study import Progress, Study
 
 _NUM_EPOCHS = 60  # at most; early stopping ends most cells before

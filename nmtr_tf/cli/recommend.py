@@ -5,19 +5,21 @@ Examples:
     nmtr recommend --workdir=out/demo --all_users --k=20 --output=out/recs.parquet
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from absl import flags
+from scipy import sparse
 
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
-from nmtr_tf.data.view import TrainingView
+from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.serving.table_files import check_table_path
-from nmtr_tf.serving.users import rows_of_user_file, rows_of_users
+from nmtr_tf.serving.users import AskedUsers, asked_users, count_reasons, users_of_file
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -40,12 +42,13 @@ flags.DEFINE_string(
     **_at,
 )
 flags.DEFINE_bool("probabilities", False, "Add the probability of every predicted behavior.", **_at)
-flags.DEFINE_enum(
-    "exclude",
-    "target",
-    ["none", "target", "all"],
-    "Items not to recommend: 'target' those bought in training or validation, 'all' those that the user "
-    "touched in the data set by any behavior.",
+define_left_out(FLAGS)
+define_items(FLAGS, "titles are added to tables and files")
+flags.DEFINE_string(
+    "among",
+    "",
+    "File of the only items that are recommended (those in stock, say), an id a line, UTF-8; ids that the "
+    "data set does not have are passed over.",
     **_at,
 )
 flags.DEFINE_integer(
@@ -76,62 +79,118 @@ def _recommend(values: flags.FlagValues) -> None:
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)
-    user_ids = trained.view.user_ids[_users(values, trained.view)]
+    users = _users(values, trained.dataset)
     if values.output:
-        _write(values, trained, user_ids)
+        _write(values, trained, users)
     else:
-        _show(values, trained, user_ids)
+        _show(values, trained, users)
 
 
-def _users(values: flags.FlagValues, view: TrainingView) -> np.ndarray:
-    """Rows of the users that the flags name, int32 [n], each once."""
+def _users(values: flags.FlagValues, dataset: Dataset) -> AskedUsers:
+    """The users that the flags name."""
     if values.all_users:
-        return rows_of_users(view)
+        return asked_users(dataset)
     if values.users_file:
-        return rows_of_user_file(view, values.users_file)
-    return rows_of_users(view, values.user_ids or view.user_ids[:1])
+        return users_of_file(dataset, values.users_file)
+    return asked_users(dataset, values.user_ids or dataset.user_ids[:1])
 
 
-def _write(values: flags.FlagValues, trained: "Run", user_ids: np.ndarray) -> None:
+def _write(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
     from nmtr_tf.serving.recommendation import write_recommendations
+    from nmtr_tf.serving.request import Request
 
-    with progress_bar(values, len(user_ids), " users", desc="recommending") as bar:
-        num_rows = write_recommendations(
-            values.output,
-            trained.model,
-            trained.dataset,
-            trained.view,
-            user_ids,
-            values.k,
-            values.exclude,
-            values.probabilities,
-            values.memory_mb,
-            bar.update,
+    request = Request(
+        mask=trained.config.evaluation.mask, probabilities=values.probabilities, **_asked(values, trained)
+    )
+    with progress_bar(values, len(users), " users", desc="recommending") as bar:
+        written = write_recommendations(
+            values.output, trained.model, trained.dataset, trained.view, users, request, bar.update
         )
-    say(values, f"{num_rows:,} rows for {len(user_ids):,} users written to {values.output}")
+    text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
+    if unknown := users.why_unknown(trained.dataset):
+        text += f"\n{len(unknown):,} of them get what is popular: {count_reasons(unknown.values())}"
+    if written.num_empty:
+        text += f"\n{written.num_empty:,} of them have no row: nothing is left to recommend to them"
+    say(values, text)
 
 
-def _show(values: flags.FlagValues, trained: "Run", user_ids: np.ndarray) -> None:
+def _asked(values: flags.FlagValues, trained: "Run") -> dict[str, Any]:
+    """What the flags ask for, as `Run.recommend` and `Request` take it."""
+    return {
+        "k": values.k,
+        "exclude": values.exclude,
+        "exclude_items": items_of_flag(values, "exclude_items", trained.dataset) or (),
+        "among": items_of_flag(values, "among", trained.dataset),
+        "items": values.items or None,
+        "memory_mb": values.memory_mb,
+    }
+
+
+def _show(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
     """Prints a table for each user."""
-    view = trained.view
-    table = trained.recommend(user_ids, values.k, values.exclude, True, values.memory_mb)
-    behaviors = trained.plan.predicted if values.probabilities else [view.target_behavior]
-    columns = ["rank", "item", *(f"probability of {name}" for name in behaviors), "shown before"]
-    item_rows = pd.Index(view.item_ids)
-    for user_id, user in zip(user_ids, rows_of_users(view, user_ids), strict=True):
-        history = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in view.matrices.items())
+    table = trained.recommend(users, probabilities=True, **_asked(values, trained))
+    unknown, item_rows = users.why_unknown(trained.dataset), pd.Index(trained.view.item_ids)
+    for user_id, row in zip(users.ids.to_pylist(), users.rows.tolist(), strict=True):
         own = table[table["user"] == user_id]
-        rows = [
-            [
-                line["rank"],
-                str(line["item"]),
-                *(line[f"probability_{name}"] for name in behaviors),
-                _shown(view, user, item_rows.get_loc(line["item"])),
-            ]
-            for line in own.to_dict("records")
+        own = own.assign(row=item_rows.get_indexer(own["item"])).to_dict("records")
+        if row < 0:
+            text = _for_unknown(f"For {user_id} (known: no, {unknown[user_id]})", trained, own)
+        else:
+            text = _for_known(values, trained, user_id, row, own)
+        print(text + "\n")
+
+
+_NOTHING = "nothing is left to recommend."
+
+
+def _for_unknown(who: str, trained: "Run", found: list[dict[str, Any]]) -> str:
+    """What is popular, for a user that the data set does not have."""
+    if not found:
+        return f"{who}: {_NOTHING}"
+    rows = [[line["rank"], str(line["item"]), *_title(line), int(line["score"])] for line in found]
+    columns = ["rank", "item", *_title_column(found), f"{trained.view.target_behavior} rows in training"]
+    return format_table(f"{who}, what is popular:", columns, rows)
+
+
+def _for_known(
+    values: flags.FlagValues, trained: "Run", user_id: Any, user: int, found: list[dict[str, Any]]
+) -> str:
+    """The recommendations to a user, with what the user did before."""
+    history = trained.dataset.whole
+    done = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in history.items())
+    if not found:
+        return f"For {user_id}, who did {done}: {_NOTHING}"
+    behaviors = trained.plan.predicted if values.probabilities else [trained.view.target_behavior]
+    rows = [
+        [
+            line["rank"],
+            str(line["item"]),
+            *_title(line),
+            *(line[f"probability_{name}"] for name in behaviors),
+            _shown(history, user, line["row"]),
         ]
-        print(format_table(f"For {user_id}, who did {history}:", columns, rows) + "\n")
+        for line in found
+    ]
+    columns = [
+        "rank",
+        "item",
+        *_title_column(found),
+        *(f"probability of {name}" for name in behaviors),
+        "shown before",
+    ]
+    return format_table(f"For {user_id}, who did {done}:", columns, rows)
 
 
-def _shown(view: TrainingView, user: int, item: int) -> str:
-    return ", ".join(name for name, matrix in view.matrices.items() if matrix[user, item]) or "-"
+def _title_column(found: list[dict[str, Any]]) -> list[str]:
+    return ["title"] if "title" in found[0] else []
+
+
+def _title(line: dict[str, Any]) -> list[str]:
+    """The title of an item, on one line, where titles are given; "" where it has none."""
+    if "title" not in line:
+        return []
+    return ["" if pd.isna(line["title"]) else " ".join(line["title"].split())]
+
+
+def _shown(history: Mapping[str, sparse.csr_array], user: int, item: int) -> str:
+    return ", ".join(name for name, matrix in history.items() if matrix[user, item]) or "-"

@@ -8,9 +8,11 @@ Examples:
     nmtr train --dataset_dir=out/mine --workdir=out/baseline --method=mc_bpr --beta=0.4
     nmtr train --dataset_dir=out/taobao --workdir=out/nmtr_gmf --method_settings=taobao/nmtr_gmf
     nmtr train --dataset_dir=out/june --workdir=out/run_june --init_from=out/run
+    nmtr train --final_of=out/run --workdir=out/final
     tensorboard --logdir=out
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,10 +34,11 @@ from nmtr_tf.cli.typed import command
 from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.checks import set_up
 from nmtr_tf.runs.directory import RunDirectory
+from nmtr_tf.runs.final import EvaluatedRun
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -56,6 +59,13 @@ flags.DEFINE_string(
     "behaviors: what they have in common keeps its weights, the rest and the optimizer's state start new.",
     flag_values=FLAGS,
 )
+flags.DEFINE_string(
+    "final_of",
+    "",
+    "Directory of an evaluated run whose settings are fitted on everything, to be exported: all rows of its "
+    "data set, held-out ones included, for as many epochs as its best weights took.",
+    flag_values=FLAGS,
+)
 
 
 def main(argv=None) -> int:
@@ -64,6 +74,9 @@ def main(argv=None) -> int:
 
 
 def _train(values: flags.FlagValues) -> None:
+    if values.final_of:
+        _train_final(values)
+        return
     require(values, "dataset_dir", "workdir")
     config = config_from_flags(values)
     workdir, seeds = Path(values.workdir), whole_numbers(values, "seeds")
@@ -83,6 +96,28 @@ def _train(values: flags.FlagValues) -> None:
     say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
 
 
+def _train_final(values: flags.FlagValues) -> None:
+    """Fits the settings of an evaluated run on everything."""
+    own = ["seeds", "method_settings"]
+    own += [field.name for section in SECTIONS for field in dataclasses.fields(section)]
+    if given := [name for name in own if values[name].present and name not in ("dataset_dir", "device")]:
+        raise InputError(
+            f"--{given[0]} goes without --final_of, which takes the settings of the evaluated run."
+        )
+    require(values, "workdir")
+    origin, stored = EvaluatedRun.of(values.final_of), RunDirectory(values.final_of).dataset_dir
+    config = origin.final_config
+    dataset = Dataset.load(values.dataset_dir or (stored if stored.is_dir() else config.data.dataset_dir))
+    origin.check(dataset)
+    workdir = Path(values.workdir)
+    if workdir.resolve() == Path(values.final_of).resolve():
+        raise InputError(f"--final_of={values.final_of} is the run to be written; name another --workdir.")
+    RunDirectory(workdir).check_free(values.overwrite)
+    import_tensorflow()
+    _train_one(values, workdir, dataset.resolved(config.with_options(device=values.device)), dataset)
+    say(values, f"Next:        {command('export')} --workdir={values.workdir} --export_dir=...")
+
+
 def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, dataset: Dataset) -> "Run":
     """Trains one run and says what came out."""
     from nmtr_tf.cli.progress import EpochProgress
@@ -94,13 +129,16 @@ def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, datas
     label = get_method(config.model.method).label
     title = f"{label}, {config.data.protocol or dataset.protocol}, {config.data.dataset_dir}, "
     title += f"seed {config.training.seed}, on {device}"
+    title += f", on everything, as {values.final_of}" if values.final_of else ""
     trained = fit(
         dataset,
-        config,
+        None if values.final_of else config,
         workdir=workdir,
         callbacks=[EpochProgress(values, config, title)],
         init_from=values.init_from or None,
+        final_of=values.final_of or None,
         overwrite=values.overwrite,
+        **({"device": config.training.device} if values.final_of else {}),
     )
     info = trained.info
     if info.init_from:

@@ -10,10 +10,11 @@ import numpy as np
 from scipy import sparse
 
 from nmtr_tf.config import PROTOCOLS, DataConfig, RunConfig
+from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.data.matrices import BehaviorMatrices
 from nmtr_tf.data.pairs import matrix_keys, matrix_of, pair_keys, without
-from nmtr_tf.data.storage import header_of, read_tables, write_tables
+from nmtr_tf.data.storage import header_of, read_dropped, read_tables, write_tables
 from nmtr_tf.data.subsets import keep_share, parse_shares
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
@@ -32,6 +33,7 @@ class Dataset(BehaviorMatrices):
         about: Where the data came from and what preparation did, plain values for dataset.json: source,
             checksums, rows_read, bad_rows, ignored_rows, impossible_times, filters, seed, table_one.
         directory: Where it is stored; None: nowhere.
+        dropped: Users of the log that preparation dropped.
 
     Raises:
         InputError: If split, events and protocol do not fit.
@@ -42,6 +44,7 @@ class Dataset(BehaviorMatrices):
     protocol: str
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     directory: Path | None = None
+    dropped: DroppedUsers = NOBODY
 
     def __post_init__(self):
         if self.protocol not in PROTOCOLS:
@@ -61,7 +64,7 @@ class Dataset(BehaviorMatrices):
         Raises:
             InputError: If it is not a data set directory, is of another schema version, or is damaged.
         """
-        return cls(*read_tables(dataset_dir), Path(dataset_dir))
+        return cls(*read_tables(dataset_dir), Path(dataset_dir), read_dropped(dataset_dir))
 
     def save(self, dataset_dir: str | Path, overwrite: bool = False) -> "Dataset":
         """Writes a data set directory, whole or not at all: see data/README.md for its layout.
@@ -76,7 +79,7 @@ class Dataset(BehaviorMatrices):
         Raises:
             InputError: If something stands there that may not be replaced.
         """
-        write_tables(dataset_dir, self.events, self.split, self.header, overwrite)
+        write_tables(dataset_dir, self.events, self.split, self.header, overwrite, self.dropped)
         return dataclasses.replace(self, directory=Path(dataset_dir))
 
     @property
@@ -97,12 +100,19 @@ class Dataset(BehaviorMatrices):
     @functools.cached_property
     def matrices(self) -> Mapping[str, sparse.csr_array]:  # type: ignore[override]
         """Behavior name -> its training rows, binary CSR [num_users, num_items]."""
+        return self._matrices_of(self.split == SPLITS.index("train"))
+
+    @functools.cached_property
+    def whole(self) -> Mapping[str, sparse.csr_array]:
+        """Behavior name -> all its rows, held-out ones included, binary CSR [num_users, num_items]."""
+        return self._matrices_of(np.ones(len(self.events), bool))
+
+    def _matrices_of(self, chosen: np.ndarray) -> dict[str, sparse.csr_array]:
         events = self.events
         shape = (len(events.users), len(events.items))
         keys = pair_keys(events.user, events.item, shape[1])
-        train = self.split == SPLITS.index("train")
         return {
-            name: matrix_of(keys[train & (events.behavior == code)], shape)
+            name: matrix_of(keys[chosen & (events.behavior == code)], shape)
             for code, name in enumerate(events.behaviors)
         }
 
@@ -149,6 +159,23 @@ class Dataset(BehaviorMatrices):
             data.behaviors, data.protocol, data.validation, data.keep, config.training.seed
         )
 
+    def full_view(self, config: RunConfig) -> TrainingView:
+        """The view of a run that is fitted on everything: all rows, and no held-out pairs.
+
+        Args:
+            config: Its behaviors and their shares are read.
+
+        Raises:
+            InputError: As for `training_view`.
+        """
+        behaviors = self._subset(config.data.behaviors)
+        whole = {name: self.whole[name] for name in behaviors}
+        shares = parse_shares(config.data.keep, behaviors)
+        matrices = keep_share(whole, shares, config.training.seed)
+        nothing = {name: pairs[:0] for name, pairs in self.held_out.items()}
+        protocol = config.data.protocol or self.protocol
+        return TrainingView(self.user_ids, self.item_ids, matrices, nothing, protocol, self.fingerprint)
+
     def training_view(
         self,
         behaviors: Sequence[str] = (),
@@ -172,13 +199,7 @@ class Dataset(BehaviorMatrices):
                 not fit them, or `protocol` or `validation` is unknown.
         """
         DataConfig(protocol=protocol, validation=validation)  # checks them
-        behaviors = tuple(behaviors) or self.behaviors
-        ordered = tuple(name for name in self.behaviors if name in behaviors)
-        if behaviors != ordered or behaviors[-1] != self.target_behavior:
-            raise InputError(
-                f"`behaviors` should be a subset of {','.join(self.behaviors)} in this order, with "
-                f"{self.target_behavior!r} last. Received: {','.join(behaviors)}."
-            )
+        behaviors = self._subset(behaviors)
         shares = parse_shares(keep, behaviors)
         matrices = {name: self.matrices[name] for name in behaviors}
         held_out = dict(self.held_out)
@@ -192,6 +213,17 @@ class Dataset(BehaviorMatrices):
             matrices = {name: without(matrix, pairs) for name, matrix in matrices.items()}
         matrices = keep_share(matrices, shares, seed)
         return TrainingView(self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint)
+
+    def _subset(self, behaviors: Sequence[str]) -> tuple[str, ...]:
+        """The behaviors, or all where none are given."""
+        behaviors = tuple(behaviors) or self.behaviors
+        ordered = tuple(name for name in self.behaviors if name in behaviors)
+        if behaviors != ordered or behaviors[-1] != self.target_behavior:
+            raise InputError(
+                f"`behaviors` should be a subset of {','.join(self.behaviors)} in this order, with "
+                f"{self.target_behavior!r} last. Received: {','.join(behaviors)}."
+            )
+        return behaviors
 
 
 def _with(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
+
 from nmtr_tf.data import sql
+from nmtr_tf.data.dropped import DroppedUsers
 from nmtr_tf.data.events import Events
 from nmtr_tf.errors import InputError
 
@@ -25,6 +28,8 @@ class Rows:
             columns["heldout"] = events.heldout
         connection.register("events", columns)
         self._columns = [column for column in ("time", "heldout") if column in columns]
+        self._users = self._present("events")
+        self._gone: list[tuple[str, np.ndarray]] = []
         self._left = self._counts("events")
 
     def merge_duplicates(self) -> None:
@@ -100,6 +105,24 @@ class Rows:
         removed = {what: self._left[what] - left[what] for what in left}
         self.report.append({"filter": step, **removed})
         self._left = left
+        users = self._present("kept")
+        if len(gone := np.flatnonzero(self._users & ~users)):
+            self._gone.append((step, gone))
+        self._users = users
+
+    @property
+    def dropped(self) -> DroppedUsers:
+        """The users without rows, and the step that took their last."""
+        gone = [rows for _, rows in self._gone]
+        rows = np.concatenate([*gone, np.zeros(0, np.int64)])
+        steps = np.repeat(np.arange(len(gone), dtype=np.int32), list(map(len, gone)))
+        return DroppedUsers(self._events.users[rows], steps, tuple(step for step, _ in self._gone))
+
+    def _present(self, table: str) -> np.ndarray:
+        """Which users have rows in a table, bool."""
+        present = np.zeros(len(self._events.users), bool)
+        present[sql.arrays(self._sql, f'SELECT DISTINCT "user" FROM {table}')["user"]] = True
+        return present
 
     def _counts(self, table: str) -> dict[str, int]:
         query = f'SELECT count(DISTINCT "user"), count(DISTINCT item), count(*) FROM {table}'

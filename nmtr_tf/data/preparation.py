@@ -16,6 +16,7 @@ import numpy as np
 
 from nmtr_tf.data import sql
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.filters import Rows
 from nmtr_tf.data.logs.readers import read_log
@@ -64,11 +65,13 @@ class Prepared:
         events: Distinct events sorted by (user, item, behavior), ids re-numbered without gaps.
         split: int8 [num_events], positions in `SPLITS`.
         filters: What each step removed: {"filter", "users", "items", "rows"} in order.
+        dropped: The users that are gone, and the step that each fell to.
     """
 
     events: Events
     split: np.ndarray
     filters: list[dict[str, Any]]
+    dropped: DroppedUsers = NOBODY
 
     def table_one(self) -> dict[str, int]:
         """The data set's row of Table I: users, items, rows per behavior, target first, held-out included."""
@@ -92,7 +95,7 @@ def prepare_events(
         rows.filter(options.min_behaviors, options.min_target, options.k_core)
         kept = _numbered(connection, rows, events)
         split = leave_one_out(connection, kept, options.seed)
-    return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report)
+    return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report, rows.dropped)
 
 
 def _numbered(connection: sql.Connection, rows: Rows, events: Events) -> Events:
@@ -183,4 +186,4 @@ def prepare(
         "table_one": prepared.table_one(),
     }
     protocol = protocol or ("released" if is_split else "strict")
-    return Dataset(prepared.events, prepared.split, protocol, about)
+    return Dataset(prepared.events, prepared.split, protocol, about, dropped=prepared.dropped)

@@ -9,11 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory, read_json, write_json
 
 SCHEMA_VERSION = 1
+
+_DROPPED = "dropped_users.parquet"
 
 
 def header_of(events: Events, split: np.ndarray, protocol: str) -> dict[str, Any]:
@@ -40,6 +43,7 @@ def write_tables(
     split: np.ndarray,
     header: Mapping[str, Any],
     overwrite: bool = False,
+    dropped: DroppedUsers = NOBODY,
 ) -> None:
     """Writes a data set directory, whole or not at all.
 
@@ -49,6 +53,7 @@ def write_tables(
         split: int8 [num_events], positions in `SPLITS`.
         header: Content of dataset.json: what `header_of` gives, and further entries.
         overwrite: Whether a data set that stands there is replaced.
+        dropped: Users that preparation dropped.
 
     Raises:
         InputError: If something stands there that may not be replaced.
@@ -69,6 +74,8 @@ def write_tables(
         for kind, ids in (("user", events.users), ("item", events.items)):
             columns = {kind: np.arange(len(ids), dtype=np.int32), f"{kind}_id": pa.array(ids)}
             pq.write_table(pa.table(columns), directory / f"{kind}s.parquet")
+        if len(dropped):
+            pq.write_table(dropped.table(), directory / _DROPPED)
         write_json(directory / "dataset.json", header)
 
 
@@ -138,6 +145,19 @@ def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[
         raise InputError(f"{directory}: tables and dataset.json disagree; run prepare again.")
     about = {name: value for name, value in header.items() if name not in own}
     return events, split, header["protocol"], about
+
+
+def read_dropped(dataset_dir: str | Path) -> DroppedUsers:
+    """The users that preparation dropped; nobody in data sets of the version before, which do not know.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    path = Path(dataset_dir) / _DROPPED
+    try:
+        return DroppedUsers.of_table(read_table(path)) if path.is_file() else NOBODY
+    except KeyError as error:
+        raise InputError(f"{path}: damaged, {error.args[0]}; run prepare again.") from None
 
 
 def read_table(path: str | Path) -> pa.Table:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import network
+from nmtr_tf.models.network import network
 
 
 class Scorer:
@@ -42,7 +42,7 @@ class ModelScorer(Scorer):
     """Logits of one behavior of a model, with its weights as they are at each ranking.
 
     Args:
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         behavior: The behavior; None: the target.
     """
 

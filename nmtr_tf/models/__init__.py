@@ -1,9 +1,8 @@
-"""Interaction units, rows, the cascade, the table of methods, and the optimizers that a saved model holds.
+"""Models: rows, interaction units, the cascade, and the optimizers that a saved model holds.
 
-In a process that has imported this package `keras.models.load_model` knows all that a saved model is made of.
-Importing it does not import TensorFlow.
+Importing this package registers all of them with Keras, so that `keras.models.load_model` reads saved models.
 """
 
-from nmtr_tf.models.saved_parts import register_saved_parts
+from nmtr_tf.models import cascade, network, optimizers, rows, units
 
-register_saved_parts()
+__all__ = ["cascade", "network", "optimizers", "rows", "units"]

@@ -105,9 +105,9 @@ class Cascade(keras.layers.Layer):
         logits: list = []
         for r, parents in enumerate(self.parents):
             if len(parents) == 1:  # what is before it stands there already
-                out, rest = logits[parents[0]], (r,)
+                out, rest = logits[parents[0]], [r]
             else:
-                out, rest = 0.0, self.terms(r)
+                out, rest = 0.0, list(self.terms(r))
             for s in rest:
                 out = out + values[s] + biases[s]
             logits.append(out)

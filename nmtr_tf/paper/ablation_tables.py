@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from nmtr_tf.evaluation.metrics import metric_ks, shown_k
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table

@@ -12,7 +12,7 @@ from typing import Any
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import check_metrics
-from nmtr_tf.models.plan import Plan, resolve
+from nmtr_tf.methods.plan import Plan, resolve
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.variants import Variant

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper.packing import History
 from nmtr_tf.paper.styles import STYLES, clean, legend_below, title_above
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nmtr_tf.config import RunConfig
-from nmtr_tf.models.methods import get_method
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.documents import Entry, Table
 

@@ -11,7 +11,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import network
+from nmtr_tf.models.network import network
 
 
 def head_view(dataset: Dataset, view: TrainingView, behavior: str) -> TrainingView:

@@ -8,7 +8,7 @@ import numpy as np
 from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values, shown_k
 from nmtr_tf.evaluation.significance import t_test_p
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.baseline_cells import baseline_variant
 from nmtr_tf.paper.cell_results import CellResult

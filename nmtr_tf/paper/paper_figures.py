@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import shown_k
 from nmtr_tf.files import new_directory, write_json
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.cells import Cell, make_cell
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups

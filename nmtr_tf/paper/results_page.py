@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.ablation_tables import subsets_table, training_tables
 from nmtr_tf.paper.cell_results import CellResult

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper.styles import STYLES, clean, legend_below, title_above
 from nmtr_tf.reporting.plots import COLORS
 

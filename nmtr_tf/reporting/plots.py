@@ -72,6 +72,33 @@ def curves_figure(
     return figure
 
 
+def panel_figures(
+    history: Sequence[Mapping[str, float]],
+    monitor: str,
+    best_epoch: int | None,
+    size: tuple[float, float],
+) -> dict[str, Figure]:
+    """The panels of `curves_figure`, a figure each.
+
+    Args:
+        history: As for `curves_figure`.
+        monitor: As for `curves_figure`.
+        best_epoch: As for `curves_figure`.
+        size: Width and height of each, in inches.
+
+    Returns:
+        "training loss" or name of the metric -> its figure.
+    """
+    figures = {}
+    for panel in [_LOSS, *_metrics_at_one_k(history, monitor)]:
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        drawn = _draw_panel(axes, history, panel, best_epoch)
+        axes.legend(list(drawn.values()), list(drawn), frameon=False)
+        figures["training loss" if panel == _LOSS else panel] = figure
+    return figures
+
+
 def _metrics_at_one_k(history: Sequence[Mapping[str, float]], monitor: str) -> list[str]:
     """The metrics that were measured at the K of the monitored one, in the order in which they come."""
     splits = ("validation/", "test/")

@@ -11,7 +11,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import check_metrics
-from nmtr_tf.models.plan import Plan, resolve
+from nmtr_tf.methods.plan import Plan, resolve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,13 @@ class RunSetup:
     view: TrainingView
 
 
-def set_up(config: RunConfig, dataset: Dataset) -> RunSetup:
+def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> RunSetup:
     """Resolves a config for a data set.
+
+    Args:
+        config: The config.
+        dataset: The data set.
+        on_everything: Whether held-out rows are trained on as well, as for a final run.
 
     Raises:
         InputError: If an option fits neither the method nor the data set, or that is none.
@@ -43,7 +48,7 @@ def set_up(config: RunConfig, dataset: Dataset) -> RunSetup:
     config = dataset.resolved(config)
     plan = resolve(config, config.data.behaviors)
     check_metrics(config.evaluation)
-    view = dataset.view(config)
+    view = dataset.full_view(config) if on_everything else dataset.view(config)
     _check_splits(config, view)
     return RunSetup(config, plan, view)
 

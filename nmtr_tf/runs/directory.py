@@ -8,6 +8,8 @@ events/            the same scalars for TensorBoard
 curves.png         the same scalars as a picture
 checkpoints/       best.keras (highest monitored validation value), last.keras
 dataset/           the data set, where it was stored nowhere else
+report.html        the page that `Run.report` writes
+evaluated/         of a run that is fitted on everything: how the run was evaluated whose settings it has
 metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.Evaluation` writes
 """
 
@@ -29,7 +31,7 @@ from nmtr_tf.files import read_json, write_json
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
-_OWN = (*_OWN_FILES, "events", "checkpoints")
+_OWN = (*_OWN_FILES, "report.html", "events", "checkpoints", "evaluated")
 _OWN_GLOBS = ("metrics_*.json", "ranks_*.parquet")
 
 
@@ -44,8 +46,10 @@ class RunDirectory:
         self.path = Path(path)
         self.events_dir = self.path / "events"
         self.dataset_dir = self.path / "dataset"
+        self.evaluated_dir = self.path / "evaluated"
         self.metrics_path = self.path / "metrics.jsonl"
         self.curves_path = self.path / "curves.png"
+        self.report_path = self.path / "report.html"
         self.best_checkpoint = self.path / "checkpoints" / "best.keras"
         self.last_checkpoint = self.path / "checkpoints" / "last.keras"
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ import keras
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.unit_kinds import unit_name
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.unit_kinds import unit_name
 from nmtr_tf.reporting.plots import plot_curves
 from nmtr_tf.runs.checks import RunSetup, set_up
 from nmtr_tf.runs.directory import RunDirectory
+from nmtr_tf.runs.final import EvaluatedRun
 from nmtr_tf.runs.info import RunInfo, now, versions
 from nmtr_tf.runs.recorder import EpochRecorder
 from nmtr_tf.runs.run import Run
@@ -34,6 +36,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     optimizer: keras.optimizers.Optimizer | str | None = None,
     init_from: str | Path | Run | None = None,
+    final_of: str | Path | Run | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Run:
@@ -47,6 +50,9 @@ def fit(
         optimizer: In place of the config's: a name, or a Keras optimizer, which is copied.
         init_from: A finished run, or its directory, to start from: what the two have in common keeps its
             weights, the rest and the optimizer's state start new.
+        final_of: An evaluated run, or its directory, whose settings are fitted on everything: all rows of its
+            data set, held-out ones included, for as many epochs as its best weights took. `config` and
+            options (but for the device) are its own. Such a run cannot be evaluated: it is for use.
         overwrite: Whether a finished run in the workdir is replaced.
         **options: Fields of the config by name, such as method="nmtr_gmf" or num_epochs=3.
 
@@ -62,17 +68,39 @@ def fit(
     directory = None if workdir is None else RunDirectory(workdir)
     if directory:
         directory.check_free(overwrite)
-    setup = set_up(named((config or RunConfig()).with_options(**options)), dataset)
+    origin = None if final_of is None else _origin(final_of, dataset, directory, config, options)
+    config = origin.final_config if origin else config or RunConfig()
+    setup = set_up(named(config.with_options(**options)), dataset, on_everything=origin is not None)
     if directory:
         setup.config.to_json()  # refused where a part has no name
     device = set_device(setup.config.training.device)  # before anything runs
     make_objective(setup.plan)
     make_optimizer(setup.config.training)
+    if origin and origin.info.init_from:
+        init_from = init_from or origin.info.init_from["run"]
     start = _warm_start(init_from, setup, directory) if init_from else None
     view = setup.view
     model = build_model(setup.plan, view.num_users, view.num_items, setup.config.training.seed)
-    info = _first_info(setup, model, device, start.apply(model, view) if start else None)
-    return _fit(dataset, setup, info, model, callbacks, directory)
+    info = _first_info(setup, model, device, start.apply(model, view) if start else None, origin)
+    return _fit(dataset, setup, info, model, callbacks, directory, origin)
+
+
+def _origin(
+    final_of: str | Path | Run,
+    dataset: Dataset,
+    directory: RunDirectory | None,
+    config: RunConfig | None,
+    options: Mapping[str, Any],
+) -> EvaluatedRun:
+    """The evaluated run whose settings are fitted on everything, checked."""
+    origin = EvaluatedRun.of(final_of)
+    if config is not None or set(options) - {"device"}:
+        given = "config" if config is not None else min(set(options) - {"device"})
+        raise InputError(f"`{given}` goes without `final_of`, which takes the settings of the evaluated run.")
+    if directory and directory.path.resolve() == Path(origin.name).resolve():
+        raise InputError(f"`final_of={origin.name}` is the run to be written; name another `workdir`.")
+    origin.check(dataset)
+    return origin
 
 
 def _warm_start(init_from: str | Path | Run, setup: RunSetup, directory: RunDirectory | None) -> WarmStart:
@@ -99,6 +127,7 @@ def _fit(
     model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
     directory: RunDirectory | None,
+    origin: EvaluatedRun | None,
 ) -> Run:
     """Trains and records; whatever goes wrong, a run directory says so."""
     if directory:
@@ -107,6 +136,8 @@ def _fit(
             config = setup.config.with_options(dataset_dir=str(directory.dataset_dir))
             setup = dataclasses.replace(setup, config=config)
         directory.create(setup.config, setup.view, info)
+        if origin:
+            origin.evaluation.save(directory.evaluated_dir)
     recorder, started = EpochRecorder(directory), time.monotonic()
     try:
         if directory and dataset.directory is None:
@@ -122,7 +153,9 @@ def _fit(
         raise
     if directory:
         directory.write_info(info)
-    return Run.of_training(dataset, setup, info, recorder.history, model, directory)
+    return Run.of_training(
+        dataset, setup, info, recorder.history, model, directory, origin.evaluation if origin else None
+    )
 
 
 def _draw(
@@ -136,7 +169,11 @@ def _draw(
 
 
 def _first_info(
-    setup: RunSetup, model: keras.Model, device: str, init_from: dict[str, Any] | None
+    setup: RunSetup,
+    model: keras.Model,
+    device: str,
+    init_from: dict[str, Any] | None,
+    origin: EvaluatedRun | None,
 ) -> RunInfo:
     return RunInfo(
         method=setup.plan.name,
@@ -151,6 +188,7 @@ def _first_info(
         num_parameters=model.count_params(),
         device=device,
         init_from=init_from,
+        final_of=origin.name if origin else None,
     )
 
 

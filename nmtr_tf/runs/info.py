@@ -34,6 +34,8 @@ class RunInfo:
         seconds: Wall time of the training; None: it did not end.
         num_evaluated: Split -> pairs that were ranked after each epoch.
         init_from: What was taken over from an earlier run, if anything.
+        final_of: The evaluated run whose settings were fitted on everything, held-out rows included; None:
+            this is no such run.
         schema: Version of this file.
     """
 
@@ -54,6 +56,7 @@ class RunInfo:
     seconds: float | None = None
     num_evaluated: dict[str, int] = dataclasses.field(default_factory=dict)
     init_from: dict[str, Any] | None = None
+    final_of: str | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import network
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.models.network import network
 from nmtr_tf.runs.run import Run
 
 # What two runs have to agree on.
@@ -63,6 +63,10 @@ class WarmStart:
             raise InputError(f"{expected}: {error}") from None
         if not run.is_finished:
             raise InputError(f"{expected}. Its status: {run.info.status!r}.")
+        if run.info.final_of:  # what is held out of newer data may be among its training rows
+            raise InputError(
+                f"{expected} that can be evaluated. It is fitted on everything; name {run.info.final_of}."
+            )
         return cls(name, run, *ids)
 
     @property

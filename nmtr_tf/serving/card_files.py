@@ -8,7 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from nmtr_tf.files import new_file, write_json
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.model_card import ModelCard
 from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
 
@@ -27,8 +27,8 @@ def write_model_card(directory: str | Path, card: ModelCard) -> None:
 
 def card_text(card: ModelCard) -> str:
     """MODEL_CARD.md."""
-    parts = (_head, _use, _data, _metrics, _signatures, _settings)
-    return "\n\n".join(part(card) for part in parts) + "\n"
+    parts = (_head, _use, _data, _metrics, _examples, _signatures, _settings)
+    return "\n\n".join(text for part in parts if (text := part(card))) + "\n"
 
 
 def _head(card: ModelCard) -> str:
@@ -50,20 +50,25 @@ def _origin(plan: Plan) -> str:
 
 _LEFT_OUT = {
     "none": "nothing is left out, bought or not",
-    "target": "items with a `{target}` of the user in training are left out",
-    "all": "items that the user touched by any behavior, held-out pairs included, are left out",
+    "bought": "everything that the user bought (`{target}`), in the whole data set, is left out",
+    "touched": "everything that the user touched by any behavior, in the whole data set, is left out",
 }
 
 
 def _use(card: ModelCard) -> str:
-    left_out = _LEFT_OUT[card.facts.exclude].format(target=card.view.target_behavior)
+    facts = card.facts
+    left_out = (
+        f"{_LEFT_OUT[card.left_out]} (`exclude={facts.exclude}`, `mask={facts.config.evaluation.mask}`)"
+    )
+    left_out = left_out.format(target=card.view.target_behavior)
+    if facts.exclude_items:
+        left_out += f", and for everybody {len(facts.exclude_items):,} items (`exclude_items` of model.json)"
     return f"""## Intended use and limits
 
 - Made to recommend up to {card.k} items to users of the training data, who are known by their ids.
   Of the catalogue, {left_out}.
-- What users did later is unknown to the model, and so are the held-out test pairs, which the metrics are
-  about: pass what is not to be shown as `exclude_item_ids`. Items that were not in training are never
-  recommended; train again to add them.
+- What users did later is unknown to the model: pass what is not to be shown as `exclude_item_ids`. Items
+  that were not in training are never recommended; train again to add them.
 - Users that were not in training get the most popular items, with numbers of training rows as scores.
 - Scores are logits: they order the items of one user. Probabilities of `score` come from training against
   sampled negatives and are no rates at which users act{_warning(card.plan)}.
@@ -88,9 +93,9 @@ def _name(part: Any) -> str:
 def _pairs_held(card: ModelCard) -> str:
     return {
         "none": "vectors learned from what they did",
-        "target": f"what they did as `{card.view.target_behavior}`",
-        "all": "everything that they did",
-    }[card.facts.exclude]
+        "bought": f"what they did as `{card.view.target_behavior}`",
+        "touched": "everything that they did",
+    }[card.left_out]
 
 
 def _data(card: ModelCard) -> str:
@@ -100,9 +105,21 @@ def _data(card: ModelCard) -> str:
     return (
         f"## Data\n\n{data['name']}, read from `{data.get('source', 'unknown')}`; fingerprint "
         f"`{data['fingerprint']}`.\n\n{_table(list(table), [list(table.values())])}\n\n"
-        f"Protocol: {card.view.protocol}. Training rows: {rows}. "
+        f"{_trained_on(card)}: {rows}. "
         f"Audit: {card.audit or 'not audited (see the command `audit`).'}"
     )
+
+
+def _trained_on(card: ModelCard) -> str:
+    if card.facts.final_of:
+        return "Fitted on everything, the rows that are held out of an evaluation included. Training rows"
+    return f"Protocol: {card.view.protocol}. Training rows"
+
+
+_OF_ANOTHER = (
+    "**Of the run `{name}`**, which was trained with the same settings, but without the held-out rows. This "
+    "model was fitted on them as well and cannot be measured on them."
+)
 
 
 def _metrics(card: ModelCard) -> str:
@@ -115,14 +132,27 @@ def _metrics(card: ModelCard) -> str:
         [group, f"{int(row['users']):,}", *(_number(row[name]) for name in names)]
         for group, row in found.iterrows()
     ]
+    whose = f"{_OF_ANOTHER.format(name=card.facts.final_of)}\n\n" if card.facts.final_of else ""
     return (
-        f"## Metrics\n\nHeld-out {evaluation.split} items, ranked among the whole catalogue; protocol "
+        f"## Metrics\n\n{whose}Held-out {evaluation.split} items, ranked among the whole catalogue; protocol "
         f"{evaluation.protocol}, mask {evaluation.mask}.\n\n{_table(['users', 'pairs', *names], lines)}"
     )
 
 
 def _number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.4f}"
+
+
+def _examples(card: ModelCard) -> str:
+    """Users with their items; nothing where items have no titles."""
+    if not card.facts.examples:
+        return ""
+
+    def text(value: str | int | list[str]) -> str:
+        return " ".join(("; ".join(value) or "-").split()) if isinstance(value, list) else str(value)
+
+    lines = [[text(value) for value in one.values()] for one in card.facts.examples]
+    return f"## Examples\n\n{_table(list(card.facts.examples[0]), lines)}"
 
 
 def _signatures(card: ModelCard) -> str:
@@ -149,7 +179,11 @@ def _settings(card: ModelCard) -> str:
         for section in card.facts.config.to_json().values()
         for name, value in section.items()
     ]
-    return f"## Settings\n\nBest epoch: {card.facts.best_epoch}.\n\n{_table(['setting', 'value'], lines)}"
+    facts = card.facts
+    epochs = (
+        f"Best epoch: {facts.best_epoch}." if facts.best_epoch else f"The last of {facts.num_epochs} epochs."
+    )
+    return f"## Settings\n\n{epochs}\n\n{_table(['setting', 'value'], lines)}"
 
 
 def _table(columns: list[str], rows: list[list[Any]]) -> str:

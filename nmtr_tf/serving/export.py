@@ -17,8 +17,8 @@ from scipy import sparse
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory
-from nmtr_tf.models.model import network
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card
 from nmtr_tf.serving.model_card import ModelCard, ModelFacts
 from nmtr_tf.serving.recommendation import check_k
@@ -33,18 +33,20 @@ def export_model(
     left_out: sparse.csr_array,
     k: int,
     facts: ModelFacts,
+    offered: np.ndarray | None = None,
 ) -> Path:
     """Writes the next version of a model, with its card, whole or not at all.
 
     Args:
         export_dir: Directory of the versions 1, 2, ...; none is ever replaced.
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         plan: Its plan.
         view: The training view that it was trained on.
         left_out: Binary [num_users, num_items], the items that are never recommended to a user:
-            `nmtr_tf.serving.recommendation.excluded_items` of `facts.exclude`.
+            `nmtr_tf.serving.left_out.excluded_items` of `facts.exclude`.
         k: Items that a recommendation has at most.
         facts: What else its card says.
+        offered: bool [num_items], the items that may be recommended to anybody; None: all.
 
     Returns:
         The directory of the version.
@@ -55,7 +57,7 @@ def export_model(
     facts.config.to_json()  # refused where a part has no name, before anything is written
     target = next_version(export_dir)
     with new_directory(target) as directory:
-        signatures = save_model(directory, model, view, k, left_out)
+        signatures = save_model(directory, model, view, k, left_out, offered)
         write_model_card(directory, ModelCard(plan, view, facts, int(target.name), k, signatures))
         if target.exists():
             raise InputError(f"{target} was written by another export meanwhile; try again.")
@@ -77,16 +79,22 @@ def next_version(export_dir: str | Path) -> Path:
 
 
 def save_model(
-    directory: str | Path, model: keras.Model, view: TrainingView, k: int, left_out: sparse.csr_array
+    directory: str | Path,
+    model: keras.Model,
+    view: TrainingView,
+    k: int,
+    left_out: sparse.csr_array,
+    offered: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Saves a model with its vocabularies and the training pairs that it needs.
 
     Args:
         directory: Where to write the SavedModel.
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         view: The training view that it was trained on.
         k: Items that a recommendation has at most.
         left_out: Binary [num_users, num_items], the items that are never recommended to a user.
+        offered: bool [num_items], the items that may be recommended to anybody; None: all.
 
     Returns:
         Signature name -> {"inputs" and "outputs": name -> {"dtype", "shape"}}.
@@ -102,7 +110,7 @@ def save_model(
         for path, ids in zip(vocabularies, (view.user_ids, view.item_ids), strict=True):
             lines = id_lines(ids, path.stem)
             path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-        served = ServedModel(model, view, left_out, k, vocabularies)
+        served = ServedModel(model, view, left_out, k, vocabularies, offered)
         if not all(np.isfinite(weight.numpy()).all() for weight in served.weights):
             raise InputError("The model has weights that are NaN or infinite; it cannot be exported.")
         signatures = served.signatures()

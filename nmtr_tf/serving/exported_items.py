@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 from typing_extensions import override
 
-from nmtr_tf.models.model import Network
+from nmtr_tf.models.network import Network
 
 Items = tuple[list[tf.Tensor], list[tf.Tensor]]
 """Item parts and biases, one of each for each behavior that was asked for."""

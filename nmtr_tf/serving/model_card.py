@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,7 +14,8 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.serving.left_out import resolved_exclude
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
 
@@ -26,18 +27,27 @@ class ModelFacts:
     Attributes:
         dataset: The data set that it was trained on.
         config: The settings that it was trained with.
-        exclude: Which items it leaves out: "none", "target" or "all", see
-            `nmtr_tf.serving.recommendation.excluded_items`.
+        exclude: Which items it leaves out: "auto", "bought", "touched" or "none", see
+            `nmtr_tf.serving.left_out.excluded_items`.
+        exclude_items: Ids of the items that it recommends to nobody.
+        examples: What `nmtr_tf.serving.examples.examples_of` gives; none where items have no titles.
         best_epoch: The epoch (from 1) whose weights it has; None: the last.
-        evaluation: Of its ranking of the test items; None: it was not evaluated.
+        evaluation: Of its ranking of the test items; None: it was not evaluated. Of a model that is fitted on
+            everything: that of the run whose settings it has.
+        final_of: That run; None: the model is not fitted on everything.
+        num_epochs: Epochs that it trained, where its weights are the last; None: those of `best_epoch`.
         versions: Package -> version, of the training.
     """
 
     dataset: Dataset
     config: RunConfig
-    exclude: str = "target"
+    exclude: str = "auto"
+    exclude_items: Sequence[Any] = ()
+    examples: Sequence[Mapping[str, Any]] = ()
     best_epoch: int | None = None
     evaluation: Evaluation | None = None
+    final_of: str | None = None
+    num_epochs: int | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -73,6 +83,11 @@ class ModelCard:
         return {"name": dataset.name, "fingerprint": dataset.fingerprint, **header}
 
     @property
+    def left_out(self) -> str:
+        """What of a user's own items is never recommended: "bought", "touched" or "none"."""
+        return resolved_exclude(self.facts.exclude, self.facts.config.evaluation.mask)
+
+    @property
     def training_rows(self) -> dict[str, int]:
         """Behavior -> its training rows."""
         return {name: int(matrix.nnz) for name, matrix in self.view.matrices.items()}
@@ -91,7 +106,10 @@ class ModelCard:
         return {"nmtr_tf": nmtr_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
 
     def to_json(self) -> dict[str, Any]:
-        """Entries of model.json; "metrics" and "audit" are None where nothing was evaluated or audited."""
+        """Entries of model.json; "metrics" and "audit" are None where nothing was evaluated or audited.
+
+        Where "final_of" is not None, "metrics" are those of that run, not of the model.
+        """
         view, facts = self.view, self.facts
         return {
             "model": self.plan.name,
@@ -104,13 +122,18 @@ class ModelCard:
             "protocol": view.protocol,
             "training_rows": self.training_rows,
             "best_epoch": facts.best_epoch,
+            "final_of": facts.final_of,
+            "num_epochs": facts.num_epochs,
             "metrics": _metrics(facts.evaluation) if facts.evaluation else None,
             "audit": self.audit,
             "config": facts.config.to_json(),
             "versions": {"trained": dict(facts.versions), "exported": self.exported_with},
             "k": self.k,
             "exclude": facts.exclude,
+            "left_out": self.left_out,
+            "exclude_items": [str(one) for one in facts.exclude_items],
             "signatures": self.signatures,
+            "examples": [dict(example) for example in facts.examples],
         }
 
 

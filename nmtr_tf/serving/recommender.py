@@ -10,6 +10,7 @@ import pyarrow as pa
 import tensorflow as tf
 from scipy import sparse
 
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import entries_of
 from nmtr_tf.evaluation.ranking import users_at_once
@@ -21,10 +22,12 @@ class Recommendations:
     """Top items of some users, best first.
 
     Attributes:
-        users: int32 [n], user rows.
+        users: int32 [n], user rows; -1: a user that the model does not know.
         items: int32 [n, k], item rows.
-        scores: float32 [n, k], target logits; -inf where fewer than k items were left.
-        probabilities: Behavior name -> float32 [n, k], Eq. 5; empty where they were not asked for.
+        scores: float32 [n, k], target logits, or numbers of training rows for unknown users; -inf where fewer
+            than k items were left.
+        probabilities: Behavior name -> float32 [n, k], Eq. 5, NaN for unknown users; empty where they were
+            not asked for.
     """
 
     users: np.ndarray
@@ -32,25 +35,35 @@ class Recommendations:
     scores: np.ndarray
     probabilities: Mapping[str, np.ndarray]
 
-    def table(self, user_ids: pa.Array, item_ids: pa.Array) -> pa.Table:
+    @property
+    def num_empty(self) -> int:
+        """Users that nothing is left for."""
+        return int((~np.isfinite(self.scores).any(axis=1)).sum())
+
+    def table(self, user_ids: pa.Array, item_ids: pa.Array, titles: pa.Array | None = None) -> pa.Table:
         """One row per user and recommended item.
 
         Args:
-            user_ids: Raw ids of all user rows, int64 or string [num_users].
-            item_ids: Raw ids of all item rows, likewise.
+            user_ids: Raw ids of these users, int64 or string [n].
+            item_ids: Raw ids of all item rows, int64 or string [num_items].
+            titles: Titles of all item rows, string [num_items]; None: there are none.
 
         Returns:
-            Columns user, rank (int32, from 1), item, score (float32) and `probability_<behavior>` (float32).
+            Columns user, rank (int32, from 1), item, title (where there are titles), score (float32),
+            known_user (bool) and `probability_<behavior>` (float32; null for unknown users).
         """
         there = np.isfinite(self.scores)
         who, place = np.nonzero(there)
         columns = {
-            "user": user_ids.take(pa.array(self.users[who])),
+            "user": user_ids.take(pa.array(who)),
             "rank": pa.array(place + 1, pa.int32()),
             "item": item_ids.take(pa.array(self.items[there])),
+            **({} if titles is None else {"title": titles.take(pa.array(self.items[there]))}),
             "score": self.scores[there],
+            "known_user": (self.users >= 0)[who],
         }
-        columns |= {f"probability_{name}": values[there] for name, values in self.probabilities.items()}
+        for name, values in self.probabilities.items():
+            columns[f"probability_{name}"] = pa.array(values[there], from_pandas=True)  # NaN is null
         return pa.table(columns)
 
 
@@ -59,10 +72,19 @@ class Recommender:
 
     Args:
         scorer: Scores of the model.
+        offered: bool [num_items], the items that may be recommended to anybody; None: all.
+        popularity: float32 [num_items], the scores for users that the model does not know; None: there are
+            none such.
     """
 
-    def __init__(self, scorer: ModelScorer):
-        self.scorer = scorer
+    def __init__(
+        self,
+        scorer: ModelScorer,
+        offered: np.ndarray | None = None,
+        popularity: np.ndarray | None = None,
+    ):
+        self.scorer, self._popularity = scorer, popularity
+        self._penalty = tf.constant(0.0 if offered is None else penalty(offered), tf.float32)
         self._everything = range(len(scorer.network.behaviors))
 
     def recommend(
@@ -76,7 +98,7 @@ class Recommender:
         """Yields the recommendations of one chunk of users after the other, at least one chunk.
 
         Args:
-            users: int32 [n], user rows.
+            users: int32 [n], user rows; -1 for users that the model does not know.
             k: Items to recommend to each; at most the number of items.
             left_out: Binary [num_users, num_items], items not to recommend (already bought, say).
             memory_mb: Memory for the scores of one chunk of users, in MiB.
@@ -92,15 +114,35 @@ class Recommender:
         chunk = users_at_once(memory_mb, floats)
         for first in range(0, max(len(users), 1), chunk):
             some = users[first : first + chunk]
-            hidden = (np.zeros(0, int),) * 2 if left_out is None else entries_of(left_out, some)
-            ids = [tf.constant(part, tf.int32) for part in (some, *hidden)]
-            scores, items, finite = self.top_items(item_side, *ids, tf.constant(k))
+            known = some[some >= 0]
+            hidden = (np.zeros(0, int),) * 2 if left_out is None else entries_of(left_out, known)
+            ids = [tf.constant(part, tf.int32) for part in (known, *hidden)]
+            scores, items, finite = self.top_items(item_side, self._penalty, *ids, tf.constant(k))
             if not finite:
                 raise InputError("The model gives scores that are NaN or infinite; it cannot recommend.")
             shown = self.probabilities(ids[0], items) if probabilities else []
             behaviors = self.scorer.network.behaviors if probabilities else ()
             by_behavior = {name: found.numpy() for name, found in zip(behaviors, shown, strict=True)}
-            yield Recommendations(some, items.numpy(), scores.numpy(), by_behavior)
+            found = Recommendations(known, items.numpy(), scores.numpy(), by_behavior)
+            yield found if len(known) == len(some) else self._with_unknown(found, some, k)
+
+    def _with_unknown(self, found: Recommendations, users: np.ndarray, k: int) -> Recommendations:
+        """Adds the users that the model does not know, each with the items that are most popular."""
+        assert self._popularity is not None
+        scores = self._popularity + self._penalty.numpy()
+        best = np.argsort(-scores, kind="stable")[:k]
+
+        def filled(values: np.ndarray, others: np.ndarray | float) -> np.ndarray:
+            everybody = np.empty((len(users), k), values.dtype)
+            everybody[users >= 0], everybody[users < 0] = values, others
+            return everybody
+
+        return Recommendations(
+            users,
+            filled(found.items, best),
+            filled(found.scores, scores[best]),
+            {name: filled(values, np.nan) for name, values in found.probabilities.items()},
+        )
 
     @property
     def _probability_floats(self) -> int:
@@ -114,21 +156,23 @@ class Recommender:
     def top_items(self) -> Callable:
         """Graph that scores a chunk of users and keeps their k best items, traced once.
 
-        Takes the item side, users int32 [n], the masked entries' rows and items int32 [m] and k; gives
-        scores float32 [n, k], item rows int32 [n, k] and whether all scores are finite (bool scalar).
+        Takes the item side, what is added to all scores (float32 [num_items] or scalar), users int32 [n],
+        the masked entries' rows and items int32 [m] and k; gives scores float32 [n, k], item rows int32
+        [n, k] and whether all scores are finite (bool scalar).
         """
 
-        def top_items(item_side, user_ids, masked_rows, masked_items, k):
+        def top_items(item_side, added, user_ids, masked_rows, masked_items, k):
             scores = self.scorer.scores(user_ids, item_side)
             finite = tf.reduce_all(tf.math.is_finite(scores))
             entries = tf.stack([masked_rows, masked_items], axis=1)
             hidden = tf.fill(tf.shape(masked_rows), tf.constant(-np.inf, tf.float32))
-            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), k)
+            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores + added, entries, hidden), k)
             return top.values, top.indices, finite
 
         ids = tf.TensorSpec([None], tf.int32)
         item_side: Any = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
-        return tf.function(top_items, [item_side, ids, ids, ids, tf.TensorSpec([], tf.int32)])
+        added = tf.TensorSpec.from_tensor(self._penalty)
+        return tf.function(top_items, [item_side, added, ids, ids, ids, tf.TensorSpec([], tf.int32)])
 
     @functools.cached_property
     def probabilities(self) -> Callable:
@@ -149,3 +193,13 @@ class Recommender:
         return tf.function(
             probabilities, [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
         )
+
+
+def penalty(offered: np.ndarray) -> np.ndarray:
+    """What is added to scores so that other items than the offered (bool [n]) come last: float32 [n]."""
+    return np.where(offered, 0, -np.inf).astype(np.float32)
+
+
+def popularity_of(view: TrainingView) -> np.ndarray:
+    """Training rows of the target for each item, float32 [num_items]: the scores for unknown users."""
+    return view.target.sum(axis=0).astype(np.float32)

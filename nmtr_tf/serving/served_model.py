@@ -12,9 +12,9 @@ score                 user_id [B], item_id [B]                 float32 [B] per b
 user_embeddings       user_id [B]                              embedding float32 [B, D], known bool [B]
 item_embeddings       item_id [B]                              embedding float32 [B, D], known bool [B]
 
-- Recommendations come best first, by target logit, without what the user has in training (`exclude` of
-  `nmtr_tf.serving.export.save_model`). Where fewer than K are left, item_ids ends in "" and scores in 0;
-  num_items counts the real ones.
+- Recommendations come best first, by target logit, without what is left out of the user's and of everybody's
+  (`left_out` and `offered` of `nmtr_tf.serving.export.save_model`): what the user bought, say. Where fewer
+  than K are left, item_ids ends in "" and scores in 0; num_items counts the real ones.
 - Users that were not in training (known_user is false) get the most purchased items. Their scores are
   numbers of training purchases, not to be compared with logits. Equal scores stand in the order of the item
   vocabulary.
@@ -40,6 +40,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.exported_items import exported_items, kept
+from nmtr_tf.serving.recommender import penalty, popularity_of
 
 _MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
@@ -50,11 +51,12 @@ class ServedModel(tf.Module):
     What is as large as the data is a variable or a file beside the graph, never a constant in it.
 
     Args:
-        model: A model made by `nmtr_tf.models.model.build_model`.
+        model: A model made by `nmtr_tf.methods.model.build_model`.
         view: The training view that it was trained on.
         left_out: Binary [num_users, num_items], the items not to recommend.
         k: Items to recommend.
         vocabularies: Text files of the user and of the item ids, one a line, in the order of the rows.
+        offered: bool [num_items], the items that may be recommended to anybody; None: all.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class ServedModel(tf.Module):
         left_out: sparse.csr_array,
         k: int,
         vocabularies: tuple[Path, Path],
+        offered: np.ndarray | None = None,
     ):
         super().__init__()
         self.k, self.num_items = k, view.num_items
@@ -77,19 +80,20 @@ class ServedModel(tf.Module):
         self.item_rows = _line_table(items, tf.string, tf.int64, -1)
         self.ids_of_items = _line_table(items, tf.int64, tf.string, "")
         self.indptr, self.indices = kept(left_out.indptr.astype(np.int64)), kept(left_out.indices)
-        self.popularity = kept(view.target.sum(axis=0).astype(np.float32))
+        self.popularity = kept(popularity_of(view))
+        self.penalty = None if offered is None or offered.all() else kept(penalty(offered))
 
     def recommend(self, user_id):
         """Signature serving_default."""
         users, known = _look_up(self.user_rows, user_id)
-        return self._best(self._scores(users, known), self._in_training(users, known), known)
+        return self._best(self._scores(users, known), self._left_out(users, known), known)
 
     def recommend_excluding(self, user_id, exclude_item_ids):
         """Signature recommend_excluding."""
         _check_same_batch(user_id, exclude_item_ids)
         users, known = _look_up(self.user_rows, user_id)
         _, excluded = self._listed(exclude_item_ids)
-        hidden = tf.concat([self._in_training(users, known), excluded], axis=0)
+        hidden = tf.concat([self._left_out(users, known), excluded], axis=0)
         return self._best(self._scores(users, known), hidden, known)
 
     def recommend_among(self, user_id, candidate_item_ids):
@@ -102,7 +106,7 @@ class ServedModel(tf.Module):
         places, among = self._listed(candidate_item_ids)
         nothing = tf.fill([tf.size(user_id), self.num_items], -np.inf)
         scores = tf.tensor_scatter_nd_update(nothing, among, tf.gather_nd(scores, places))
-        return self._best(scores, self._in_training(users, known), known)
+        return self._best(scores, self._left_out(users, known), known)
 
     def score(self, user_id, item_id):
         """Signature score."""
@@ -150,7 +154,7 @@ class ServedModel(tf.Module):
         logits = self.network.cascade.logits(user_parts, *self.items.some(items, everything))
         return [x[:, 0] for x in logits]
 
-    def _in_training(self, users, known):
+    def _left_out(self, users, known):
         """Int64 [n, 2]: (place in the batch, item) of what known users are not to be shown."""
         first = tf.gather(self.indptr, users)
         spans = tf.ragged.range(first, tf.where(known, tf.gather(self.indptr, users + 1), first))
@@ -166,6 +170,7 @@ class ServedModel(tf.Module):
 
     def _best(self, scores, hidden, known):
         """The K best of scores [B, num_items] but for the hidden (place in the batch, item) int64 [n, 2]."""
+        scores = scores if self.penalty is None else scores + self.penalty
         nothing = tf.fill([tf.shape(hidden)[0]], -np.inf)
         best = tf.math.top_k(tf.tensor_scatter_nd_update(scores, hidden, nothing), self.k)
         real = tf.math.is_finite(best.values)

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.models.model import Network, network
+from nmtr_tf.methods.plan import Plan, Stage
+from nmtr_tf.models.network import Network, network
 from nmtr_tf.models.optimizers import sum_repeated_rows
-from nmtr_tf.models.plan import Plan, Stage
 from nmtr_tf.models.rows import distinct
 from nmtr_tf.training.losses import l2_of_rows
 from nmtr_tf.training.objectives import Objective, make_objective

@@ -13,8 +13,8 @@ import tensorflow as tf
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import Network
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.models.network import Network
 from nmtr_tf.registry import Registry
 from nmtr_tf.training.losses import bpr_loss, log_loss, squared_loss
 from nmtr_tf.training.sampling import BehaviorBatch, PairSampler, make_sampler

@@ -19,7 +19,7 @@ from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.pairs import matrix_keys
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.training.negatives import MultiChannel, Unobserved
 
 # Fixed, as tf.data's tuning of an endless stream fills buffers far ahead and takes seconds to stop.

@@ -11,7 +11,7 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.monitoring import EpochEvaluation
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.training.callbacks import BestEpoch, set_directions
 from nmtr_tf.training.learners import GradientLearner
 from nmtr_tf.training.optimizers import make_optimizer

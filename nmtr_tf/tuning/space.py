@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nmtr_tf.models.plan import Plan
+from nmtr_tf.methods.plan import Plan
 
 Space = Mapping[str, Sequence[Any]]
 """{name of an option: the values to try}"""

@@ -8,11 +8,11 @@ from conftest import call, refused
 from cli.conftest import TINY
 from nmtr_tf.cli import evaluate, prepare, train
 from nmtr_tf.cli.plugins import import_plugins
-from nmtr_tf.models.unit_kinds import UNITS
+from nmtr_tf.methods.unit_kinds import UNITS
 from nmtr_tf.runs import Run
 
 UNIT = """
-from nmtr_tf.models.unit_kinds import register_unit
+from nmtr_tf.methods.unit_kinds import register_unit
 from nmtr_tf.models.units import MF
 
 @register_unit("{name}")

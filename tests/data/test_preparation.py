@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
@@ -159,6 +160,10 @@ def test_filter(text, options, left, report):
     prepared = prepare_events(log(text), PrepareOptions(**options))
     assert {" ".join(row) for row in spelled(prepared)} == set(left.split(","))
     assert prepared.filters == [removed("duplicates merged", 0, 0, 0), report]
+    assert len(prepared.dropped) == report["users"]
+    steps = prepared.dropped.steps_of(pa.array(prepared.dropped.user_ids, pa.string()))
+    assert steps == [report["filter"]] * report["users"]
+    assert not set(prepared.dropped.user_ids) & set(prepared.events.users)
 
 
 def test_filters_run_in_a_fixed_order():
@@ -175,6 +180,11 @@ def test_filters_run_in_a_fixed_order():
     assert {" ".join(row) for row in spelled(prepared)} == {"a x b", "a y b", "b x v", "b x b", "b y b"}
     assert prepared.events.users.tolist() == ["a", "b"]
     assert prepared.events.items.tolist() == ["x", "y"]
+    dropped = prepared.dropped
+    assert dropped.user_ids.tolist() == ["c", "d"]
+    asked = pa.array(["d", "a", "c", "nobody"])
+    steps = ["users with fewer than 3 target rows", None, "users with fewer than 2 kinds of behavior", None]
+    assert dropped.steps_of(asked) == steps
 
 
 def test_table_one_counts_held_out_rows_and_names_the_target_first():
@@ -294,6 +304,10 @@ def test_bad_held_out_rows(text, kind, count, first, left, report):
     training = {row.strip() for row in text.split(",") if "*" not in row}
     assert in_split(prepared, "train") | in_split(prepared, "validation") == training
     assert prepared.filters == [removed("duplicates merged", 0, 0, 0), report]
+    assert len(prepared.dropped) == report["users"]
+    steps = prepared.dropped.steps_of(pa.array(prepared.dropped.user_ids, pa.string()))
+    assert steps == [report["filter"]] * report["users"]
+    assert not set(prepared.dropped.user_ids) & set(prepared.events.users)
 
 
 def test_twice_held_out_pair_is_one():

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.dropped import DroppedUsers
 from nmtr_tf.data.events import Events, fingerprint
 from nmtr_tf.errors import InputError
 
@@ -38,6 +39,34 @@ def directory(tmp_path):
 
 def listing(path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir())
+
+
+@pytest.mark.parametrize("ids", [TEXTS, INTS])
+def test_dropped_users_are_remembered(directory, tmp_path, ids):
+    dropped = DroppedUsers(ids, np.array([1, 0, 1], np.int32), ("few kinds", "few rows"))
+    dataset = dataclasses.replace(Dataset.load(directory), dropped=dropped)
+    assert len(Dataset.load(directory).dropped) == 0  # and there is no file
+    dataset.save(tmp_path / "d")
+    assert listing(tmp_path / "d") == sorted([*FILES, "dropped_users.parquet"])
+    table = pd.read_parquet(tmp_path / "d" / "dropped_users.parquet")
+    assert table["user_id"].tolist() == ids.tolist()
+    assert table["filter"].tolist() == ["few rows", "few kinds", "few rows"]
+    loaded = Dataset.load(tmp_path / "d")
+    assert loaded.fingerprint == dataset.fingerprint
+    names = [*map(str, ids), "nobody"]
+    assert loaded.dropped.user_ids.tolist() == ids.tolist()
+    assert loaded.dropped.steps_of(pa.array(names)) == ["few rows", "few kinds", "few rows", None]
+    for content, message in (
+        (b"damaged", "expected a Parquet file"),
+        (None, r"damaged, .*; run prepare again"),
+    ):
+        path = tmp_path / "d" / "dropped_users.parquet"
+        if content:
+            path.write_bytes(content)
+        else:
+            pq.write_table(pa.table({"user": [1]}), path)
+        with pytest.raises(InputError, match=message):
+            Dataset.load(tmp_path / "d")
 
 
 @pytest.mark.parametrize("timed", [True, False])

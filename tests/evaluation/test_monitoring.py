@@ -11,8 +11,8 @@ from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.monitoring import EpochEvaluation, evaluation_sample
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
 
 CONFIG = RunConfig(
     model=ModelConfig(method="nmtr_gmf", embedding_dim=4),

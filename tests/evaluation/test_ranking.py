@@ -16,8 +16,9 @@ from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import HeldOutRanking, rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer, Scorer
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 
 
 class FixedScorer(Scorer):

@@ -9,8 +9,9 @@ from experiments.benchmarks.page import to_page
 from experiments.benchmarks.ranking import ranking_work
 from experiments.benchmarks.rows import Row, Target, measured, medians
 from nmtr_tf.config import RunConfig
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.training.sampling import BehaviorBatch
 
 

@@ -13,7 +13,7 @@ from experiments.benchmarks.stock_keras import compile_stock, flat_instances, st
 from nmtr_tf.config import EvaluationConfig, TrainingConfig
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import network
+from nmtr_tf.models.network import network
 from nmtr_tf.training.sampling import BehaviorBatch
 
 

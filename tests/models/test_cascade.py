@@ -1,5 +1,7 @@
 """The cascade of predictions (Eq. 9) against NumPy."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from nmtr_tf.models.units import GMF, MLP, NeuMF
 E, NUM_USERS, NUM_ITEMS = 6, 3, 5
 ALONE = ((), (), (), ())
 DIAMOND = ((), (0,), (0,), (1, 2))
-TERMS = {
+TERMS: dict[Any, Any] = {
     chain(4): [(0,), (0, 1), (0, 1, 2), (0, 1, 2, 3)],
     ALONE: [(0,), (1,), (2,), (3,)],
     DIAMOND: [(0,), (0, 1), (0, 2), (0, 1, 2, 3)],

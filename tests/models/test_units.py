@@ -3,45 +3,12 @@
 import numpy as np
 import pytest
 from keras import ops
+from numpy_units import gmf_logit, mf_logit, mlp_logit, neumf_logit, separate_neumf_logit
 
 from nmtr_tf.models.units import GMF, MF, MLP, NeuMF, Unit
 
 E = 6
 WIDTHS = (8, 4)
-
-
-def relu(x):
-    return np.maximum(x, 0)
-
-
-def mf_logit(unit, p, q):
-    return np.dot(p, q)
-
-
-def gmf_logit(unit, p, q):
-    return np.dot(np.asarray(unit.h), p * q)
-
-
-def mlp_hidden(unit, p, q):
-    z = np.concatenate([p, q])
-    for kernel, bias in zip(unit.kernels, unit.biases, strict=True):
-        z = relu(np.asarray(kernel).T @ z + np.asarray(bias))
-    return z
-
-
-def mlp_logit(unit, p, q):
-    return np.dot(np.asarray(unit.h), mlp_hidden(unit, p, q))
-
-
-def neumf_logit(unit, p, q):
-    h = np.concatenate([np.asarray(unit.gmf.h), np.asarray(unit.mlp.h)])
-    return np.dot(h, np.concatenate([p * q, mlp_hidden(unit.mlp, p, q)]))
-
-
-def separate_neumf_logit(unit, p, q):
-    """GMF on the first halves, MLP on the second."""
-    half = E // 2
-    return gmf_logit(unit.gmf, p[:half], q[:half]) + mlp_logit(unit.mlp, p[half:], q[half:])
 
 
 CASES = [

@@ -11,8 +11,8 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.results import Evaluation
-from nmtr_tf.models.methods import METHODS
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups
 from nmtr_tf.paper.styles import STYLES, save_figure
 from nmtr_tf.paper.weight_figures import draw_heat_maps, draw_lines

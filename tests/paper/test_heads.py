@@ -7,8 +7,8 @@ import pytest
 from conftest import make_dataset
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
 from nmtr_tf.paper.heads import head_metrics, head_view
 from paper.made_up import metrics_of
 

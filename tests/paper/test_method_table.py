@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, to_text
 from nmtr_tf.paper.finished_cells import FinishedCells

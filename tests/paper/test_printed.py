@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
 
 KS = (50, 80, 100, 200)

@@ -10,8 +10,9 @@ from nmtr_tf.data.events import Events
 from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import Plan, resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo, now, versions
 

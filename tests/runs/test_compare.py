@@ -7,7 +7,6 @@ import pytest
 import nmtr_tf as nt
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import ndcg
-from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.significance import compare_paired
 from runs.evaluations import NUM_USERS, ranks_of, write_run
 
@@ -243,10 +242,3 @@ def test_a_seed_of_another_protocol_is_refused(tmp_path, runs):
     write_run(tmp_path / "many" / "seed_1", ranks_of(1))
     write_run(tmp_path / "many" / "seed_2", ranks_of(2), about={"protocol": "released"})
     assert "seed_2 cannot be compared: they differ in protocol" in refused(runs[0], tmp_path / "many")
-
-
-def test_what_was_stored_is_what_was_evaluated(stored):
-    loaded, own = Evaluation.load(stored.workdir, "test"), stored.evaluation()
-    assert loaded.metrics == own.metrics
-    assert (loaded.method, loaded.where) == ("nmtr_gmf", str(stored.workdir))
-    assert loaded.users.tolist() == sorted(own.users.tolist())

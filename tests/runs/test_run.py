@@ -10,7 +10,7 @@ from tensorflow import make_ndarray
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import read_json, write_json
-from nmtr_tf.models.model import network
+from nmtr_tf.models.network import network
 from nmtr_tf.runs import Run, fit
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.training import device

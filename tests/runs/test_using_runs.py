@@ -6,6 +6,7 @@ from conftest import call
 import nmtr_tf as nt
 from nmtr_tf.cli import recommend
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.runs.checks import RunSetup
 
 
@@ -79,3 +80,10 @@ def test_export_without_a_directory(in_memory, tmp_path):
         in_memory.export(tmp_path / "models", k=41)
     assert in_memory.export(tmp_path / "models") == tmp_path / "models" / "1"
     assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
+
+
+def test_what_was_stored_is_what_was_evaluated(stored):
+    loaded, own = Evaluation.load(stored.workdir, "test"), stored.evaluation()
+    assert loaded.metrics == own.metrics
+    assert (loaded.method, loaded.where) == ("nmtr_gmf", str(stored.workdir))
+    assert loaded.users.tolist() == sorted(own.users.tolist())

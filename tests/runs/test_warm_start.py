@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import network
+from nmtr_tf.models.network import network
 from nmtr_tf.runs import Run, fit
 from nmtr_tf.runs.warm_start import WarmStart, summary
 from runs.conftest import MEASURED

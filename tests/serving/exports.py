@@ -12,8 +12,8 @@ from nmtr_tf.config import ModelConfig, RunConfig
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
 from nmtr_tf.serving.export import save_model
 
 K = 30  # of 40 items
@@ -42,10 +42,11 @@ def with_number_ids(view: TrainingView) -> TrainingView:
 class Exported:
     """A view, a model, and what was exported of them, without the items of a matrix, or what was bought."""
 
-    def __init__(self, directory, config, view, left_out=None, k=K):
+    def __init__(self, directory, config, view, left_out=None, k=K, offered=None):
         self.directory, self.view, self.model = Path(directory), view, random_model(config, view)
         bought = masked_items(view, "test", "target")
-        self.about = save_model(directory, self.model, view, k, bought if left_out is None else left_out)
+        left_out = bought if left_out is None else left_out
+        self.about = save_model(directory, self.model, view, k, left_out, offered)
         self.signatures = tf.saved_model.load(str(directory)).signatures
         self.users, self.items = [list(map(str, ids)) for ids in (view.user_ids, view.item_ids)]
         scorer = ModelScorer(self.model)

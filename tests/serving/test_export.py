@@ -15,7 +15,7 @@ from tensorflow.core.framework import tensor_pb2
 from nmtr_tf.config import ModelConfig
 from nmtr_tf.data.pairs import matrix_of
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import network
+from nmtr_tf.models.network import network
 from nmtr_tf.serving.export import id_lines, save_model
 from serving.exports import GMF, NEUMF, UNKNOWN, Exported, K, random_model
 

@@ -1,5 +1,6 @@
 """`export` end to end: versions, their card, and what a server makes of them."""
 
+import dataclasses
 import json
 import shutil
 import socket
@@ -39,16 +40,33 @@ def test_versions_are_numbered_and_never_replaced(shop_run, tmp_path, capsys):
     assert sorted(path.name for path in base.iterdir()) == ["1", "7", "8", "notes"]
     assert first == {path: path.read_bytes() for path in (base / "1").rglob("*") if path.is_file()}
     about = [json.loads((base / name / "model.json").read_text()) for name in ("1", "8")]
-    assert [(one["version"], one["exclude"], one["k"]) for one in about] == [(1, "target", 5), (8, "none", 5)]
+    assert [(one["version"], one["exclude"], one["k"]) for one in about] == [(1, "auto", 5), (8, "none", 5)]
+    assert [one["left_out"] for one in about] == ["bought", "none"]
     assert about[0]["metrics"] is None  # the run was not evaluated
 
 
 def test_an_export_of_a_run_answers_as_the_run(shop_run, tmp_path):
-    assert command(f"--workdir={shop_run}", f"--export_dir={tmp_path}/m", "--quiet") == 0
+    (tmp_path / "blocked.txt").write_text("item-0007\nitem-9999\n")
+    blocked = f"--exclude_items={tmp_path}/blocked.txt"
+    assert command(f"--workdir={shop_run}", f"--export_dir={tmp_path}/m", blocked, "--quiet") == 0
     about = json.loads((tmp_path / "m" / "1" / "model.json").read_text())
     assert about["k"] == 40  # all of a small catalogue, unless it is given
+    assert about["exclude_items"] == ["item-0007"]
+    assert "for everybody 1 items" in (tmp_path / "m" / "1" / "MODEL_CARD.md").read_text()
     run = Run(shop_run)
-    view, config = run.view, run.config.evaluation
+    table = run.recommend(k=40, exclude_items=["item-0007"])
+    assert not (table["item"] == "item-0007").any()
+    expected = table.groupby("user")["item"].apply(list)
+    serve = tf.saved_model.load(f"{tmp_path}/m/1").signatures["serving_default"]
+    listed = serve(user_id=tf.constant(run.view.user_ids))["item_ids"].numpy().astype(str)
+    for user, row in zip(run.view.user_ids, listed.tolist(), strict=True):
+        assert [item for item in row if item] == expected[user]
+
+
+def test_hits_of_an_export_without_exclusions_are_those_of_evaluate(shop_run, tmp_path):
+    run = Run(shop_run)
+    run.export(tmp_path / "m", exclude="none")
+    view, config = run.view, dataclasses.replace(run.config.evaluation, mask="none")
     ranks = rank_held_out(ModelScorer(run.model), view, "test", config)
     serve = tf.saved_model.load(f"{tmp_path}/m/1").signatures["serving_default"]
     listed = serve(user_id=tf.constant(view.user_ids[ranks.users]))["item_ids"].numpy()
@@ -68,6 +86,7 @@ def test_an_export_of_a_run_answers_as_the_run(shop_run, tmp_path):
         (["--workdir={run}", "--export_dir={run}/run.json", "--k=5"], "should be a directory"),
         (["--workdir={run}", "--export_dir=m", "--exclude=some"], "exclude"),
         (["--workdir={run}", "--export_dir=m", "--k=0"], "k"),
+        (["--workdir={run}", "--export_dir=m", "--exclude_items={run}/run.json"], "none of the"),
     ],
 )
 def test_the_command_refuses_in_one_line(shop_run, tmp_path, monkeypatch, capsys, flags, message):

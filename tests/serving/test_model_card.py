@@ -12,7 +12,7 @@ from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json, write_json
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.plan import resolve
 from nmtr_tf.runs import Run
 from nmtr_tf.runs.info import versions
 from nmtr_tf.serving.card_files import card_text, write_model_card
@@ -58,7 +58,8 @@ def test_facts_of_a_model(dataset):
     assert found["metrics"] is None
     assert found["audit"] is None
     assert found["behaviors"] == found["predicted_behaviors"] == ["view", "cart", "buy"]
-    assert (found["k"], found["exclude"], found["signatures"]) == (10, "target", SIGNATURES)
+    assert (found["k"], found["exclude"], found["signatures"]) == (10, "auto", SIGNATURES)
+    assert (found["left_out"], found["exclude_items"]) == ("bought", [])
 
 
 def test_the_card_says_what_is_not_known(dataset):
@@ -98,7 +99,9 @@ def test_the_card_has_metrics_audit_signatures_and_settings(dataset):
     assert "Audit: Nothing leaks." in text
     assert ["`serving_default`", "`user_id` string [?]", "`scores` float32 [?, 10]"] in lines
     assert ["`embedding_dim`", "64"] in lines
-    assert "items with a `buy` of the user in training are left out" in text
+    assert (
+        "everything that the user bought (`buy`), in the whole data set, is left out (`exclude=auto`" in text
+    )
 
 
 def audit(fingerprint):
@@ -132,14 +135,24 @@ def test_a_data_set_that_is_stored_nowhere(dataset):
     ("exclude", "left_out", "held"),
     [
         ("none", "nothing is left out", "vectors learned"),
-        ("target", "with a `buy` of the user", "what they did as `buy`"),
-        ("all", "touched by any behavior", "everything that they did"),
+        ("auto", "the user bought (`buy`), in the whole data set", "what they did as `buy`"),
+        ("bought", "the user bought (`buy`), in the whole data set", "what they did as `buy`"),
+        ("touched", "touched by any behavior, in the whole data set", "everything that they did"),
     ],
 )
 def test_the_card_says_what_is_left_out_and_what_the_files_hold(dataset, exclude, left_out, held):
     text = " ".join(card_text(card_of(dataset, exclude=exclude)).split())
     assert left_out in text
     assert held in text
+
+
+def test_a_model_judged_on_untouched_items_leaves_touched_ones_out(dataset):
+    card = card_of(dataset, {"method": "nmtr_gmf", "mask": "all"})
+    assert (card.to_json()["exclude"], card.to_json()["left_out"]) == ("auto", "touched")
+    assert (
+        "touched by any behavior, in the whole data set, is left out (`exclude=auto`, `mask=all`)"
+        in " ".join(card_text(card).split())
+    )
 
 
 def test_both_files_are_written(dataset, tmp_path):

@@ -9,9 +9,9 @@ import tensorflow as tf
 from conftest import call, refused
 
 from nmtr_tf.cli import recommend
-from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.runs import Run
+from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.recommender import Recommender
 from serving.conftest import ODD_IDS, read
 
@@ -29,10 +29,10 @@ def test_all_users_with_ids_as_the_log_had_them(text_run, number_run, tmp_path, 
         if suffix == "csv":
             table = pd.read_csv(path, keep_default_na=False, dtype={"user": str, "item": str} if text else {})
         assert table.columns.tolist() == [
-            "user", "rank", "item", "score", "probability_view", "probability_buy"
+            "user", "rank", "item", "score", "known_user", "probability_view", "probability_buy"
         ]  # fmt: skip
         (expected,) = Recommender(ModelScorer(run.model)).recommend(
-            np.arange(view.num_users, dtype=np.int32), 4, masked_items(view, "test", "target")
+            np.arange(view.num_users, dtype=np.int32), 4, excluded_items(run.dataset, "auto")
         )
         assert table["user"].tolist() == np.repeat(view.user_ids, 4).tolist()
         assert table["item"].tolist() == view.item_ids[expected.items].ravel().tolist()
@@ -44,14 +44,71 @@ def test_all_users_with_ids_as_the_log_had_them(text_run, number_run, tmp_path, 
         assert capsys.readouterr().out == said
 
 
-def test_excluding_all_leaves_fewer_rows(number_run, tmp_path):
-    for exclude, rows in (("all", 2), ("target", 5), ("none", 7)):
+def test_what_is_excluded_leaves_fewer_rows(number_run, tmp_path):
+    for exclude, rows in (("touched", 2), ("bought", 4), ("auto", 4), ("none", 7)):
         path = tmp_path / f"{exclude}.parquet"
         flags = [f"--workdir={number_run}", "--user_ids=9", "--k=7", f"--exclude={exclude}", "--quiet"]
         assert call(recommend, *flags, f"--output={path}") == 0
         table = pd.read_parquet(path)
         assert len(table) == rows
         assert table["user"].dtype == np.int64
+
+
+def test_nobody_is_recommended_what_they_have_bought_held_out_or_not(shop_run, tmp_path):
+    path = tmp_path / "recs.parquet"
+    flags = [f"--workdir={shop_run}", "--all_users", "--k=40", f"--output={path}", "--quiet"]
+    assert call(recommend, *flags) == 0
+    dataset, table = Run(shop_run).dataset, pd.read_parquet(path)
+    events = dataset.events
+    bought = events.behavior == len(events.behaviors) - 1
+    pairs = set(zip(events.users[events.user[bought]], events.items[events.item[bought]], strict=True))
+    listed = set(zip(table["user"], table["item"], strict=True))
+    assert not pairs & listed
+    assert len(pairs | listed) == dataset.num_users * dataset.num_items
+
+
+def test_the_history_is_the_whole_one(number_run, capsys):
+    assert call(recommend, f"--workdir={number_run}", "--user_ids=9", "--k=7", "--exclude=none") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("For 9, who did 5 view, 3 buy:")  # one of them is held out for test
+    shown = {line.split()[1]: line.split()[3:] for line in out.splitlines()[3:] if line}
+    assert [" ".join(shown[str(item)]) for item in (100, 102, 104, 105)] == ["view, buy"] * 2 + ["view", "-"]
+
+
+def test_where_nothing_is_left_it_says_so(text_run, tmp_path, capsys):
+    flags = [f"--workdir={text_run}", "--exclude=touched", "--k=2"]
+    assert call(recommend, *flags, "--user_ids=007,NA") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "For 007, who did 7 view, 3 buy: nothing is left to recommend."
+    assert len(out) == 4
+    assert call(recommend, *flags, "--all_users", f"--output={tmp_path}/recs.csv") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == f"0 rows for 6 users written to {tmp_path}/recs.csv"
+    assert out[1] == "6 of them have no row: nothing is left to recommend to them"
+    assert (tmp_path / "recs.csv").read_text() == "user,rank,item,score,known_user\n"
+
+
+def test_unknown_users_are_shown_what_is_popular(number_run, tmp_path, capsys):
+    assert call(recommend, f"--workdir={number_run}", "--user_ids=8,9", "--k=2") == 0
+    first, second = capsys.readouterr().out.split("\n\n")[:2]
+    assert first.startswith("For 8 (known: no, never seen), what is popular:\n")
+    lines = [line.split() for line in first.splitlines()]
+    assert lines[1] == ["rank", "item", "buy", "rows", "in", "training"]
+    counts = Run(number_run).view.target.toarray().sum(axis=0)
+    assert lines[3] == ["1", str(100 + np.argmax(counts)), str(counts.max())]
+    assert second.startswith("For 9, who did")
+    flags = ["--user_ids=8,9,7", "--k=2", f"--output={tmp_path}/recs.csv"]
+    assert call(recommend, f"--workdir={number_run}", *flags) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "2 of them get what is popular: 2 never seen"
+    assert pd.read_csv(tmp_path / "recs.csv")["known_user"].tolist() == [False] * 2 + [True] * 2 + [False] * 2
+
+
+def test_items_that_are_recommended_to_nobody(number_run, tmp_path):
+    (tmp_path / "blocked.txt").write_text("106\n999\n105\n")
+    flags = [f"--workdir={number_run}", "--all_users", "--k=7", "--exclude=none", "--quiet"]
+    flags.append(f"--output={tmp_path}/recs.parquet")
+    assert call(recommend, *flags, f"--exclude_items={tmp_path}/blocked.txt") == 0
+    assert set(pd.read_parquet(tmp_path / "recs.parquet")["item"]) == set(range(100, 105))
 
 
 def test_a_file_of_users(text_run, tmp_path):
@@ -77,9 +134,9 @@ def test_the_terminal_shows_every_probability_when_told(text_run, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--user_ids=9,8"], "--user_ids: '8' is no user of the data set; expected ids such as"),
-        (["--user_ids=09"], "'09' is no user"),
-        (["--users_file=users.txt"], "users.txt, line 3: 'nobody' is no user"),
+        (["--user_ids=9,ann"], "--user_ids: 'ann' should be a whole number, as the user ids of the data set"),
+        (["--user_ids=09"], "'09' should be a whole number"),
+        (["--users_file=users.txt"], "users.txt, line 3: 'nobody' should be a whole number"),
         (["--users_file=empty.txt"], "empty.txt: expected user ids, one a line, but it is empty"),
         (["--users_file=latin.txt"], "latin.txt, line 2: expected UTF-8"),
         (["--users_file=nowhere.txt"], "nowhere.txt"),
@@ -96,6 +153,9 @@ def test_the_terminal_shows_every_probability_when_told(text_run, capsys):
         (["--k=0"], "flag --k=0"),
         (["--memory_mb=0"], "flag --memory_mb=0"),
         (["--exclude=some"], "flag --exclude=some"),
+        (["--exclude_items=users.txt"], "--exclude_items=users.txt: none of the 2 ids is an item"),
+        (["--exclude_items=latin.txt"], "latin.txt, line 2: expected UTF-8"),
+        (["--exclude_items=nowhere.txt"], "nowhere.txt"),
         (["--workdir=folder.csv", "--user_ids=9"], "expected the directory of a trained run"),
         (["--workdir="], "--workdir is needed"),
     ],

@@ -11,10 +11,11 @@ from nmtr_tf.config import ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
-from nmtr_tf.serving.recommendation import excluded_items
-from nmtr_tf.serving.recommender import Recommendations, Recommender
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
+from nmtr_tf.serving.left_out import excluded_items
+from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
 
 
 def model_of(view, method="nmtr_neumf", **options):
@@ -47,11 +48,11 @@ def top_by_hand(scores, hidden, k):
 
 
 @pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_mlp", "nmtr_neumf"])
-@pytest.mark.parametrize("exclude", ["none", "target", "all"])
+@pytest.mark.parametrize("exclude", ["none", "bought", "touched"])
 def test_the_best_items_that_are_left(shop, method, exclude):
     view = shop.training_view()
     scorer = ModelScorer(model_of(view, method))
-    left_out = excluded_items(shop, view, exclude)
+    left_out = excluded_items(shop, exclude)
     users = np.arange(view.num_users, dtype=np.int32)[::-1]
     found = gathered(Recommender(scorer).recommend(users, 30, left_out))
     scores = scorer.scores(tf.constant(users), scorer.item_side()).numpy()  # what the ranking ranks by
@@ -60,7 +61,7 @@ def test_the_best_items_that_are_left(shop, method, exclude):
     np.testing.assert_allclose(found.scores, best, rtol=1e-5, atol=1e-6)
     there = np.isfinite(best)
     np.testing.assert_array_equal(found.items[there], items[there])
-    assert there.all() == (exclude != "all")  # some users touched more than 10 of the 40 items
+    assert there.all() == (exclude != "touched")  # some users touched more than 10 of the 40 items
 
 
 def test_ties_go_by_item_row(shop):
@@ -75,11 +76,52 @@ def test_ties_go_by_item_row(shop):
     np.testing.assert_array_equal(found.items, expected)
 
 
+def test_items_that_nobody_is_offered_come_to_nobody(shop):
+    view = shop.training_view()
+    scorer, users = ModelScorer(model_of(view)), np.arange(view.num_users, dtype=np.int32)
+    offered = np.arange(40) % 4 == 1
+    left_out = excluded_items(shop, "touched")
+    found = gathered(Recommender(scorer, offered).recommend(users, 12, left_out))
+    scores = scorer.scores(tf.constant(users), scorer.item_side()).numpy()
+    items, best = top_by_hand(scores, left_out.toarray() | ~offered, 12)
+    np.testing.assert_allclose(found.scores, best, rtol=1e-5, atol=1e-6)
+    there = np.isfinite(best)
+    np.testing.assert_array_equal(found.items[there], items[there])
+    assert found.num_empty == 0
+    assert gathered(Recommender(scorer, offered & False).recommend(users, 12)).num_empty == len(users)
+
+
+def test_unknown_users_among_others_get_what_is_popular(shop, monkeypatch):
+    monkeypatch.setattr(
+        "nmtr_tf.serving.recommender.users_at_once", lambda *_: 4
+    )  # chunks of both, and of one
+    view = shop.training_view()
+    offered, popularity = np.arange(40) != 7, popularity_of(view)
+    recommender = Recommender(ModelScorer(model_of(view)), offered, popularity)
+    users = np.array([3, -1, 5, -1, -1, -1, -1, -1, 8, 9], np.int32)
+    left_out = excluded_items(shop, "bought")
+    found = gathered(recommender.recommend(users, 6, left_out, probabilities=True))
+    known = users >= 0
+    alone = gathered(recommender.recommend(users[known], 6, left_out, probabilities=True))
+    np.testing.assert_array_equal(found.users, users)
+    np.testing.assert_array_equal(found.items[known], alone.items)
+    np.testing.assert_allclose(found.scores[known], alone.scores, rtol=1e-5)
+    counts = view.target.toarray().sum(axis=0)
+    order = [item for item in np.argsort(-counts, kind="stable") if item != 7][:6]
+    for place in np.flatnonzero(~known):
+        assert found.items[place].tolist() == order
+        assert found.scores[place].tolist() == counts[order].tolist()
+        assert np.isnan(found.probabilities["buy"][place]).all()
+    table = found.table(pa.array(range(10)), pa.array(view.item_ids)).to_pandas()
+    assert table["known_user"].tolist() == np.repeat(known, 6).tolist()
+    assert table["probability_buy"].isna().tolist() == np.repeat(~known, 6).tolist()
+
+
 def test_chunks_do_not_change_the_result_and_the_graphs_are_traced_once(shop, monkeypatch):
     view = shop.training_view()
     recommender = Recommender(ModelScorer(model_of(view)))
     users = np.arange(view.num_users, dtype=np.int32)
-    left_out = excluded_items(shop, view, "all")
+    left_out = excluded_items(shop, "touched")
     (whole,) = recommender.recommend(users, 40, left_out, probabilities=True)
     floats = []
 
@@ -91,11 +133,13 @@ def test_chunks_do_not_change_the_result_and_the_graphs_are_traced_once(shop, mo
     chunks = list(recommender.recommend(users, 40, left_out, probabilities=True))
     assert [len(chunk.users) for chunk in chunks[:-1]] == [7] * (len(users) // 7)
     assert floats[0] > 40 * 2 * recommender.scorer.pair_floats
-    ids = [pa.array(view.user_ids), pa.array(view.item_ids)]
-    one, many = whole.table(*ids), pa.concat_tables(chunk.table(*ids) for chunk in chunks)
+    user_ids, item_ids = pa.array(view.user_ids), pa.array(view.item_ids)
+    parts = [user_ids[first : first + 7] for first in range(0, len(users), 7)]
+    one = whole.table(user_ids, item_ids)
+    many = pa.concat_tables(chunk.table(own, item_ids) for chunk, own in zip(chunks, parts, strict=True))
     assert one.schema == many.schema
     for name in one.column_names:
-        if name in ("user", "item", "rank"):
+        if name in ("user", "item", "rank", "known_user"):
             assert one[name].equals(many[name])
         else:
             np.testing.assert_allclose(one[name], many[name], rtol=1e-5, atol=1e-6)
@@ -123,15 +167,23 @@ def test_fewer_items_than_k_are_fewer_rows():
         np.array([[1.5, 0.5], [2.5, -np.inf]], np.float32),
         {"buy": np.array([[0.5, 0.25], [0.75, 0.5]], np.float32)},
     )
-    table = found.table(pa.array([7, 8]), pa.array(["a", "b", "c"]))
+    table = found.table(pa.array([8, 7]), pa.array(["a", "b", "c"]))
     assert table.to_pydict() == {
         "user": [8, 8, 7],
         "rank": [1, 2, 1],
         "item": ["c", "a", "b"],
         "score": [1.5, 0.5, 2.5],
+        "known_user": [True] * 3,
         "probability_buy": [0.5, 0.25, 0.75],
     }
-    assert [str(kind) for kind in table.schema.types] == ["int64", "int32", "string", "float", "float"]
+    assert [str(kind) for kind in table.schema.types] == [
+        "int64",
+        "int32",
+        "string",
+        "float",
+        "bool",
+        "float",
+    ]
 
 
 def test_scores_that_are_no_numbers_are_refused(shop):

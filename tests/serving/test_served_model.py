@@ -13,10 +13,10 @@ from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.methods import METHODS
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.serving import served_model
 from nmtr_tf.serving.export import save_model
-from nmtr_tf.serving.recommendation import excluded_items
+from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.serving.served_model import ServedModel
 from serving.exports import GMF, UNKNOWN, Exported, K, random_model
@@ -184,9 +184,9 @@ def test_only_inner_products_have_embeddings(neumf, gmf):
     ]
 
 
-def test_mixed_units_separate_tables_small_chunks_and_all_excluded(shop, tmp_path, monkeypatch):
+def test_mixed_units_separate_tables_small_chunks_and_touched_items_excluded(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(served_model, "users_at_once", lambda *_: 7)
-    left_out = excluded_items(shop, shop.training_view(), "all")
+    left_out = excluded_items(shop, "touched")
     exported = Exported(tmp_path, MIXED, shop.training_view(), left_out)
     found = exported.ask(user_id=exported.users)
     touched = left_out.toarray()
@@ -195,14 +195,32 @@ def test_mixed_units_separate_tables_small_chunks_and_all_excluded(shop, tmp_pat
         exported.check(found, user, touched[user], user)
 
 
-def test_all_excludes_touched_items_where_the_test_pairs_leak_too(tmp_path):
+def test_touched_items_are_excluded_where_the_test_pairs_leak_too(tmp_path):
     dataset = make_dataset({"view": [[1, 1, 0, 0]], "buy": [[1, 0, 0, 0]]}, test=[(0, 1)])
     view = dataset.training_view()
     model = random_model(ModelConfig("bpr"), view)
-    save_model(tmp_path, model, view, 4, excluded_items(dataset, view, "all"))
+    save_model(tmp_path, model, view, 4, excluded_items(dataset, "touched"))
     found = tf.saved_model.load(str(tmp_path)).signatures["serving_default"](user_id=tf.constant(["100"]))
     assert found["num_items"].numpy() == [2]
     assert set(found["item_ids"].numpy()[0]) == {b"2", b"3", b""}
+
+
+def test_items_that_nobody_is_offered_come_from_no_signature(shop, tmp_path):
+    view = shop.training_view()
+    offered = np.arange(40) % 2 == 0
+    exported = Exported(tmp_path, GMF, view, offered=offered)
+    items, user = exported.items, exported.users[4]
+    hidden = exported.bought[4] | ~offered
+    exported.check(exported.ask(user_id=[user]), 4, hidden)
+    pair = {"user_id": [user, UNKNOWN]}
+    some = exported.ask("recommend_excluding", exclude_item_ids=[[items[2]], [items[2]]], **pair)
+    exported.check(some, 4, hidden | (np.arange(40) == 2))
+    among = exported.ask("recommend_among", candidate_item_ids=[items[:9], items[:9]], **pair)
+    exported.check(among, 4, hidden | (np.arange(40) >= 9))
+    assert among["num_items"][1] == 5
+    for found in (some, among, exported.ask(**pair)):
+        listed = set(found["item_ids"].ravel()) - {""}
+        assert listed <= {items[i] for i in range(0, 40, 2)}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -50,11 +50,12 @@ class TestKerasCallbacks:
         assert epoch_of(model) == 1
 
     def test_the_learning_rate_falls_on_the_plateau(self, monitor, values):
-        rates = []
+        rates: list[float] = []
+        model = small_model()
         seen = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate))
         )
-        model, plateau = small_model(), keras.callbacks.ReduceLROnPlateau(monitor, factor=0.5, patience=2)
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor, factor=0.5, patience=2)
         hooks = keras.callbacks.CallbackList([plateau, seen], model=model)
         set_directions([plateau, seen])
         hooks.on_train_begin()

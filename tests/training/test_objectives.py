@@ -7,9 +7,10 @@ from conftest import BEHAVIORS
 
 from nmtr_tf.config import RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import METHODS
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import METHODS
+from nmtr_tf.models.network import network
 from nmtr_tf.training.losses import bpr_loss, log_loss
 from nmtr_tf.training.objectives import (
     LOSSES,

@@ -100,7 +100,7 @@ def test_make_optimizer():
     adam = make_optimizer(TrainingConfig(optimizer="adam", learning_rate=0.2))
     assert isinstance(adam, Adam)
     assert float(adam.learning_rate) == pytest.approx(0.2)
-    assert float(make_optimizer(TrainingConfig(learning_rate=1)).learning_rate) == 1.0  # type: ignore[arg-type]
+    assert float(make_optimizer(TrainingConfig(learning_rate=1)).learning_rate) == 1.0
 
 
 def test_a_keras_optimizer_is_copied_each_time():

@@ -1,5 +1,6 @@
 """Properties of the training stream (Section III-D)."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -12,6 +13,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.training.sampling import BehaviorBatch, PairSampler, padded
 
 
+@functools.cache
 def epoch(sampler, number=0):
     """The batches of one epoch as NumPy: behavior -> list of (users, positives, negatives, weights)."""
     first = number * sampler.steps_per_epoch

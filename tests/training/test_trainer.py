@@ -12,9 +12,10 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.model import build_model, network
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.models.optimizers import Adagrad, Adam
-from nmtr_tf.models.plan import resolve
 from nmtr_tf.training.trainer import train
 
 
@@ -47,7 +48,7 @@ def assert_the_loss_falls(history):
 
 
 def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
-    config = small_config.with_options(num_epochs=6)
+    config = small_config.with_options(units=("gmf", "gmf", "neumf"), num_epochs=6)
     (one, _, first), (two, _, second) = run(shop, config), run(shop, config)
     assert first == second
     assert_same_weights(one, two)
@@ -55,12 +56,11 @@ def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
     assert isinstance(one.optimizer, Adagrad)
 
 
-@pytest.mark.parametrize(("method", "optimizer"), [("nmtr_gmf", "adam"), ("nmtr_mlp", "adagrad")])
-def test_the_loss_falls(shop, small_config, method, optimizer):
-    config = small_config.with_options(method=method, optimizer=optimizer, num_epochs=6)
+def test_the_loss_falls_with_adam(shop, gmf_config):
+    config = gmf_config.with_options(method="nmtr_gmf", optimizer="adam", num_epochs=6)
     model, _, done = run(shop, config)
     assert_the_loss_falls(done.history)
-    assert isinstance(model.optimizer, {"adam": Adam, "adagrad": Adagrad}[optimizer])
+    assert isinstance(model.optimizer, Adam)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
 
 
@@ -235,7 +235,9 @@ def test_early_stopping_knows_that_metrics_rise(shop, gmf_config):
 
 def test_a_loss_that_is_not_finite_is_an_error(shop, gmf_config):
     with pytest.raises(InputError, match=r"^The loss is .* in epoch \d; try a smaller `learning_rate`\.$"):
-        run(shop, gmf_config.with_options(loss="squared", learning_rate=1e30, num_epochs=3))
+        run(
+            shop, gmf_config.with_options(loss="squared", learning_rate=1e30, num_epochs=3), validation="none"
+        )
 
 
 def test_a_behavior_with_a_slash_trains_and_is_saved(gmf_config, tmp_path):

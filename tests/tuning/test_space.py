@@ -3,8 +3,8 @@
 import pytest
 
 from nmtr_tf.config import RunConfig
-from nmtr_tf.models.methods import METHODS
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import METHODS
 from nmtr_tf.tuning.space import grid_points, random_points, search_space, simplex, size
 
 BEHAVIORS = ("view", "cart", "buy")

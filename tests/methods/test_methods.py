@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from conftest import BEHAVIORS
-from test_units import mlp_hidden, mlp_logit
+from numpy_units import mlp_hidden, mlp_logit
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import METHODS, get_method
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.table import METHODS, get_method
+from nmtr_tf.models.network import network
 
 USERS, ITEMS, E = 20, 30, 8
 

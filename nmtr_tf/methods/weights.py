@@ -2,7 +2,7 @@
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import get_method
+from nmtr_tf.methods.table import get_method
 
 
 def behavior_weights(method: str, training: TrainingConfig, predicted: tuple[str, ...]) -> tuple[float, ...]:

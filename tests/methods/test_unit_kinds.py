@@ -7,9 +7,10 @@ from conftest import BEHAVIORS
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
-from nmtr_tf.models.unit_kinds import UNITS, register_unit, unit_kind, unit_name
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.unit_kinds import UNITS, register_unit, unit_kind, unit_name
+from nmtr_tf.models.network import network
 from nmtr_tf.models.units import GMF, MF, MLP, NeuMF, Unit
 
 IDS = {"user_ids": np.array([0, 5, 5], np.int32), "item_ids": np.array([2, 1, 0], np.int32)}

@@ -1,18 +1,12 @@
-"""Every method as a functional Keras model: rows, a unit and an item bias a behavior, a cascade.
-
-NMTR (Eq. 4, 5 and 9) is the general case. A method that predicts the target only has one behavior, and
-collective matrix factorization has no cascade: see `nmtr_tf.models.methods`.
-"""
+"""The parts of a model: from ids to vectors to logits."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from nmtr_tf.models.cascade import Cascade
-from nmtr_tf.models.plan import Plan
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
@@ -72,46 +66,3 @@ def network(model: keras.Model) -> Network:
         return found[0]
 
     return Network(one(TableRows), one(ItemRows), one(Cascade))
-
-
-def build_model(plan: Plan, num_users: int, num_items: int, seed: int) -> keras.Model:
-    """The functional model: int32 ids [batch_size] in, a logit [batch_size] per predicted behavior out.
-
-    Inputs are `user_ids` and `item_ids` (rows of the tables), the output is a dictionary keyed by
-    behavior name. Probabilities (Eq. 5) are the sigmoid of the logits.
-
-    Args:
-        plan: The method with its options.
-        num_users: Rows of P.
-        num_items: Rows of Q.
-        seed: Seed of every initial value and of dropout.
-    """
-    generator, num_behaviors = np.random.default_rng(seed), len(plan.predicted)
-
-    def seeds(count: int) -> list[int]:
-        return [int(generator.integers(2**31 - 1)) for _ in range(count)]
-
-    def options(num_rows: int, shared: bool) -> dict:
-        own = {"num_rows": num_rows, "row_size": plan.row_size, "num_behaviors": num_behaviors}
-        return {
-            **own,
-            "shared": shared,
-            "stddev": plan.embedding_stddev,
-            "seeds": seeds(1 if shared else num_behaviors),
-        }
-
-    user_ids = keras.Input((), dtype="int32", name="user_ids")
-    item_ids = keras.Input((), dtype="int32", name="item_ids")
-    p = TableRows(**options(num_users, plan.shares_users), name="user_rows")(user_ids)
-    item_rows = ItemRows(
-        **options(num_items, plan.shares_items), trains_biases=plan.item_bias, name="item_rows"
-    )
-    q, b = item_rows(item_ids)
-    units = [
-        kind.make(
-            widths=plan.tower_widths, dropout=plan.dropout, seed=unit_seed, separate=plan.separates_parts
-        )
-        for kind, unit_seed in zip(plan.units, seeds(num_behaviors), strict=True)
-    ]
-    logits = Cascade(plan.predicted, units, plan.parents, name="cascade")((p, q, b))
-    return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=plan.name)

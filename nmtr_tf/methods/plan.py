@@ -10,9 +10,9 @@ from typing import Any
 
 from nmtr_tf.config import ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import Method, get_method
-from nmtr_tf.models.unit_kinds import UnitKind, unit_kind, unit_name
-from nmtr_tf.models.weights import behavior_weights, channel_weights
+from nmtr_tf.methods.table import Method, get_method
+from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
+from nmtr_tf.methods.weights import behavior_weights, channel_weights
 
 
 @dataclasses.dataclass(frozen=True)

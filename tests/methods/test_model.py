@@ -1,22 +1,25 @@
 """The functional model: Eq. 4, 5 and 9."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS
-from test_units import gmf_logit, mlp_logit, neumf_logit
+from numpy_units import gmf_logit, mlp_logit, neumf_logit
 
 from nmtr_tf.config import RunConfig
-from nmtr_tf.models.model import build_model, network
-from nmtr_tf.models.plan import resolve
+from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.plan import resolve
+from nmtr_tf.models.network import network
 
 USERS, ITEMS, E = 20, 30, 8
 LOGIT = {"gmf": gmf_logit, "mlp": mlp_logit, "neumf": neumf_logit}
 IDS = {"user_ids": np.array([1, 2, 19, 1], np.int32), "item_ids": np.array([5, 29, 0, 7], np.int32)}
 
 
-def make(units=("gmf", "mlp", "neumf"), behaviors=BEHAVIORS, randomize=True, seed=0, **options):
+def new_model(units=("gmf", "mlp", "neumf"), behaviors=BEHAVIORS, randomize=True, seed=0, **options):
     options = {"embedding_dim": E, "num_layers": 2, "units": tuple(units)} | options
     plan = resolve(RunConfig().with_options(**options), behaviors)
     model = build_model(plan, USERS, ITEMS, seed)
@@ -25,6 +28,9 @@ def make(units=("gmf", "mlp", "neumf"), behaviors=BEHAVIORS, randomize=True, see
         for weight in model.trainable_variables:
             weight.assign(rng.normal(size=weight.shape))
     return model
+
+
+make = functools.cache(new_model)  # for tests that only look
 
 
 def by_hand(model, units, user, item):
@@ -71,7 +77,7 @@ def test_number_of_parameters(unit, size):
 
 
 def test_without_later_units_and_biases_every_logit_is_the_first():
-    model = make()
+    model = new_model()
     net = network(model)
     for unit in net.cascade.units[1:]:
         for weight in unit.trainable_variables:
@@ -100,7 +106,7 @@ def test_initial_values():
 
 
 def test_same_seed_same_model():
-    one, two, other = make(randomize=False), make(randomize=False), make(randomize=False, seed=1)
+    one, two, other = (new_model(randomize=False, seed=seed) for seed in (0, 0, 1))
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.any(one.get_weights()[0] != other.get_weights()[0])

@@ -9,9 +9,9 @@ from conftest import BEHAVIORS
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.models.methods import METHODS
-from nmtr_tf.models.plan import Stage, resolve
-from nmtr_tf.models.unit_kinds import UNITS
+from nmtr_tf.methods.plan import Stage, resolve
+from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.unit_kinds import UNITS
 
 THIRD = 1 / 3
 CHAIN = ((), (0,), (1,))
@@ -232,14 +232,14 @@ def test_units_are_checked_for_the_predicted_behaviors():
 def test_a_plan_is_frozen():
     plan = plan_of()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        plan.loss = "bpr"  # type: ignore[misc]
+        plan.loss = "bpr"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        plan.stages[0].num_epochs = 1  # type: ignore[misc]
+        plan.stages[0].num_epochs = 1
 
 
 def test_a_plan_needs_no_tensorflow():
     code = (
-        "import sys; from nmtr_tf.config import RunConfig; from nmtr_tf.models.plan import resolve\n"
+        "import sys; from nmtr_tf.config import RunConfig; from nmtr_tf.methods.plan import resolve\n"
         "for method in ('cmf', 'mc_mlp', 'nmtr_neumf'):\n"
         "    resolve(RunConfig().with_options(method=method), ('view', 'buy'))\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
