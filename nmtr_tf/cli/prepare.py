@@ -10,6 +10,7 @@ Examples:
 
 import re
 import time
+from pathlib import Path
 
 from absl import flags
 
@@ -35,19 +36,59 @@ _SOURCES = "; ".join(
 _at = {"flag_values": FLAGS}
 flags.DEFINE_string("source", None, f"Format of the input. {_SOURCES}; or a registered one.", **_at)
 flags.DEFINE_string(
-    "input", "", "File or files, comma-separated; behavior:file where a file is one behavior.", **_at
+    "input",
+    "",
+    "Files, folders or patterns such as day-*.csv, between commas; behavior:file where each is one behavior.",
+    **_at,
 )
 flags.DEFINE_string("heldout", None, "File of held-out target pairs, for formats that come split.", **_at)
 flags.DEFINE_string("dataset_dir", None, "Directory to write.", **_at)
 flags.DEFINE_bool("overwrite", False, "Replace a data set that stands in --dataset_dir.", **_at)
 flags.DEFINE_list("behaviors", [], "Behaviors, weakest first, target last; empty: the format's own.", **_at)
-flags.DEFINE_list("ignore_behaviors", [], "Further behaviors of the log, to be passed over.", **_at)
 flags.DEFINE_list(
-    "columns", [], "For log and recbole: role:column, roles user, item, behavior, timestamp.", **_at
+    "ignore_behaviors", [], "Further behaviors of the log, to be passed over; *: all others.", **_at
 )
-flags.DEFINE_enum("time_unit", "s", list(TIME_UNITS), "Unit of numeric times of log and recbole.", **_at)
+flags.DEFINE_list(
+    "columns",
+    [],
+    "For log and recbole: role:column, roles user, item, behavior, timestamp; buy.user:column for the files "
+    "of a behavior; in JSON and Parquet, a.b and items[].id reach into columns.",
+    **_at,
+)
+flags.DEFINE_enum(
+    "time_unit",
+    "auto",
+    list(TIME_UNITS),
+    "Unit of times that are numbers, of log and recbole; auto: told by size; order: they only order.",
+    **_at,
+)
+flags.DEFINE_string("time_format", "", "Of times that are texts, as of strptime: %d/%m/%Y %H:%M.", **_at)
+flags.DEFINE_list("header", [], "Names of the columns of files that have no header.", **_at)
+flags.DEFINE_string("delimiter", "", "Between fields; empty: told by suffix and first line.", **_at)
+flags.DEFINE_string("encoding", "utf-8", "Of text files: utf-8, utf-16, latin-1, ...", **_at)
+flags.DEFINE_list(
+    "wide", [], "Columns of counts, one per behavior, of files with a row for each pair.", **_at
+)
+flags.DEFINE_list(
+    "thresholds", [], "behavior:number, the least number in the behavior column that shows it.", **_at
+)
 flags.DEFINE_enum(
     "on_bad_rows", "error", ["error", "skip"], "Stop at a bad row, or drop and count it.", **_at
+)
+flags.DEFINE_float(
+    "max_bad_share",
+    0.1,
+    "Share of the rows that --on_bad_rows=skip may drop.",
+    **_at,
+    lower_bound=0,
+    upper_bound=1,
+)
+flags.DEFINE_integer(
+    "memory_mb",
+    0,
+    "Memory for tables on the way, in MiB; what is more is on disk beside --dataset_dir. 0: no bound.",
+    **_at,
+    lower_bound=0,
 )
 flags.DEFINE_enum(
     "impossible_times",
@@ -67,7 +108,7 @@ flags.DEFINE_enum(
 flags.DEFINE_integer(
     "min_behaviors",
     0,
-    "Kinds of behavior a user must show; 0: 2 where this command splits, else 1.",
+    "Kinds of behavior a user must show; 0: 2 where this command splits and there are two, else 1.",
     **_at,
     lower_bound=0,
 )
@@ -103,6 +144,8 @@ def _prepare(values: flags.FlagValues) -> None:
         k_core=values.k_core,
         seed=values.seed,
         on_bad_rows=values.on_bad_rows,
+        memory_mb=values.memory_mb,
+        spill_dir=Path(values.dataset_dir).parent,
     ).save(values.dataset_dir, values.overwrite)
     _show(values, dataset, time.monotonic() - started)
 
@@ -122,7 +165,16 @@ def _read(values: flags.FlagValues) -> Events:
             heldout=values.heldout,
             columns=columns,
             time_unit=values.time_unit,
+            time_format=values.time_format,
+            header=values.header,
+            delimiter=values.delimiter.replace("\\t", "\t"),
+            encoding=values.encoding,
+            wide=values.wide,
+            thresholds=_thresholds(values.thresholds),
+            memory_mb=values.memory_mb,
+            spill_dir=Path(values.dataset_dir).parent,
             on_bad_rows=values.on_bad_rows,
+            max_bad_share=values.max_bad_share,
             impossible_times=values.impossible_times,
             ignore_behaviors=values.ignore_behaviors,
             progress=bar.update,
@@ -133,7 +185,7 @@ def _source(text: str) -> list[str] | dict[str, list[str]]:
     """The files of "cart:cart.txt,buy:train.txt" or "a.csv,b.csv", as `read_log` takes them."""
     paths: list[str] = []
     by_behavior: dict[str, list[str]] = {}
-    for entry in text.split(","):
+    for entry in _entries(text):
         match = re.fullmatch(r"(?:(\w+):)?(.+)", entry.strip(), re.ASCII)
         if not match:
             raise InputError(
@@ -146,11 +198,32 @@ def _source(text: str) -> list[str] | dict[str, list[str]]:
     return paths or by_behavior
 
 
+def _entries(text: str) -> list[str]:
+    """The parts between commas; where only several of them together are a path that exists, they are one."""
+    parts, entries = text.split(","), []
+    while parts:
+        ends = range(len(parts), 1, -1)
+        joined = ((end, ",".join(parts[:end])) for end in ends)
+        end = next((end for end, entry in joined if Path(re.sub(r"^\s*\w+:", "", entry)).exists()), 1)
+        entries.append(",".join(parts[:end]))
+        parts = parts[end:]
+    return entries
+
+
+def _thresholds(entries: list[str]) -> dict[str, float]:
+    try:
+        return {name: float(number) for name, number in (entry.rsplit(":", 1) for entry in entries)}
+    except ValueError:
+        raise InputError(
+            f"`thresholds` should be behavior:number pairs. Received: {','.join(entries)!r}."
+        ) from None
+
+
 def _columns(entries: list[str]) -> dict[str, str]:
     columns = {}
     for entry in entries:
         role, colon, name = entry.partition(":")
-        if not colon or not name or role not in ROLES:
+        if not colon or not name or role.rpartition(".")[2] not in ROLES:
             raise InputError(
                 f"`columns` should be role:column pairs with roles {', '.join(ROLES)}. Received: {entry!r}."
             )
@@ -161,6 +234,10 @@ def _columns(entries: list[str]) -> dict[str, str]:
 def _show(values: flags.FlagValues, dataset: Dataset, seconds: float) -> None:
     about = dataset.about
     say(values, f"{about['rows_read']:,} rows read from {values.source} in {seconds:.1f} s\n")
+    if about.get("times"):
+        say(values, InputError(f"{about['times'][0].upper()}{about['times'][1:]}.\n").as_flags(FLAGS))
+    for row in about.get("first_bad_rows", ()):
+        say(values, f"Dropped: {row}")
     removed: list[list] = [[f"bad rows: {why}", "", "", count] for why, count in about["bad_rows"].items()]
     removed += [[f"behavior {name} not used", "", "", count] for name, count in about["ignored_rows"].items()]
     if about["impossible_times"]:

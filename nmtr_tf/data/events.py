@@ -23,10 +23,11 @@ class Events:
         user: int32 [num_events], rows of `users`.
         item: int32 [num_events], rows of `items`.
         behavior: int8 [num_events], positions in `behaviors`.
-        timestamp: int64 [num_events], milliseconds since 1970-01-01 UTC, or None where the source
+        timestamp: int64 [num_events], `time_unit`s since 1970-01-01 UTC, or None where the source
             has no times.
         heldout: bool [num_events], True for the target rows that a source which comes split holds
             out for testing; None where this project does the splitting.
+        time_unit: "ms", or "us" or "ns" where milliseconds do not hold the times; "order": they only order.
         origin: Where the events were read, and what reading left out: plain values for dataset.json.
     """
 
@@ -39,6 +40,7 @@ class Events:
     timestamp: np.ndarray | None = None
     heldout: np.ndarray | None = None
     origin: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    time_unit: str = "ms"
 
     def __len__(self) -> int:
         """Number of events."""

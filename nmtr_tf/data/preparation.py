@@ -9,14 +9,16 @@ left; (5) leave-one-out on the target; (6) one validation purchase per user.
 import dataclasses
 import typing
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nmtr_tf.data import sql
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import Events
-from nmtr_tf.data.filters import Rows, check_held_out, filter_rows, first_of_duplicates
+from nmtr_tf.data.filters import Rows
 from nmtr_tf.data.logs.readers import read_log
 from nmtr_tf.data.logs.sources import is_frame
 from nmtr_tf.data.splits import leave_one_out
@@ -78,22 +80,43 @@ class Prepared:
         return row | {name: int(counts[i]) for i, name in reversed([*enumerate(self.events.behaviors)])}
 
 
-def prepare_events(events: Events, options: PrepareOptions) -> Prepared:
-    """Runs the steps above.
+def prepare_events(
+    events: Events, options: PrepareOptions, memory_mb: int = 0, spill_dir: str | Path | None = None
+) -> Prepared:
+    """Runs the steps above; memory as in `nmtr_tf.data.sql.session`.
 
     Raises:
         InputError: If nothing is left, or a held-out row contradicts the training rows.
     """
-    rows = Rows(events)
-    rows.keep(first_of_duplicates(events), "duplicates merged")
-    if events.heldout is not None:
-        check_held_out(rows, options.on_bad_rows)
-    filter_rows(rows, options.min_behaviors, options.min_target, options.k_core)
-    if not len(rows.index):
-        raise InputError("No rows are left after the filters; relax them or look at the log.")
-    kept = rows.compacted()
-    split = leave_one_out(kept, options.seed)
+    with sql.session(memory_mb, spill_dir) as connection:
+        rows = Rows(connection, events)
+        rows.merge_duplicates()
+        rows.check_held_out(options.on_bad_rows)
+        rows.filter(options.min_behaviors, options.min_target, options.k_core)
+        kept = _numbered(connection, rows, events)
+        split = leave_one_out(connection, kept, options.seed)
     return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report, rows.dropped)
+
+
+def _numbered(connection: sql.Connection, rows: Rows, events: Events) -> Events:
+    """The events that are left, with vocabularies of just their ids."""
+    rows.number()
+    columns = sql.arrays(connection, "FROM numbered")
+    if not len(columns["user"]):
+        raise InputError("No rows are left after the filters; relax them or look at the log.")
+    users, items = (
+        sql.arrays(connection, f"SELECT old FROM {kind} ORDER BY code") for kind in ("users", "items")
+    )
+    return dataclasses.replace(
+        events,
+        users=events.users[users["old"]],
+        items=events.items[items["old"]],
+        user=columns["user"],
+        item=columns["item"],
+        behavior=columns["behavior"],
+        timestamp=columns.get("time"),
+        heldout=columns.get("heldout"),
+    )
 
 
 def prepare(
@@ -107,6 +130,8 @@ def prepare(
     seed: int = 0,
     on_bad_rows: str = "error",
     columns: Mapping[str, str] | None = None,
+    memory_mb: int = 0,
+    spill_dir: str | Path | None = None,
 ) -> Dataset:
     """Makes a data set of a log: merges repeated events, filters, and holds rows out.
 
@@ -115,11 +140,14 @@ def prepare(
         behaviors: Of a data frame: its behaviors, weakest first, the one to recommend for last.
         protocol: "strict" takes held-out pairs out of every behavior when a run trains, "released" leaves
             auxiliary behaviors as they are; "": released where the log comes split, else strict.
-        min_behaviors: Kinds of behavior a user must show; None: 1 where the log comes split, else 2.
+        min_behaviors: Kinds of behavior a user must show; None: 1 where the log comes split or has one
+            behavior, else 2.
         min_target: Target rows a user must have, the held-out one included.
         k_core: Target rows that every user and every item must have, iterated; 0: no such filter.
         seed: Of the choice among equally late purchases and of the validation purchases.
         on_bad_rows: "error", or "skip": drop rows that cannot be read or contradict the training rows.
+        memory_mb: Memory that the tables on the way may take, in MiB; what is more is on disk. 0: no bound.
+        spill_dir: Where on disk; None: the system's directory for temporary files.
         columns: Of a data frame: role ("user", "item", "behavior", "timestamp") -> name of its column.
 
     Returns:
@@ -142,9 +170,9 @@ def prepare(
         raise InputError("`behaviors` and `columns` are for data frames; read_log takes those of a file.")
     is_split = log.heldout is not None
     if min_behaviors is None:
-        min_behaviors = 1 if is_split else 2
+        min_behaviors = 1 if is_split or len(log.behaviors) == 1 else 2
     options = PrepareOptions(min_behaviors, min_target, k_core, seed, on_bad_rows)
-    prepared = prepare_events(log, options)
+    prepared = prepare_events(log, options, memory_mb, spill_dir)
     about = {
         "source": "events",
         "checksums": {},

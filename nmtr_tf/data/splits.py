@@ -2,18 +2,20 @@
 
 import numpy as np
 
+from nmtr_tf.data import sql
 from nmtr_tf.data.events import SPLITS, Events
 from nmtr_tf.errors import InputError
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
 
-def leave_one_out(events: Events, seed: int) -> np.ndarray:
+def leave_one_out(connection: sql.Connection, events: Events, seed: int) -> np.ndarray:
     """Holds out the last target row of every user with two or more, and one of the others for validation.
 
     Where the log comes split, the rows that it holds out are the test rows.
 
     Args:
+        connection: Database to work in.
         events: Events without duplicates.
         seed: Of the choice among equally late rows, or all where there are no times, and of validation.
 
@@ -29,8 +31,8 @@ def leave_one_out(events: Events, seed: int) -> np.ndarray:
     if events.heldout is not None:
         split[events.heldout] = TEST
     else:
-        split[_one_per_user(events.user, target, events.timestamp, generator)] = TEST
-    split[_one_per_user(events.user, target & (split == TRAIN), None, generator)] = VALIDATION
+        split[_one_per_user(connection, events.user, target, events.timestamp, generator)] = TEST
+    split[_one_per_user(connection, events.user, target & (split == TRAIN), None, generator)] = VALIDATION
     if not (split == TEST).any():
         raise InputError(
             f"No user has two {events.target_behavior!r} rows, so none can be held out for testing; "
@@ -40,14 +42,20 @@ def leave_one_out(events: Events, seed: int) -> np.ndarray:
 
 
 def _one_per_user(
-    user: np.ndarray, candidates: np.ndarray, timestamp: np.ndarray | None, generator: np.random.Generator
+    connection: sql.Connection,
+    user: np.ndarray,
+    candidates: np.ndarray,
+    timestamp: np.ndarray | None,
+    generator: np.random.Generator,
 ) -> np.ndarray:
     """Positions of the latest candidate row of every user with two or more; ties are broken at random."""
     position = np.flatnonzero(candidates)
-    keys = [generator.random(len(position)), user[position]]
-    if timestamp is not None:
-        keys.insert(1, timestamp[position])
-    position = position[np.lexsort(keys)]
-    owner = user[position]
-    last = np.concatenate([owner[1:] != owner[:-1], [True]]) if len(owner) else np.zeros(0, bool)
-    return position[last & (np.bincount(owner)[owner] >= 2)] if len(owner) else position
+    # Drawn here, in the order of the rows, so that a choice depends on seed and data, never on threads.
+    columns = {"position": position, "user": user[position], "draw": generator.random(len(position))}
+    columns["time"] = np.zeros(len(position), np.int8) if timestamp is None else timestamp[position]
+    connection.register("candidates", columns)
+    latest = """SELECT position FROM candidates WINDOW
+            of_user AS (PARTITION BY candidates.user),
+            latest_first AS (PARTITION BY candidates.user ORDER BY time DESC, draw DESC, position DESC)
+        QUALIFY row_number() OVER latest_first = 1 AND count(*) OVER of_user >= 2"""
+    return sql.arrays(connection, latest)["position"]

@@ -66,7 +66,9 @@ def write_tables(
         "split": _dictionary(split, SPLITS),
     }
     if events.timestamp is not None:
-        table["timestamp"] = pa.array(events.timestamp, pa.timestamp("ms", tz="UTC"))
+        ordinal = events.time_unit == "order"
+        kind = pa.int64() if ordinal else pa.timestamp(events.time_unit, tz="UTC")
+        table["timestamp"] = pa.array(events.timestamp, kind)
     with new_directory(dataset_dir) as directory:
         pq.write_table(pa.table(table), directory / "interactions.parquet")
         for kind, ids in (("user", events.users), ("item", events.items)):
@@ -132,6 +134,7 @@ def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[
             item=table["item"].to_numpy(),
             behavior=_codes(table["behavior"], behaviors),
             timestamp=table["timestamp"].cast(pa.int64()).to_numpy() if timed else None,
+            time_unit=_time_unit(table.schema.field("timestamp").type) if timed else "ms",
         )
         split = _codes(table["split"], SPLITS)
         own = header_of(events, split, header["protocol"])
@@ -167,6 +170,10 @@ def read_table(path: str | Path) -> pa.Table:
         return pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: expected a Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _time_unit(kind: pa.DataType) -> str:
+    return kind.unit if pa.types.is_timestamp(kind) else "order"
 
 
 def _ids(directory: Path, kind: str) -> np.ndarray:

@@ -75,6 +75,16 @@ def test_rows_left_out_are_listed(tmp_path, capsys):
         (["--source=ehcf", "--input=v:a.csv,b.csv"], "should name a behavior for each file or for none"),
         (["--source=log", "--input=d/x:y.csv", "--behaviors=a,b"], "d/x:y.csv: does not exist"),
         (["--source=log", "--input=a.csv", "--columns=price:p"], "roles user, item, behavior, timestamp"),
+        (["--source=log", "--input=a.csv", "--columns=buy.price:p"], "roles user, item, behavior, timestamp"),
+        (
+            ["--source=log", "--input=a.csv", "--thresholds=seen"],
+            "--thresholds should be behavior:number pairs",
+        ),
+        (
+            ["--source=log", "--input=a.csv", "--wide=v,b", "--thresholds=v:1"],
+            "--wide and --thresholds are two",
+        ),
+        (["--source=log", "--input=no/*.csv", "--behaviors=v,b"], "no/*.csv: no file is of this name"),
     ],
 )
 def test_bad_input(tmp_path, monkeypatch, capsys, flags, message):
@@ -87,3 +97,87 @@ def test_the_destination_is_looked_at_first(tmp_path, capsys):
     (tmp_path / "data" / "notes.txt").write_text("precious")
     assert prepare(tmp_path, "--source=log", "--input=no.csv") == 2
     assert "exists and is no data set" in capsys.readouterr().err
+
+
+def test_paths_with_commas(tmp_path):
+    (tmp_path / "a,b.csv").write_text(LOG)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "1,2,3.csv").write_text("user,item,behavior\n3,30,view\n3,30,buy\n3,20,buy\n")
+    files = f"--input={tmp_path}/a,b.csv,{tmp_path}/c/1,2,3.csv"
+    assert prepare(tmp_path, "--source=log", files, "--behaviors=view,buy", "--quiet") == 0
+    assert list(Dataset.load(tmp_path / "data").about["checksums"]) == ["a,b.csv", "1,2,3.csv"]
+
+
+def test_a_file_per_behavior(tmp_path, capsys):
+    (tmp_path / "v,1.csv").write_text("user,item,timestamp\n1,10,1714521600\n")
+    (tmp_path / "b.csv").write_text("u|i|t\n1|10|1714521600000\n1|20|1714608000000\n")
+    flags = [f"--input=view:{tmp_path}/v,1.csv,buy:{tmp_path}/b.csv"]
+    flags.append("--columns=buy.user:u,buy.item:i,buy.timestamp:t")
+    assert prepare(tmp_path, "--source=log", *flags) == 0
+    assert "\nTimes from 2024-05-01 to 2024-05-02 (milliseconds, seconds).\n" in capsys.readouterr().out
+    dataset = Dataset.load(tmp_path / "data")
+    assert dataset.about["table_one"] == {"users": 1, "items": 2, "buy": 2, "view": 1}
+
+
+def test_missing_times_are_said_with_flags(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text(
+        LOG.replace("behavior\n", "behavior,when\n").replace("w\n", "w,1\n").replace("y\n", "y,1\n")
+    )
+    assert prepare(tmp_path, "--source=log", f"--input={tmp_path}/a.csv", "--behaviors=view,buy") == 0
+    printed = capsys.readouterr().out
+    assert "No times: held-out rows are a random choice (columns: when; name one with --columns)." in printed
+
+
+def test_dropped_rows_are_shown(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text(LOG + ",10,view\n")
+    flags = ["--source=log", f"--input={tmp_path}/a.csv", "--behaviors=view,buy", "--on_bad_rows=skip"]
+    assert prepare(tmp_path, *flags) == 0
+    assert (
+        f"Dropped: {tmp_path}/a.csv, line 9, column 'user': expected an id, got ''\n"
+        in capsys.readouterr().out
+    )
+
+
+def test_memory_spills_beside_the_data_set_and_is_removed(tmp_path):
+    (tmp_path / "a.csv").write_text(LOG)
+    flags = [
+        "--source=log",
+        f"--input={tmp_path}/a.csv",
+        "--behaviors=view,buy",
+        "--memory_mb=100",
+        "--quiet",
+    ]
+    assert prepare(tmp_path / "out", *flags) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["data"]
+    assert prepare(tmp_path / "out", *flags[:-2], "--memory_mb=-1") == 2
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "flags", "fingerprint"),
+    [
+        (
+            "beibei",
+            ["--input=cart:{0}/cart.txt,buy:{0}/train.txt", "--heldout={0}/test.txt"],
+            "7284e9beecc63766774038a69a449141240f3917bb1e97a482f3bad965e10313",
+        ),
+        (
+            "taobao",
+            [
+                "--input=view:{0}/view.train.txt,cart:{0}/cart.train.txt,buy:{0}/buy.train.txt",
+                "--heldout={0}/buy.test.txt",
+            ],
+            "e8f6dccfa68a1d12b7e685e88a46095cfaa10db1f2f08eeaba369d63d2c8ee68",
+        ),
+    ],
+)
+def test_public_data_sets_are_what_they_were(datasets, tmp_path, name, flags, fingerprint):
+    flags = [flag.format(datasets / name) for flag in flags]
+    assert prepare(tmp_path, "--source=adjacency", *flags, "--quiet") == 0
+    assert Dataset.load(tmp_path / "data").fingerprint == fingerprint
+
+
+def test_the_shop_of_the_demo_is_what_it_was(tmp_path):
+    assert prepare(tmp_path, "--source=synthetic", "--quiet") == 0
+    dataset = Dataset.load(tmp_path / "data")
+    assert dataset.fingerprint == "36fcdbe201dee308bf1a98e88df9f3fd9e89682548b21a1f0610bb084c8d870b"

@@ -278,7 +278,7 @@ def test_view_of_a_config():
 
 def test_config_is_resolved_for_a_data_set(dataset, tmp_path):
     def config(*data: Any, mask: str) -> RunConfig:
-        return RunConfig(data=DataConfig(*data)).with_options(mask=mask)
+        return RunConfig(data=DataConfig(*data)).with_options(mask=mask).of_catalogue(dataset.num_items)
 
     found = dataset.resolved(RunConfig().with_options(mask="auto"))
     assert found == config("", BEHAVIORS, "released", mask="target")

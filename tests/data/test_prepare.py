@@ -54,6 +54,8 @@ def test_data_frame_to_data_set():
         "bad_rows": {},
         "ignored_rows": {},
         "impossible_times": 0,
+        "times": "times from 1970-01-01 to 1970-01-01 (seconds, as no unit puts them between 1990 and 2100 "
+        "(`time_unit=order`: an order))",
         "filters": [
             {"filter": "duplicates merged", "users": 0, "items": 0, "rows": 0},
             {"filter": "users with fewer than 2 kinds of behavior", "users": 1, "items": 0, "rows": 2},

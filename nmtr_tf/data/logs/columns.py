@@ -1,84 +1,70 @@
-"""Decoded columns of one batch, which know their bad cells and how to show them."""
+"""Which columns of a file or a data frame hold what."""
 
-import dataclasses
-import reprlib
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from nmtr_tf.data.logs.decoding import Decoder, cast_or_null, id_decoder
+from nmtr_tf.data.logs.formats import Format
+from nmtr_tf.data.logs.sources import ReadOptions, Source, quoted
+from nmtr_tf.errors import InputError
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """One decoded column of a batch.
-
-    Attributes:
-        name: Name for messages; "": the cells are whole lines; None: they are the fields of lines.
-        raw: Binary or string [distinct], the distinct texts.
-        codes: int32 or int64 [cells], positions in `raw`.
-        values: What `raw` decodes to [distinct], null where it does not.
-        checks: Pairs of a mask, bool [distinct], of the texts that pass, and what is expected.
-        rows: int64 [cells], ascending: the row of each cell.
-    """
-
-    name: str | None
-    raw: pa.Array
-    codes: np.ndarray
-    values: pa.Array
-    checks: list[tuple[pa.Array, str]]
-    rows: np.ndarray
-
-    @classmethod
-    def decode(
-        cls, name: str | None, cells: pa.Array, decoder: Decoder, rows: np.ndarray | None = None
-    ) -> "Column":
-        """Decodes text, binary or string [cells], one cell per row unless `rows` is given."""
-        encoded = cells.dictionary_encode()
-        text = cast_or_null(encoded.dictionary, pa.string())
-        values, checks = decoder(text)
-        checks = [(text.is_valid(), "UTF-8 text"), *checks]
-        rows = np.arange(len(cells)) if rows is None else rows
-        return cls(name, encoded.dictionary, encoded.indices.to_numpy(), values, checks, rows)
-
-    def failed(self) -> Iterator[tuple[np.ndarray, str]]:
-        """Yields, per check that fails, the cells that fail it, int64 ascending, and what it expects."""
-        for passed, expected in self.checks:
-            if not pc.all(passed, min_count=0).as_py():
-                yield np.flatnonzero(~passed.to_numpy(zero_copy_only=False)[self.codes]), expected
-
-    def numbers(self) -> np.ndarray:
-        """Returns the int64 or int32 values [cells], any number for bad ones."""
-        return self.values.fill_null(0).to_numpy()[self.codes]
-
-    def place(self, cell: int) -> str:
-        """Returns where the cell is in its row, for a message that names the row."""
-        if self.name is None:
-            return f", field {cell - np.searchsorted(self.rows, self.rows[cell]) + 1}"
-        return f", column {self.name!r}" if self.name else ""
-
-    def shown(self, cell: int) -> str:
-        """Returns the text of the cell, shortened, for a message."""
-        raw = self.raw[int(self.codes[cell])].as_py()
-        text = raw.decode(errors="surrogateescape") if isinstance(raw, bytes) else raw
-        return reprlib.repr(text if text.isascii() or text.isprintable() else raw)
-
-
-def decode_lines(lines: pa.Array, id_type: str) -> tuple[Column, Column]:
-    """Decodes lines of ids between spaces.
+def find_columns(header: str, names: Sequence[str], options: ReadOptions, source: Source) -> dict[str, int]:
+    """Finds the columns to read.
 
     Args:
-        lines: Binary [rows].
-        id_type: See `Format.id_type`.
+        header: Where the names are, for messages.
+        names: Names of the columns of a file, without any where the file is empty. Paths that reach into one
+            of them are added where it is a list.
+        options: See `ReadOptions`.
+        source: What they are of.
 
     Returns:
-        The lines and their ids.
+        Role (user, item, behavior, timestamp, and those of wide tables) -> position in `names`.
+
+    Raises:
+        InputError: A column is missing, or its name occurs twice.
     """
-    line = Column.decode("", lines, lambda text: (text, []))
-    split = pc.ascii_split_whitespace(line.values.take(pa.array(line.codes)))
-    ids, rows = split.flatten(), pc.list_parent_indices(split)
-    present = pc.not_equal(ids, "")  # Spaces at the ends of a line give empty ones.
-    rows = rows.filter(present).to_numpy()
-    return line, Column.decode(None, ids.filter(present), id_decoder(id_type), rows)
+    log_format = options.format
+    if log_format.typed_header:
+        names = [re.sub(r":\w+$", "", name) for name in names]
+    by_column = source.behavior is None and not options.wide
+    wanted: dict[str, str | int | None] = {
+        "user": log_format.user,
+        "item": log_format.item,
+        "behavior": log_format.behavior if by_column else None,
+        "timestamp": log_format.timestamp,
+    }
+    if log_format.free_columns and log_format.timestamp not in names:
+        wanted["timestamp"] = None
+    named = {role: name for role, name in options.columns.items() if "." not in role}
+    own = f"{source.behavior}."
+    named.update((role[len(own) :], name) for role, name in options.columns.items() if role.startswith(own))
+    wanted.update(named)
+    if not by_column:
+        wanted["behavior"] = None
+    wanted.update((f"wide {column}", column) for column in options.wide)
+    return {
+        role: _position(header, names, role, column, log_format)
+        for role, column in wanted.items()
+        if column is not None and names
+    }
+
+
+def _position(header: str, names: Sequence[str], role: str, column: str | int, log_format: Format) -> int:
+    if isinstance(column, int):
+        if column < len(names):
+            return column
+        expected = f"{column + 1} with the {role}"
+    else:
+        if names.count(column) == 1:
+            return names.index(column)
+        if isinstance(names, Nested) and re.split(r"\[\]|\.", column)[0] in names and column not in names:
+            names.append(column)
+            return len(names) - 1
+        expected = f"{column!r} for the {role}"
+    hint = " (`columns` tells which to take)" if log_format.free_columns else ""
+    raise InputError(f"{header}: expected one column {expected}, got {quoted(names)}{hint}")
+
+
+class Nested(list):
+    """Names of columns that paths such as a.b and items[].id may reach into."""

@@ -1,138 +1,139 @@
-"""Text of columns to values: ids, behaviors and times.
+"""Texts to values as expressions of SQL: ids, behaviors and times, and what is expected where they fail."""
 
-Decoders take the distinct texts of one batch, so their cost hardly grows with the number of rows.
-"""
+import dataclasses
+from collections.abc import Mapping
 
-from collections.abc import Callable, Sequence
+from nmtr_tf.data import sql
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from nmtr_tf.data.logs.formats import TIME_UNITS
-
-# Later times come from a wrong unit. Below it, doubles hold milliseconds exactly.
-_YEAR_10000 = 253402300800000
-_NUMBER = r"^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_ZONE = r"(Z|[+-]\d\d:?\d\d)$"
-_ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z|[+-]\d\d:?\d\d)?)?$"
+NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "excel": 86400 * 10**9}
+"""Nanoseconds per unit of time."""
+_FIRST, _LATE = 631152000, 4102444800  # 1990 and 2100, in seconds
+_EXCEL_DAYS = 25569  # from Excel's day 0 to 1970-01-01
+_NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_ISO = r"\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?( ?UTC| ?Z| ?[+-]\d\d(:?\d\d)?)?)?"
+_DOTTED = r"\d\d?\.\d\d?\.\d{4}( \d\d?:\d\d(:\d\d)?)?"
 _EXPECTED_TIME = {
     "mmdd": "a day of 2014 as mmdd",
     "utc": "a time such as 2019-10-01 00:00:00 UTC",
     "any": "a time in {unit} since 1970 or as ISO-8601 text",
 }
 
-# Values (null where bad), and per check the mask of the texts that pass it and what it expects.
-Decoded = tuple[pa.Array, list[tuple[pa.Array, str]]]
-Decoder = Callable[[pa.Array], Decoded]
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """An expression of SQL that is true where a role's text is good, and what is expected there."""
+
+    role: str
+    passes: str
+    expected: str
 
 
-def cast_or_null(array: pa.Array, to: pa.DataType) -> pa.Array:
-    """Casts `array`, with null for the values that do not cast.
-
-    Halves the array around bad values, as Arrow only says that there are some.
-    """
-    try:
-        return array.cast(to)
-    except pa.ArrowInvalid:
-        if len(array) == 1:
-            return pa.nulls(1, to)
-    half = len(array) // 2
-    return pa.concat_arrays([cast_or_null(array[:half], to), cast_or_null(array[half:], to)])
+def id_value(role: str, id_type: str) -> str:
+    """The value of an id: of whole numbers a number, else the text."""
+    text = f"texts.{role}"
+    return f"try_cast({text} AS BIGINT)" if id_type == "int" else text
 
 
-def decode_text_ids(text: pa.Array) -> Decoded:
-    """Decodes ids of any kind.
-
-    Args:
-        text: String [n], null where it was not UTF-8.
-
-    Returns:
-        `text` itself, and the checks.
-    """
-    one_line = pc.invert(pc.match_substring_regex(text, "[\r\n]"))
-    checks = [(pc.not_equal(text, ""), "an id"), (one_line, "an id without line breaks")]
-    return text, [(passed.fill_null(False), expected) for passed, expected in checks]
-
-
-def decode_integer_ids(text: pa.Array) -> Decoded:
-    """Decodes ids that are non-negative integers.
-
-    Args:
-        text: String [n], null where it was not UTF-8.
-
-    Returns:
-        int64 [n], and the checks.
-    """
-    digits = pc.ascii_is_decimal(text).fill_null(False)
-    values = cast_or_null(_where(digits, text), pa.int64())
-    expected = "a non-negative integer"
-    return values, [(digits, expected), (values.is_valid(), f"{expected} below 2**63")]
+def id_checks(role: str, id_type: str, readable: str) -> list[Check]:
+    """What an id has to be: first of all `readable`; then see `Format.id_type`."""
+    text = f"texts.{role}" if role == "user" else role
+    checks = [Check(role, f"{text} IS NOT NULL", readable)]
+    if id_type == "int":
+        expected = "a non-negative integer"
+        checks.append(Check(role, f"regexp_full_match({text}, '[0-9]+')", expected))
+        return [*checks, Check(role, f"try_cast({text} AS BIGINT) IS NOT NULL", f"{expected} below 2**63")]
+    one_line = f"NOT contains({text}, chr(10)) AND NOT contains({text}, chr(13))"
+    return [
+        *checks,
+        Check(role, f"{text} <> ''", "an id"),
+        Check(role, one_line, "an id without line breaks"),
+    ]
 
 
-def id_decoder(id_type: str) -> Decoder:
-    """Decoder of the ids of a format; see `Format.id_type`."""
-    return decode_integer_ids if id_type == "int" else decode_text_ids
+def choice(text: str, codes: Mapping[str, int], other: int | None) -> str:
+    """The code of a text; `other` where it has none."""
+    cases = " ".join(f"WHEN {sql.literal(label)} THEN {code}" for label, code in codes.items())
+    rest = "" if other is None else f"ELSE {other}"
+    return f"(CASE WHEN {text} IS NOT NULL THEN CASE {text} {cases} {rest} END END)::TINYINT"
 
 
-def decode_choices(text: pa.Array, choices: Sequence[str], expected: str) -> Decoded:
-    """Decodes text that is one of a few names.
-
-    Args:
-        text: String [n], null where it was not UTF-8.
-        choices: The names.
-        expected: The names, for a message.
-
-    Returns:
-        int32 [n], positions in `choices`, and the check.
-    """
-    values = pc.index_in(text, value_set=pa.array(choices, pa.string()))
-    return values, [(values.is_valid(), expected)]
+def unit_query(text: str, table: str) -> str:
+    """A query of how many times are numbers, and how many of them lie from 1990 to 2100 in each unit."""
+    number = f"try_cast(CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {text} END AS DOUBLE)"
+    shares = ", ".join(
+        f"count(*) FILTER (number >= {low!r} AND number < {high!r})"
+        for low, high in map(_bounds, NANOSECONDS)
+    )
+    return f"SELECT count(number), {shares} FROM (SELECT {number} AS number FROM {table})"
 
 
-def decode_times(text: pa.Array, encoding: str, unit: str) -> Decoded:
-    """Decodes times.
+def _bounds(unit: str) -> tuple[float, float]:
+    shift = _EXCEL_DAYS if unit == "excel" else 0
+    per_second = 10**9 / NANOSECONDS[unit]
+    return _FIRST * per_second + shift, _LATE * per_second + shift
+
+
+def expected_time(encoding: str, unit: str, time_format: str = "") -> str:
+    """What a time has to be, for messages."""
+    if time_format:
+        return f"a time as {time_format}"
+    return _EXPECTED_TIME.get(encoding, "a time in {unit} since 1970").format(unit=unit)
+
+
+def time_value(text: str, encoding: str, unit: str, time_format: str = "") -> str:
+    """Nanoseconds since 1970-01-01 UTC of a text; null where it is no such time.
 
     Args:
-        text: String [n], null where it was not UTF-8.
+        text: An expression.
         encoding: See `Format.time`.
-        unit: Key of `TIME_UNITS`, the unit of numbers for the encodings "unit" and "any".
-
-    Returns:
-        int64 [n], milliseconds since 1970-01-01 UTC, and the check.
+        unit: Key of `NANOSECONDS`, or "order": the unit of numbers.
+        time_format: As of strptime, for texts; "": ISO-8601, or days.months.years.
     """
-    unit = encoding if encoding in TIME_UNITS else unit
+    if time_format:
+        return f"try_cast(epoch_us(try_strptime({text}, {sql.literal(time_format)})) AS BIGINT) * 1000"
     if encoding == "mmdd":
-        values = _days_of_2014(text)
-    elif encoding == "utc":
-        values = _iso_times(text)
-    else:
-        values = _number_times(text, TIME_UNITS[unit])
-        if encoding == "any":
-            values = pc.coalesce(values, _iso_times(text))
-    expected = _EXPECTED_TIME.get(encoding, "a time in {unit} since 1970").format(unit=unit)
-    return values, [(values.is_valid(), expected)]
+        day = f"regexp_replace(lpad({text}, 4, '0'), '^(..)(..)$', '2014-\\1-\\2')"
+        time = f"epoch_ns(try_cast({day} AS TIMESTAMP_NS))"
+        return f"CASE WHEN regexp_full_match({text}, '[0-9]{{3,4}}') THEN {time} END"
+    if encoding == "utc":
+        return _iso(text)
+    number = _number(text, unit)
+    return f"coalesce({number}, {_iso(text)}, {_dotted(text)})" if encoding == "any" else number
 
 
-def _where(mask: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.if_else(mask, values, pa.scalar(None, values.type))
+def _number(text: str, unit: str) -> str:
+    """Whole numbers stay exact; others have nine places."""
+    factor = 1 if unit == "order" else NANOSECONDS[unit]
+    shifted = f" - {_EXCEL_DAYS}" if unit == "excel" else ""
+    is_small = f"abs(try_cast({text} AS DOUBLE){shifted}) < {9.2e18 / factor!r}"
+    is_number = f"regexp_full_match({text}, '{_NUMBER}') AND {is_small}"
+    is_whole = f"regexp_full_match({text}, '-?[0-9]{{1,19}}')"
+    whole = f"({text}::BIGINT{shifted}) * {factor}::BIGINT"
+    places = f"round(({text}::DECIMAL(28, 9){shifted})::DECIMAL(28, 9) * {factor}::DECIMAL(10, 0))"
+    if unit == "excel":  # Of a day, nine places are a tenth of a millisecond.
+        places = f"round(({text}::DOUBLE{shifted}) * 86400) * 1000000000"
+    return f"CASE WHEN {is_number} THEN CASE WHEN {is_whole} THEN {whole} ELSE ({places})::BIGINT END END"
 
 
-def _days_of_2014(text: pa.Array) -> pa.Array:
-    mmdd = pc.utf8_lpad(_where(pc.match_substring_regex(text, r"^\d{3,4}$"), text), 4, "0")
-    return _iso_times(pc.replace_substring_regex(mmdd, r"^(\d\d)(\d\d)$", r"2014-\1-\2"))
+def _iso(text: str) -> str:
+    """ISO-8601 from days to nanoseconds, and the same with slashes; a time without a zone is UTC."""
+    # A zone is only behind an hour: the end of a day of the form -05-01 is none.
+    zoned = f"regexp_replace({text}, '([T ].*?) ?(UTC|Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$', '\\1')"
+    day = f"translate({zoned}, 'T/,', ' -.')"
+    clock = f"regexp_replace({day}, '^([^ ]+ [0-9]{{2}}):?([0-9]{{2}}):?([0-9]{{2}}.*)$', '\\1:\\2:\\3')"
+    full = f"regexp_replace({clock}, '^([^ ]+ [0-9]{{2}})$', '\\1:00')"
+    zone = "'[T ].*([+-])([0-9]{2}):?([0-9]{2})?$'"
+    hours = f"coalesce(try_cast(regexp_extract({text}, {zone}, 2) AS BIGINT), 0)"
+    minutes = f"coalesce(try_cast(regexp_extract({text}, {zone}, 3) AS BIGINT), 0)"
+    sign = f"CASE regexp_extract({text}, {zone}, 1) WHEN '-' THEN -1 ELSE 1 END"
+    offset = f"({sign}) * ({hours} * 60 + {minutes}) * 60000000000"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_ISO}') "
+        f"THEN epoch_ns(try_cast({full} AS TIMESTAMP_NS)) - {offset} END"
+    )
 
 
-def _number_times(text: pa.Array, milliseconds: float) -> pa.Array:
-    numbers = cast_or_null(_where(pc.match_substring_regex(text, _NUMBER), text), pa.float64())
-    values = pc.round(pc.multiply(numbers, milliseconds))
-    return _where(pc.less(pc.abs(values), _YEAR_10000), values).cast(pa.int64())
-
-
-def _iso_times(text: pa.Array) -> pa.Array:
-    text = _where(pc.match_substring_regex(text, _ISO), text)
-    text = pc.replace_substring_regex(text, r"(\.\d{3})\d+", r"\1")
-    text = pc.replace_substring_regex(text, " ?UTC$", "Z")
-    zoned = pc.match_substring_regex(text, _ZONE)
-    with_zone = cast_or_null(_where(zoned, text), pa.timestamp("ms", "UTC"))
-    without = cast_or_null(_where(pc.invert(zoned), text), pa.timestamp("ms"))
-    return pc.coalesce(with_zone.cast(pa.int64()), without.cast(pa.int64()))
+def _dotted(text: str) -> str:
+    """Days, months and years between dots, as spreadsheets write them."""
+    parsed = f"try_strptime({text}, ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y'])"
+    return f"CASE WHEN regexp_full_match({text}, '{_DOTTED}') THEN epoch_us({parsed}) * 1000 END"

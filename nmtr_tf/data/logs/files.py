@@ -35,5 +35,5 @@ def reading(path: Path) -> Iterator[None]:
     """Turns failures to read `path` into `InputError`."""
     try:
         yield
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, UnicodeError) as error:
         raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error

@@ -12,8 +12,8 @@ from nmtr_tf.registry import Registry
 if typing.TYPE_CHECKING:  # Who passes data frames has imported pandas; files are read without it.
     import pandas as pd
 
-TIME_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
-"""Milliseconds per unit of time."""
+TIME_UNITS = ("auto", "s", "ms", "us", "ns", "excel", "order")
+"""Units of times that are numbers; "auto": told by their size."""
 
 
 @dataclasses.dataclass(frozen=True)

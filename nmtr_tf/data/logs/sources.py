@@ -1,8 +1,9 @@
 """What to read: the arguments of `read_log` checked, and the behaviors, files and columns they mean."""
 
+import codecs
 import dataclasses
+import glob
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,10 +26,17 @@ class ReadOptions:
     format: Format
     behaviors: tuple[str, ...] = ()
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    time_unit: str = "s"
+    time_unit: str = "auto"
+    time_format: str = ""
     on_bad_rows: str = "error"
+    max_bad_share: float = 0.1
     impossible_times: str = "drop"
     ignore_behaviors: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    delimiter: str = ""
+    encoding: str = "utf-8"
+    wide: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +76,29 @@ def inputs_of(source: Any) -> Inputs:
     return [(None, content) for content in (source if isinstance(source, list | tuple) else [source])]
 
 
+def _files(name: str | None, content: Any) -> Inputs:
+    """The files of a folder or of a pattern, in order; a folder behavior=view names the behavior."""
+    if is_frame(content) or not isinstance(content, str | os.PathLike) or Path(content).is_file():
+        return [(name, content)]
+    path = Path(content)
+    if path.is_dir():
+        found = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        parts = {file: file.relative_to(path).parts for file in found}
+        found = [file for file in found if not any(part[0] in "._" for part in parts[file])]
+    else:
+        found = [
+            Path(file) for file in sorted(glob.glob(str(content), recursive=True)) if Path(file).is_file()
+        ]
+        if not found and not glob.has_magic(str(content)):
+            return [(name, content)]
+    if not found:
+        raise InputError(
+            f"{content}: holds no files" if path.is_dir() else f"{content}: no file is of this name"
+        )
+    hive = [next((part[9:] for part in file.parts if part.startswith("behavior=")), name) for file in found]
+    return list(zip(hive, found, strict=True))
+
+
 def plan(
     inputs: Inputs, heldout: str | Path | None, options: ReadOptions
 ) -> tuple[tuple[str, ...], list[Source]]:
@@ -83,10 +114,13 @@ def plan(
     log_format = options.format
     if log_format.behavior is None and log_format.behaviors:
         inputs, heldout = _expand_prefix(inputs, heldout, log_format, bool(options.behaviors))
+    inputs = [file for name, content in inputs for file in _files(name, content)]
     _check_inputs(inputs, options)
     in_files = tuple(dict.fromkeys(name for name, _ in inputs if name is not None))
     known = in_files or tuple((log_format.behaviors or {}).values())
-    behaviors = options.behaviors or in_files or log_format.default_behaviors
+    tall = options.wide or tuple(options.thresholds)
+    known = tall or known
+    behaviors = options.behaviors or tall or in_files or log_format.default_behaviors
     _check_behaviors(behaviors, known, options)
     if log_format.split and heldout is None:
         raise InputError(f"`heldout` is needed: the log format {options.name!r} comes split.")
@@ -119,8 +153,18 @@ def _check_choices(options: ReadOptions) -> None:
         if value not in known:
             raise InputError(f"`{name}` should be one of {quoted(known)}. Received: {value!r}.")
     for role in options.columns:
-        if role not in ROLES:
+        if role.rpartition(".")[2] not in ROLES:
             raise InputError(f"`columns` should name columns for {quoted(ROLES)}. Received: {role!r}.")
+    if not 0 <= options.max_bad_share <= 1:
+        raise InputError(f"`max_bad_share` should be from 0 to 1. Received: {options.max_bad_share}.")
+    try:
+        codecs.lookup(options.encoding)
+    except LookupError:
+        raise InputError(
+            f"`encoding` should be one that Python knows. Received: {options.encoding!r}."
+        ) from None
+    if options.wide and options.thresholds:
+        raise InputError("`wide` and `thresholds` are two ways to tell behaviors; give one of them.")
     if options.columns and not options.format.free_columns:
         received = f"Received: {dict(options.columns)}."
         raise InputError(f"`columns` of the log format {options.name!r} are fixed. {received}")
@@ -146,7 +190,8 @@ def _check_inputs(inputs: Inputs, options: ReadOptions) -> None:
             raise InputError(f"A log should be a file or files, or a pandas DataFrame. Received: {kind}.")
         if options.format.adjacency and is_frame(content):
             raise InputError(f"The log format {options.name!r} is of files. Received: a data frame.")
-    by_column, by_file = options.format.behavior is not None, options.format.split
+    # Where a format names its behaviors, a file may hold one of them; otherwise a column or the file tells.
+    by_column, by_file = options.format.behavior is not None, not options.wide
     all_plain = by_column and all(name is None for name, _ in inputs)
     all_named = by_file and all(name is not None for name, _ in inputs)
     if not inputs or not (all_plain or all_named):
@@ -159,8 +204,8 @@ def _check_inputs(inputs: Inputs, options: ReadOptions) -> None:
 
 
 def _check_behaviors(behaviors: tuple[str, ...], known: tuple[str, ...], options: ReadOptions) -> None:
-    if len(behaviors) < 2 or len(set(behaviors)) < len(behaviors):
-        expected = "two or more different names, weakest first, the one to recommend for last"
+    if not behaviors or len(set(behaviors)) < len(behaviors):
+        expected = "one or more different names, weakest first, the one to recommend for last"
         raise InputError(f"`behaviors` should be {expected}. Received: {quoted(behaviors) or 'none'}.")
     for name in behaviors:
         if known and name not in known:
@@ -168,52 +213,3 @@ def _check_behaviors(behaviors: tuple[str, ...], known: tuple[str, ...], options
             raise InputError(f"`behaviors`: {here}. Received: {name!r}.")
         if name in options.ignore_behaviors:
             raise InputError(f"`ignore_behaviors`: {name!r} is among the `behaviors` too.")
-
-
-def find_columns(
-    header: str, names: Sequence[str], options: ReadOptions, behavior: str | None
-) -> dict[str, int]:
-    """Finds the columns to read.
-
-    Args:
-        header: Where the names are, for messages.
-        names: Names of the columns of a file, without any where the file is empty.
-        options: See `ReadOptions`.
-        behavior: Of all rows of the file; None where a column tells.
-
-    Returns:
-        Role (user, item, behavior, timestamp) -> position in `names`, for the roles that there are.
-
-    Raises:
-        InputError: A column is missing, or its name occurs twice.
-    """
-    log_format = options.format
-    if log_format.typed_header:
-        names = [re.sub(r":\w+$", "", name) for name in names]
-    wanted: dict[str, str | int | None] = {
-        "user": log_format.user,
-        "item": log_format.item,
-        "behavior": log_format.behavior if behavior is None else None,
-        "timestamp": log_format.timestamp,
-    }
-    if log_format.free_columns and log_format.timestamp not in names:
-        wanted["timestamp"] = None
-    wanted.update(options.columns)
-    return {
-        role: _position(header, names, role, column, log_format)
-        for role, column in wanted.items()
-        if column is not None and names
-    }
-
-
-def _position(header: str, names: Sequence[str], role: str, column: str | int, log_format: Format) -> int:
-    if isinstance(column, int):
-        if column < len(names):
-            return column
-        expected = f"{column + 1} with the {role}"
-    else:
-        if names.count(column) == 1:
-            return names.index(column)
-        expected = f"{column!r} for the {role}"
-    hint = " (`columns` tells which to take)" if log_format.free_columns else ""
-    raise InputError(f"{header}: expected one column {expected}, got {quoted(names)}{hint}")

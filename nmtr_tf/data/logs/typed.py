@@ -1,152 +1,145 @@
-"""Typed columns, of a Parquet file or a data frame, as batches of raw columns."""
+"""Puts typed columns, of Parquet files and data frames, into a table of texts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nmtr_tf.data import sql
+from nmtr_tf.data.logs.columns import Nested, find_columns
 from nmtr_tf.data.logs.files import reading
+from nmtr_tf.data.logs.sources import is_frame
+from nmtr_tf.data.logs.staged import Staged, of_json
 from nmtr_tf.errors import InputError
 
-_ROWS = 1 << 18
+
+def stage_parquet(connection, path: Path, source, options, progress) -> Staged:
+    """Stages a Parquet file; raises InputError where it cannot be read, or a column holds something else."""
+    with reading(path):
+        schema = pq.read_schema(path)
+    table = f"read_parquet({sql.literal(str(path))}, file_row_number=true, hive_partitioning=false)"
+    return _stage_typed(connection, table, schema, str(path), source, options, progress)
 
 
-class TypedTable:
-    """A table whose columns have types; the interface of `nmtr_tf.data.logs.tables.TextTable`.
-
-    A subclass says what the types are (`_type`) and gives the columns (`_batches`).
-
-    Attributes:
-        name: What is read, for messages.
-        header: Where the names of the columns are, for messages.
-        names: Names of the columns.
-        invalid_rows: Rows with another number of fields, which there are none of.
-    """
-
-    def __init__(self, name: str, names: Sequence[str]):
-        self.name = self.header = name
-        self.names = list(names)
-        self.invalid_rows = 0
-
-    def batches(self, places: Mapping[str, int]) -> Iterator[pa.RecordBatch]:
-        """Reads columns as text, nulls as empty; see `TextTable.batches`.
-
-        Raises:
-            InputError: The table cannot be read, or a column holds something else than text, numbers
-                or times, or ids that are not whole numbers.
-        """
-        for role in ("user", "item"):
-            if role in places:
-                self._check_ids(places[role])
-        for columns in self._batches(list(places.values())):
-            cells = [
-                self._text(self.names[place], column)
-                for place, column in zip(places.values(), columns, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(cells, names=list(places))
-
-    def locate(self, row: int | None) -> tuple[str, str]:
-        """Finds a row; see `TextTable.locate`."""
-        return f"{self.name}, row {(row or 0) + 1}", ""
-
-    def _type(self, position: int) -> pa.DataType:
-        raise NotImplementedError
-
-    def _batches(self, positions: list[int]) -> Iterator[list[pa.Array]]:
-        raise NotImplementedError
-
-    def _check_ids(self, position: int) -> None:
-        kind = self._type(position)
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-            where = f"{self.name}, column {self.names[position]!r}"
-            raise InputError(f"{where}: expected ids as text or integers, got {kind}")
-
-    def _text(self, name: str, array: pa.Array) -> pa.Array:
-        try:
-            if pa.types.is_dictionary(array.type):
-                array = array.dictionary_decode()
-            if pa.types.is_temporal(array.type):
-                array = array.cast(pa.timestamp("ms"), safe=False)  # Its text is ISO-8601, in UTC.
-            if not pa.types.is_binary(array.type):
-                array = array.cast(pa.string())
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise InputError(
-                f"{self.name}, column {name!r}: expected text or numbers, got {array.type}"
-            ) from error
-        return array.cast(pa.binary()).fill_null(b"")
+def stage_frame(connection, frame: Any, name: str, source, options, progress) -> Staged:
+    """Stages a data frame, of which only the columns that are needed are looked at."""
+    names = [str(column) for column in frame.columns]
+    places = find_columns(name, names, options, source)
+    used = list(dict.fromkeys(places.values()))
+    columns = [_arrow(frame.iloc[:, place], f"{name}, column {names[place]!r}") for place in used]
+    table = pa.table(columns, [names[place] for place in used])
+    schema = table.schema
+    for position, kind in enumerate(schema.types):
+        if pa.types.is_float16(kind):  # DuckDB has none.
+            table = table.set_column(position, schema.names[position], columns[position].cast(pa.float32()))
+    connection.register("frame", table.append_column("file_row_number", pa.array(np.arange(len(frame)))))
+    staged = _stage_typed(connection, "frame", schema, name, source, options, progress, names)
+    connection.unregister("frame")
+    return staged
 
 
-class ParquetTable(TypedTable):
-    """A Parquet file."""
-
-    def __init__(self, path: Path):
-        """Reads the schema.
-
-        Raises:
-            InputError: The file cannot be read.
-        """
-        with reading(path):
-            self._schema = pq.read_schema(path)
-        super().__init__(str(path), self._schema.names)
-        self._path = path
-
-    def _type(self, position: int) -> pa.DataType:
-        return self._schema.field(position).type
-
-    def _batches(self, positions: list[int]) -> Iterator[list[pa.Array]]:
-        names = [self.names[position] for position in positions]
-        with reading(self._path), pq.ParquetFile(self._path) as file:
-            for batch in file.iter_batches(_ROWS, columns=names):
-                yield [batch.column(name) for name in names]
-
-
-class FrameTable(TypedTable):
-    """A pandas data frame; only the columns that are asked for are looked at."""
-
-    def __init__(self, frame: Any, name: str = "data frame"):
-        super().__init__(name, [str(column) for column in frame.columns])
-        self._frame = frame
-        self._columns: dict[int, pa.ChunkedArray] = {}
-
-    def _type(self, position: int) -> pa.DataType:
-        return self._column(position).type
-
-    def _check_ids(self, position: int) -> None:
-        self._columns[position] = _whole_where_missing(self._column(position))
-        super()._check_ids(position)
-
-    def _column(self, position: int) -> pa.ChunkedArray:
-        if position not in self._columns:
-            series = self._frame.iloc[:, position]
-            try:
-                column = pa.array(series, from_pandas=True)
-            except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-                kinds = ", ".join(sorted({type(value).__name__ for value in series.dropna()}))
-                raise InputError(
-                    f"{self.name}, column {self.names[position]!r}: expected text, numbers or times, all of "
-                    f"one kind, got {kinds}"
-                ) from error
-            chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-            self._columns[position] = pa.chunked_array(chunks, column.type)
-        return self._columns[position]
-
-    def _batches(self, positions: list[int]) -> Iterator[list[pa.Array]]:
-        table = pa.table([self._column(position) for position in positions], [str(p) for p in positions])
-        for batch in table.to_batches(_ROWS):
-            yield batch.columns
-
-
-def _whole_where_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Integers that pandas turned into floats because some are missing, as integers and nulls."""
-    if not (pa.types.is_floating(column.type) and column.null_count):
-        return column
-    exact = pc.all(pc.less(pc.abs(column.cast(pa.float64())), 2.0**53), min_count=0).as_py()
+def own_frame(path: Path, read: Callable[[Path], Any]) -> Any:
+    """What the reader of a format makes of a file; raises InputError where it fails or makes no frame."""
     try:
-        return column.cast(pa.int64()) if exact else column
-    except pa.ArrowInvalid:  # fractions
-        return column
+        frame = read(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot be read: {(str(error).splitlines() or [''])[0]}") from error
+    if not is_frame(frame):
+        got = type(frame).__name__
+        raise InputError(f"{path}: expected a pandas DataFrame from `read` of its format, got {got}")
+    return frame
+
+
+def _arrow(series: Any, where: str) -> pa.ChunkedArray:
+    try:
+        column = pa.array(series, from_pandas=True)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        kinds = ", ".join(sorted({type(value).__name__ for value in series.dropna()}))
+        raise InputError(f"{where}: expected text, numbers or times, all of one kind, got {kinds}") from error
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return pa.chunked_array(chunks, column.type)
+
+
+def _stage_typed(
+    connection, table: str, schema: pa.Schema, name: str, source, options, progress, names=None
+) -> Staged:
+    names = Nested(names or schema.names)
+    columns = {role: names[place] for role, place in find_columns(name, names, options, source).items()}
+    # DuckDB's names do not tell upper from lower case, so that it gives twins other ones.
+    described = sql.rows(connection, f"DESCRIBE SELECT * FROM {table}")
+    cells = {column: sql.name(row[0]) for column, row in zip(schema.names, described, strict=False)}
+    unit, texts = "", ["file_row_number AS row"]
+    for role, column in columns.items():
+        where, kind = f"{name}, column {column!r}", _kind(schema, column)
+        if kind is None:
+            text = _of_path(column, cells)
+        else:
+            if role in ("user", "item"):
+                _check_ids(connection, table, cells[column], kind, where)
+            unit = _unit(kind) if role == "timestamp" else unit
+            text = _text(cells[column], kind, unit if role == "timestamp" else "", role, where)
+        texts.append(f"{text} AS {sql.name(role)}")
+    try:
+        connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT {', '.join(texts)} FROM {table}")
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
+            raise  # The session says where.
+        raise InputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
+    progress(sql.value(connection, "SELECT count(*) FROM raw"))
+    others = [column for column in schema.names if column not in columns.values()]
+
+    def locate(row: int | None) -> tuple[str, str]:
+        return f"{name}, row {(row or 0) + 1}", ""
+
+    return Staged(name, columns, locate, lambda row, role: b"", time_unit=unit, other_columns=others)
+
+
+def _kind(schema: pa.Schema, column: str) -> pa.DataType | None:
+    """The type of a column's values; None for a path into a column."""
+    if column not in schema.names:
+        return None
+    kind = schema.field(column).type
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _unit(kind: pa.DataType | None) -> str:
+    if kind is None or not pa.types.is_temporal(kind) or pa.types.is_time(kind):
+        return ""
+    return "ns" if pa.types.is_timestamp(kind) and kind.unit == "ns" else "us"
+
+
+def _of_path(path: str, cells: Mapping[str, str]) -> str:
+    """The text at a path such as a.b or items[].id, which starts with the name of a column."""
+    first, _, rest = path.partition(".")
+    root = first.removesuffix("[]")
+    rest = f"x{first[len(root) :]}.{rest}" if rest else f"x{first[len(root) :]}"
+    return of_json(f"json_object('x', {cells[root]})", rest, (), "true")
+
+
+def _text(cell: str, kind: pa.DataType, unit: str, role: str, where: str) -> str:
+    """A column as text, nulls as empty."""
+    if unit:
+        typed = cell if pa.types.is_timestamp(kind) else f"{cell}::TIMESTAMP"
+        return f"coalesce(epoch_{unit}({typed})::VARCHAR, '')"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return f"CASE WHEN {cell} IS NULL THEN '' ELSE TRY(decode({cell})) END"
+    if pa.types.is_nested(kind):
+        raise InputError(f"{where}: expected text or numbers, got {kind}")
+    if pa.types.is_floating(kind):
+        missing = f"{cell} IS NULL OR isnan({cell})"
+        number = f"{cell}::BIGINT" if role in ("user", "item") else cell
+        return f"CASE WHEN {missing} THEN '' ELSE {number}::VARCHAR END"
+    return f"coalesce({cell}::VARCHAR, '')"
+
+
+def _check_ids(connection, table: str, cell: str, kind: pa.DataType, where: str) -> None:
+    """Checks that ids are text or whole numbers, which floats may be."""
+    is_float = pa.types.is_floating(kind)
+    whole = f"isnan({cell}) OR ({cell} = trunc({cell}) AND abs({cell}) < 2::DOUBLE ** 53)"
+    fits = not is_float or sql.value(connection, f"SELECT coalesce(bool_and({whole}), true) FROM {table}")
+    if pa.types.is_boolean(kind) or not fits:
+        raise InputError(f"{where}: expected ids as text or integers, got {kind}")

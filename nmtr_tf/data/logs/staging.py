@@ -1,0 +1,132 @@
+"""Puts the columns of a file or a data frame, of any kind, into a table of texts."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nmtr_tf.data import sql
+from nmtr_tf.data.logs.columns import Nested, find_columns
+from nmtr_tf.data.logs.sources import ReadOptions, Source, is_frame, quoted
+from nmtr_tf.data.logs.staged import Staged, of_json
+from nmtr_tf.data.logs.text import TextTable
+from nmtr_tf.data.logs.typed import own_frame, stage_frame, stage_parquet
+from nmtr_tf.errors import InputError
+
+_DELIMITERS = {".csv": ",;|", ".tsv": "\t", ".txt": "\t|", ".tab": "\t", ".psv": "|"}
+_JSON = (".jsonl", ".ndjson", ".json")
+_PACKED = (".gz", ".zst", ".bz2")
+
+
+def stage(
+    connection: sql.Connection, source: Source, options: ReadOptions, progress: Callable[[int], object]
+) -> Staged:
+    """Stages a source as the table `raw`.
+
+    Raises:
+        InputError: It cannot be read, or lacks a column.
+    """
+    content, log_format = source.content, options.format
+    own = log_format.read is None and (log_format.delimiter or options.delimiter)
+    suffix = "" if is_frame(content) else _suffix(content)
+    if is_frame(content):
+        staged = stage_frame(connection, content, "data frame", source, options, progress)
+    elif log_format.read is not None:
+        frame = own_frame(content, log_format.read)
+        staged = stage_frame(connection, frame, str(content), source, options, progress)
+    elif suffix == ".parquet" and not own:
+        staged = stage_parquet(connection, content, source, options, progress)
+    elif suffix in _JSON and not own:
+        staged = _stage_json(connection, content, source, options, progress)
+    else:
+        staged = _stage_text(connection, content, suffix, source, options, progress)
+    staged.rows = sql.value(connection, "SELECT count(*) FROM raw")
+    if options.wide or options.thresholds:
+        _make_tall(connection, options)
+        staged.columns = {**staged.columns, "behavior": "behavior", "count": "count"}
+    return staged
+
+
+def _stage_text(connection, path: Path, suffix: str, source, options: ReadOptions, progress) -> Staged:
+    log_format = options.format
+    delimiter = options.delimiter or log_format.delimiter or _delimiter_of(path, suffix)
+    table = TextTable(path, delimiter, options.header or log_format.column_names, options.encoding)
+    places = {"line": 0} if log_format.adjacency else find_columns(table.header, table.names, options, source)
+    _insert_batches(connection, table, places, tuple(places), "SELECT * FROM batch", progress)
+    return Staged(
+        table.name,
+        {role: table.names[place] for role, place in places.items() if table.names},
+        table.locate,
+        lambda row, role: table.raw_cell(row, places[role]) if role in places else "\ufffd",
+        invalid_rows=table.invalid_rows,
+        num_fields=len(table.names),
+        other_columns=[name for place, name in enumerate(table.names) if place not in places.values()],
+    )
+
+
+def _insert_batches(connection, table: TextTable, places, roles: Sequence[str], query: str, progress) -> None:
+    columns = "".join(f", {sql.name(role)} VARCHAR" for role in roles)
+    connection.execute(f"CREATE OR REPLACE TABLE raw (row BIGINT{columns})")
+    for batch in table.batches(places):
+        connection.register("batch", batch)
+        connection.execute(f"INSERT INTO raw {query}")
+        connection.unregister("batch")
+        progress(batch.num_rows)
+
+
+def _stage_json(connection, path: Path, source: Source, options: ReadOptions, progress) -> Staged:
+    """Lines of JSON objects: each is read as a text of one field, of which DuckDB takes the values."""
+    table = TextTable(path, "\x01", ("line",), options.encoding)
+    names = Nested(dict.fromkeys(key for line in table.start(100) for key in _keys(line)))
+    found = find_columns(str(path), names, options, source)
+    columns = {role: names[place] for role, place in found.items()}
+    values = "".join(f", {of_json('line', name, names, 'is_object')}" for name in columns.values())
+    valid = "coalesce(json_valid(line), false)"
+    is_object = f"CASE WHEN {valid} THEN json_type(line) = 'OBJECT' ELSE false END"
+    query = f"SELECT row{values} FROM (SELECT *, {is_object} AS is_object FROM batch)"
+    _insert_batches(connection, table, {"line": 0} if table.names else {}, tuple(columns), query, progress)
+
+    def raw_line(row: int, role: str) -> bytes:
+        return table.raw_cell(row, 0)
+
+    others = [name for name in names if name not in columns.values()]
+    return Staged(str(path), columns, table.locate, raw_line, "a JSON object in a line", other_columns=others)
+
+
+def _keys(line: str) -> list[str]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return []
+    return list(found) if isinstance(found, dict) else []
+
+
+def _make_tall(connection, options: ReadOptions) -> None:
+    """Makes of a row a row for each behavior, with a "count" that says how often it was shown."""
+    names = options.wide or tuple(options.thresholds)
+    if options.wide:
+        counts = [sql.name(f"wide {column}") for column in options.wide]
+    else:
+        number = "try_cast(behavior AS DOUBLE)"
+        reached = [f"({number} >= {least!r})::INT::VARCHAR" for least in options.thresholds.values()]
+        counts = [f"coalesce({text}, behavior)" for text in reached]
+    left_out = ", ".join(
+        [*(f'"wide {column}"' for column in options.wide), *(["behavior"] if not options.wide else [])]
+    )
+    connection.execute(f"""
+        CREATE OR REPLACE TABLE raw AS
+        SELECT * EXCLUDE ({left_out}), unnest([{", ".join(map(sql.literal, names))}]) AS behavior,
+            unnest([{", ".join(counts)}]) AS count
+        FROM raw""")
+    connection.execute("DELETE FROM raw WHERE count IN ('', '0') OR try_cast(count AS DOUBLE) = 0")
+
+
+def _suffix(path: Path) -> str:
+    name = Path(path.name.lower())
+    return Path(name.stem).suffix if name.suffix in _PACKED else name.suffix
+
+
+def _delimiter_of(path: Path, suffix: str) -> str:
+    if suffix not in _DELIMITERS:
+        known = quoted([*_DELIMITERS, ".parquet", *_JSON])
+        raise InputError(f"{path}: expected a file name that ends with one of {known}")
+    return _DELIMITERS[suffix]

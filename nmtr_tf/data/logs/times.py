@@ -1,0 +1,65 @@
+"""What a column of times is in."""
+
+from nmtr_tf.data import sql
+from nmtr_tf.data.logs.decoding import NANOSECONDS, expected_time, time_value, unit_query
+from nmtr_tf.data.logs.sources import ReadOptions
+from nmtr_tf.data.logs.staged import Staged
+from nmtr_tf.errors import InputError
+
+_WORDS = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+    "excel": "days of a spreadsheet",
+    "order": "an order",
+}
+
+
+class TimeColumn:
+    """The times of the table `raw`.
+
+    Attributes:
+        value: Expression of SQL: nanoseconds since 1970-01-01 UTC.
+        expected: What a time has to be, for messages.
+        shown: What they are in, in words.
+    """
+
+    def __init__(self, connection: sql.Connection, staged: Staged, options: ReadOptions):
+        """Finds out the unit, of numbers by their size.
+
+        Raises:
+            InputError: The unit that was named puts the times before 1990 or after 2100, and another not.
+        """
+        encoding = options.format.time or "unit"
+        unit = encoding if encoding in NANOSECONDS else options.time_unit
+        self.shown = "dates"
+        if staged.time_unit:
+            encoding, told = "unit", staged.time_unit
+        elif encoding in ("unit", "any"):
+            told = unit = self._unit(connection, staged, unit)
+        else:
+            told = unit
+        self.value = time_value("timestamp", encoding, told, options.time_format)
+        unit = "s" if unit == "auto" else unit
+        self.expected = expected_time(options.format.time or "unit", unit, options.time_format)
+
+    def _unit(self, connection: sql.Connection, staged: Staged, unit: str) -> str:
+        numbers, *counts = sql.rows(connection, unit_query("timestamp", "raw"))[0]
+        fitting = dict(zip(NANOSECONDS, counts, strict=True))
+        best = max(fitting, key=fitting.__getitem__)
+        if unit == "auto":
+            unit = best if 2 * fitting[best] > numbers else "s"
+        elif numbers and unit != "order" and fitting[unit] < numbers == fitting[best]:
+            column = staged.columns["timestamp"]
+            raise InputError(
+                f"{staged.name}, column {column!r}: `time_unit={unit}` puts times before 1990 or after 2100; "
+                f"`time_unit={best}` would fit"
+            )
+        if numbers:
+            self.shown = _WORDS[unit]
+            if unit == "s" and not fitting["s"]:
+                self.shown = (
+                    "seconds, as no unit puts them between 1990 and 2100 (`time_unit=order`: an order)"
+                )
+        return unit

@@ -1,0 +1,68 @@
+"""DuckDB sessions: bounded in memory, with a place to spill that is removed, and arrays in and out."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from nmtr_tf.errors import InputError
+
+Connection = duckdb.DuckDBPyConnection
+
+
+@contextlib.contextmanager
+def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator[Connection]:
+    """Yields a database in memory.
+
+    Args:
+        memory_mb: Memory that its tables may take, in MiB; what is more spills. 0: DuckDB's own limit.
+        spill_dir: Directory in which a temporary one takes what spills; None: that of the system.
+
+    Raises:
+        InputError: If `memory_mb` is too little, or the disk is full.
+    """
+    if spill_dir is not None:
+        Path(spill_dir).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".nmtr-spill-", dir=spill_dir) as folder:
+        config: dict = {"temp_directory": folder, "autoinstall_known_extensions": "false"}
+        if memory_mb:
+            config["memory_limit"] = f"{memory_mb}MiB"
+        with duckdb.connect(config=config) as connection:
+            try:
+                yield connection
+            except duckdb.OutOfMemoryException as error:
+                first = str(error).splitlines()[0]
+                raise InputError(
+                    f"`memory_mb={memory_mb}` does not do here, with {folder}: {first}"
+                ) from error
+            except duckdb.IOException as error:
+                raise InputError(f"{folder}: {str(error).splitlines()[0]}") from error
+
+
+def literal(text: str) -> str:
+    """Text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(text: str) -> str:
+    """A name as SQL quotes it."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def arrays(connection: Connection, query: str) -> dict[str, np.ndarray]:
+    """The columns of a query without nulls; text as str (object)."""
+    columns = connection.execute(query).fetchnumpy()
+    return {key: np.asarray(column) for key, column in columns.items()}
+
+
+def rows(connection: Connection, query: str) -> list[tuple]:
+    """The rows of a query."""
+    return connection.execute(query).fetchall()
+
+
+def value(connection: Connection, query: str):
+    """The first column of the one row of a query."""
+    return rows(connection, query)[0][0]
