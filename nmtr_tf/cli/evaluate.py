@@ -122,7 +122,7 @@ def _evaluate_run(values: flags.FlagValues, workdir: Path) -> "Evaluation":
     opened = Run(workdir)
     if values.dataset_dir:
         opened.use_dataset(values.dataset_dir)
-    num_users = len(opened.dataset.held_out[values.split])
+    num_users = opened.dataset.num_held_out_users(values.split)
     with progress_bar(values, num_users, " users", desc="ranking") as bar:
         opened.evaluate(
             values.split, protocol=values.protocol, progress=bar.update, **given(EvaluationConfig, values)
@@ -169,7 +169,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
     tables = []
     for name in names:
         options = {option: values[option].value for option in _OPTIONS if option in BASELINES[name].options}
-        with progress_bar(values, len(dataset.held_out[values.split]), " users", desc=name) as bar:
+        with progress_bar(values, dataset.num_held_out_users(values.split), " users", desc=name) as bar:
             evaluation = evaluate_baseline(
                 dataset,
                 name,

@@ -42,7 +42,7 @@ class Rows:
         self._note("duplicates merged")
 
     def check_held_out(self, on_bad_rows: str) -> None:
-        """Looks for held-out rows that are training purchases too, are not alone, or have no training rows.
+        """Looks for held-out rows that are training purchases too, or whose users have no training rows.
 
         Raises:
             InputError: If there are any, unless `on_bad_rows` is "skip": then they go.
@@ -59,10 +59,8 @@ class Rows:
                 FROM kept WHERE heldout)
             SELECT "user", item, CASE
                 WHEN is_trained THEN 'held-out pairs that are training purchases'
-                WHEN NOT has_rows THEN 'held-out users without training rows'
-                WHEN row_number() OVER (PARTITION BY "user", is_trained ORDER BY item) > 1
-                THEN 'second held-out rows of a user' END AS kind
-            FROM marked QUALIFY kind IS NOT NULL""")
+                WHEN NOT has_rows THEN 'held-out users without training rows' END AS kind
+            FROM marked WHERE is_trained OR NOT has_rows""")
         kinds = sql.rows(self._sql, "SELECT kind, count(*) FROM contradicting GROUP BY kind ORDER BY kind")
         if kinds and on_bad_rows == "error":
             kind, count = kinds[0]
@@ -70,8 +68,8 @@ class Rows:
             user, item = sql.rows(self._sql, first)[0]
             raise InputError(
                 f"The held-out file has {count} rows of the kind '{kind}', the first: user "
-                f"{self._events.users[user]}, item {self._events.items[item]}. Expected one new item for "
-                "each user with training rows (`on_bad_rows=skip` drops the others)."
+                f"{self._events.users[user]}, item {self._events.items[item]}. Expected new items of "
+                "users with training rows (`on_bad_rows=skip` drops the others)."
             )
         if kinds:
             self._keep('NOT heldout OR ("user", item) NOT IN (SELECT ("user", item) FROM contradicting)')

@@ -17,7 +17,7 @@ class BehaviorMatrices:
         matrices: Behavior name -> binary CSR [num_users, num_items] with sorted int32 indices, the training
             rows of the behavior.
         held_out: Split name ("validation", "test") -> int32 [num_pairs, 2] of (user, item) rows of the
-            target, by user, at most one a user.
+            target, by user; several of a user where the log came split so.
         protocol: "released" or "strict", see `nmtr_tf.data.dataset.Dataset.training_view`.
         fingerprint: sha256 of the prepared data.
     """
@@ -38,6 +38,10 @@ class BehaviorMatrices:
     def num_items(self) -> int:
         """N, the number of items."""
         return len(self.item_ids)
+
+    def num_held_out_users(self, split: str) -> int:
+        """Users that have held-out pairs in a split."""
+        return len(np.unique(self.held_out[split][:, 0]))
 
     @property
     def behaviors(self) -> tuple[str, ...]:

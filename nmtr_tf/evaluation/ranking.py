@@ -107,7 +107,6 @@ class HeldOutRanking:
         scorer = as_scorer(scorer, self._num_items)
         chunk = self._chunk_size(scorer)
         chunks = [self._chunks(pairs, chunk) for pairs in self._pairs]
-        sizes = [chunk if self._is_plain else max(map(len, own)) for own in chunks]
         ranks_of_chunk = self._graph(scorer)
         found: list[list[np.ndarray]] = [[] for _ in self.splits]
         lists: list[list[np.ndarray]] = [[] for _ in self.splits]
@@ -115,8 +114,8 @@ class HeldOutRanking:
             users = self._users[first : first + chunk]
             parts = [own[number] for own in chunks]
             padded = [
-                _padded(part, mask, users, size)
-                for part, mask, size in zip(parts, self._masks, sizes, strict=True)
+                _padded(part, mask, users, chunk if self._is_plain else _power_of_two(len(part)))
+                for part, mask in zip(parts, self._masks, strict=True)
             ]
             rows = tf.constant(np.pad(users, (0, chunk - len(users)), mode="edge"), tf.int32)
             counts, tops = ranks_of_chunk(rows, padded)
@@ -191,6 +190,11 @@ def _pairs_of(view: TrainingView, split: str, sample: np.ndarray | None) -> np.n
     return pairs
 
 
+def _power_of_two(count: int) -> int:
+    """The least that is not below the count."""
+    return 1 << max(count - 1, 0).bit_length()
+
+
 def _finite(places: np.ndarray) -> np.ndarray:
     if np.isnan(places).any():
         raise InputError("There are scores that are NaN or infinite; they cannot be ranked.")
@@ -213,7 +217,7 @@ def _padded(pairs: np.ndarray, mask: sparse.csr_array, users: np.ndarray, num_ro
         pairs = np.array([[users[0], 0]], np.int32)
     rows, columns = entries_of(mask, pairs[:, 0])
     users_of_pairs, items = np.pad(pairs, [(0, num_rows - len(pairs)), (0, 0)], mode="edge").T
-    fill = (1 << len(rows).bit_length()) - len(rows)
+    fill = _power_of_two(len(rows) + 1) - len(rows)
     rows, columns = np.pad(rows, (0, fill)), np.pad(columns, (0, fill), constant_values=items[0])
     parts = (np.searchsorted(users, users_of_pairs), items, rows, columns)
     return [tf.constant(part, tf.int32) for part in parts]

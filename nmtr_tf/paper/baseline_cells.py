@@ -38,7 +38,7 @@ def _run_baseline(study: Study, name: str) -> CellResult | None:
     from nmtr_tf.training.device import set_device
 
     device, started = set_device(cell.config.training.device), time.monotonic()
-    with study.progress.ranking(name, len(study.dataset.held_out["test"])) as progress:
+    with study.progress.ranking(name, study.dataset.num_held_out_users("test")) as progress:
         evaluation = baselines.evaluate_baseline(study.dataset, name, "test", cell.config, progress=progress)
     study.claim_workdir()
     evaluation.save(study.workdir / "baselines" / study.question.folder / cell.name)

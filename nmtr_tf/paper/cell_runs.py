@@ -78,7 +78,7 @@ def _measure(study: Study, cell: Cell, run: "Run") -> CellResult:
     from nmtr_tf.paper.heads import head_metrics
 
     method, info = cell.config.model.method, run.info
-    with study.progress.ranking(method, len(run.view.held_out["test"])) as progress:
+    with study.progress.ranking(method, run.view.num_held_out_users("test")) as progress:
         run.evaluate("test", progress=progress)
     return CellResult(
         **about_cell(study, cell, method),

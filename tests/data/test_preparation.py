@@ -264,7 +264,6 @@ def test_filters_count_held_out_rows_of_a_log_that_comes_split():
 
 TRAINED = "held-out pairs that are training purchases"
 ALONE = "held-out users without training rows"
-SECOND = "second held-out rows of a user"
 
 
 @pytest.mark.parametrize(
@@ -279,16 +278,23 @@ SECOND = "second held-out rows of a user"
             removed("bad held-out rows", 0, 0, 2),
         ),
         ("a x b,a y b*,b z b*", ALONE, 1, ("b", "z"), "a y b", removed("bad held-out rows", 1, 1, 1)),
-        ("a x v,a y b*,a z b*,a w b*", SECOND, 2, ("a", "y"), "a w b", removed("bad held-out rows", 0, 2, 2)),
         ("a x b,a y b*,a x b*", TRAINED, 1, ("a", "x"), "a y b", removed("bad held-out rows", 0, 0, 1)),
         ("a x b,b y b*,b z b*,a y b*", ALONE, 2, ("b", "y"), "a y b", removed("bad held-out rows", 1, 1, 2)),
+        (
+            "a x b,a x b*,a y b*,a z b*",
+            TRAINED,
+            1,
+            ("a", "x"),
+            "a y b,a z b",
+            removed("bad held-out rows", 0, 0, 1),
+        ),
     ],
     ids=[
         "training purchase",
         "no training rows",
-        "two of a user",
         "training purchase and a good one",
-        "both",
+        "two of a user without training rows",
+        "training purchase and two good ones",
     ],
 )
 def test_bad_held_out_rows(text, kind, count, first, left, report):
@@ -296,8 +302,8 @@ def test_bad_held_out_rows(text, kind, count, first, left, report):
         prepare_events(log(text), PrepareOptions())
     assert str(caught.value) == (
         f"The held-out file has {count} rows of the kind '{kind}', the first: user {first[0]}, "
-        f"item {first[1]}. Expected one new item for each user with training rows (`on_bad_rows=skip` drops "
-        "the others)."
+        f"item {first[1]}. Expected new items of users with training rows (`on_bad_rows=skip` drops the "
+        "others)."
     )
     prepared = prepare_events(log(text), PrepareOptions(on_bad_rows="skip"))
     assert in_split(prepared, "test") == set(left.split(","))
@@ -308,6 +314,12 @@ def test_bad_held_out_rows(text, kind, count, first, left, report):
     steps = prepared.dropped.steps_of(pa.array(prepared.dropped.user_ids, pa.string()))
     assert steps == [report["filter"]] * report["users"]
     assert not set(prepared.dropped.user_ids) & set(prepared.events.users)
+
+
+def test_several_held_out_items_of_a_user_are_all_test_rows():
+    prepared = prepare_events(log("a x v,a y b*,a z b*,a w b*,b x b,b y b,b w b*"), PrepareOptions())
+    assert in_split(prepared, "test") == {"a y b", "a z b", "a w b", "b w b"}
+    assert len(in_split(prepared, "validation")) == 1
 
 
 def test_twice_held_out_pair_is_one():
