@@ -1,4 +1,4 @@
-"""Write a log to try everything on, as a small shop would have it: who viewed, carted and bought what, when."""
+"""Write a log to try everything on: who viewed, carted and bought what, and when, in a small shop."""
 
 import sys
 

@@ -1,4 +1,4 @@
-r"""Write a log to try everything on, as a small shop would have it: who viewed, carted and bought what, when.
+r"""Write a log to try everything on: who viewed, carted and bought what, and when, in a small shop.
 
 Examples:
     nmtr sample events.csv
