@@ -1,4 +1,4 @@
-"""Write a log to try everything on: who viewed, carted and bought what, and when, in a small shop."""
+"""Write a log to try everything on, as a shop would have it: who viewed, carted and bought what, when."""
 
 import sys
 

@@ -9,7 +9,15 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_names, check_plain
 from nmtr_tf.sections import PROTOCOLS, DataConfig, EvaluationConfig, ModelConfig, TrainingConfig
 
-__all__ = ["PROTOCOLS", "DataConfig", "EvaluationConfig", "ModelConfig", "RunConfig", "TrainingConfig"]
+__all__ = [
+    "OPTION_TYPES",
+    "PROTOCOLS",
+    "DataConfig",
+    "EvaluationConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainingConfig",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,3 +86,11 @@ class RunConfig:
                 raise InputError(f"Unknown section {name!r} in the config.")
             check_names(kinds[name], name, values)
         return cls(**{name: kinds[name](**values) for name, values in sections.items()})
+
+
+OPTION_TYPES: dict[str, Any] = {
+    name: kind
+    for section in typing.get_type_hints(RunConfig).values()
+    for name, kind in typing.get_type_hints(section).items()
+}
+"""{name of an option: its type}"""

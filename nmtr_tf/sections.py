@@ -147,6 +147,9 @@ class TrainingConfig:
         "Users of the per-epoch evaluations, a seeded sample, wherever ranking everyone would need more "
         "arithmetic than the epoch itself; 0: always everyone.",
     )
+    eval_sample: str = option(
+        "auto", "'always' draws that sample even where ranking everyone is cheap.", ("auto", "always")
+    )
     curve_split: str = option(
         "validation",
         "'test' evaluates on test as well after each epoch, for curves only: it never selects.",
@@ -207,8 +210,9 @@ class EvaluationConfig:
     )
     mask: str = option(
         "target",
-        "Training items left out of the ranking: those of the target behavior, of all behaviors, or none.",
-        ("none", "target", "all"),
+        "Training items left out of the ranking: those of the target behavior, of all behaviors of the data "
+        "set, or none; auto: all under protocol strict, where no held-out item was touched, else target.",
+        ("auto", "none", "target", "all"),
     )
     groups: tuple[int, ...] = option(
         (5, 9, 13, 17, 21),
@@ -225,6 +229,12 @@ class EvaluationConfig:
         require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
         distinct = bool(self.metrics) and len(set(self.metrics)) == len(self.metrics)
         require(self, distinct, "metrics", "different names")
+
+    def mask_under(self, protocol: str) -> str:
+        """The mask, "none", "target" or "all": "auto" is what the protocol asks."""
+        if self.mask != "auto":
+            return self.mask
+        return "all" if protocol == "strict" else "target"
 
     @property
     def metric_names(self) -> list[str]:

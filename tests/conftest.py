@@ -44,13 +44,14 @@ def make_view(matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int,
     """A training view from dense 0/1 matrices [num_users][num_items] and (user, item) pairs per split."""
     dense = {name: np.array(rows) for name, rows in matrices.items()}
     num_users, num_items = next(iter(dense.values())).shape
+    binary = {
+        name: matrix_of(np.flatnonzero(rows.ravel()), (num_users, num_items)) for name, rows in dense.items()
+    }
     return TrainingView(
         user_ids=np.arange(100, 100 + num_users),
         item_ids=np.arange(num_items),
-        matrices={
-            name: matrix_of(np.flatnonzero(rows.ravel()), (num_users, num_items))
-            for name, rows in dense.items()
-        },
+        matrices=binary,
+        every=binary,
         held_out={split: _pairs(held_out.get(split, [])) for split in SPLITS[1:]},
         protocol="released",
         fingerprint="made by hand",

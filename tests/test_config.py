@@ -65,7 +65,7 @@ def test_json_round_trip():
         (EvaluationConfig, "ks", (0,), "positive numbers"),
         (EvaluationConfig, "metrics", (), "different names"),
         (EvaluationConfig, "metrics", ("HR", "HR"), "different names"),
-        (EvaluationConfig, "mask", "some", "one of 'none', 'target', 'all'"),
+        (EvaluationConfig, "mask", "some", "one of 'auto', 'none', 'target', 'all'"),
         (EvaluationConfig, "groups", (5, 5), "ascending"),
         (EvaluationConfig, "groups", (0, 5), "ascending"),
         (EvaluationConfig, "eval_memory_mb", 0, "at least 1"),

@@ -87,6 +87,7 @@ def view_of(matrices: Mapping[str, sparse.csr_array]) -> TrainingView:
         user_ids=np.arange(num_users),
         item_ids=np.arange(num_items),
         matrices=matrices,
+        every=matrices,
         held_out={"validation": nothing, "test": nothing},
         protocol="strict",
         fingerprint="synthetic",

@@ -19,7 +19,7 @@ def pairwise_ranks(model: keras.Model, view: TrainingView, pairs: np.ndarray) ->
         pairs: int32 [n, 2] of test pairs.
 
     Returns:
-        float64 [n], 0-based, the mean over ties.
+        int64 [2, n], ranks from 0 and the sizes of ties.
     """
     users, items = pairs.T
     scores = _scores(model, view, users)
@@ -28,8 +28,8 @@ def pairwise_ranks(model: keras.Model, view: TrainingView, pairs: np.ndarray) ->
     scores[rows, left_out] = -np.inf
     scores[np.arange(len(users)), items] = own
     above = (scores > own[:, None]).sum(axis=1)
-    level = (scores == own[:, None]).sum(axis=1) - 1
-    return above + level / 2
+    level = (scores == own[:, None]).sum(axis=1)
+    return np.stack([above, level])
 
 
 def _scores(model: keras.Model, view: TrainingView, users: np.ndarray) -> np.ndarray:

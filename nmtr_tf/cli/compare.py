@@ -77,7 +77,7 @@ def _compare(values: flags.FlagValues, paths: list[str]) -> None:
             progress=bar.update,
         )
     first = found.first
-    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {len(first.users):,} users"
+    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {first.num_users:,} users"
     seeds = " (mean ± standard deviation over seeds)" if any(one.seeds for one in found.runs) else ""
     say(values, means_table(title + seeds, found.means_and_stddevs()))
     if note := note_on_ks(metric_ks(metrics), first.num_candidates):
@@ -135,7 +135,7 @@ def _json(values: flags.FlagValues, found: "Comparison") -> dict[str, Any]:
         "protocol": first.protocol,
         "mask": first.mask,
         "dataset_fingerprint": first.dataset_fingerprint,
-        "num_users": len(first.users),
+        "num_users": first.num_users,
         "baseline": found.baseline.name,
         "interval": f"{CONFIDENCE:.0%}, percentile bootstrap over users (low, high)",
         "tests": {

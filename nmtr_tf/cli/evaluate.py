@@ -182,7 +182,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
             )
         evaluation.save(Path(values.output_dir) / name)
         tables.append(evaluation.table().loc[["all"]].set_axis([name]))
-    title = f"{_title(evaluation)}, {len(evaluation.users):,} users"
+    title = f"{_title(evaluation)}, {evaluation.num_users:,} users"
     _show(values, title, pd.concat(tables), evaluation)
 
 

@@ -1,51 +1,45 @@
 """Search the settings of a method on validation, and never look at test.
 
-The grid is the paper's (Section IV-A3); a flag given on the command line fixes its dimension. Writes
-<workdir>/tune/<data set>/<protocol>/<method>/: trials.csv, best.flags for train's --flagfile, and events for
-TensorBoard's HParams tab. The same command again goes on where it stopped; more --trials or another --seed
-add to the search. Every trial trains with the run's --seed; --eval_users=0 ranks all users in all trials.
+A flag that is given is not searched; --search names what is, --space gives other ranges. Writes
+<workdir>/tune/<data set>/<protocol>/<method>/: trials.csv, best.flags for train's --flagfile, search.png,
+events for TensorBoard's HParams tab, and search.db, from which the same command goes on where it stopped,
+with more --trials if you like. Several processes with the same command share one search.
 
 Examples:
-    nmtr tune --method=bpr --dataset_dir=out/shop --workdir=out --trials=20 --max_minutes=30
-    nmtr tune --method=bpr --dataset_dir=out/shop --workdir=out --search=grid --dry_run
+    nmtr tune --method=nmtr_gmf --dataset_dir=out/shop --workdir=out --trials=50 --max_minutes=30
+    nmtr tune --method=nmtr_gmf --dataset_dir=out/shop --workdir=out/1 --search=learning_rate,l2_user,l2_item
+    nmtr tune --flagfile=out/1/tune/.../best.flags --dataset_dir=out/shop --workdir=out/2 --search=dropout
+    nmtr tune --method=bpr --dataset_dir=out/shop --workdir=out --space=embedding_dim=64:128,l2_item=0..0.01
+    nmtr tune --method=bpr --dataset_dir=out/shop --workdir=out --sampler=grid --dry_run
     nmtr train --flagfile=out/tune/.../best.flags --dataset_dir=out/shop --workdir=out/run
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 from tqdm import tqdm
 
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
-from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require, run
+from nmtr_tf.cli.flags import SECTIONS, config_from_flags, given, new_flags, require, run, section_from_flags
+from nmtr_tf.cli.typed import command
 from nmtr_tf.data.dataset import Dataset
-from nmtr_tf.errors import InputError
-from nmtr_tf.options import option_text
 from nmtr_tf.reporting.tables import format_table
-from nmtr_tf.tuning.search import KINDS, Search
-from nmtr_tf.tuning.space import size
-from nmtr_tf.tuning.trials import STATES, Trial
+from nmtr_tf.tuning.options import TuneConfig
 
-# A search needs validation pairs and must not see test: these are no flags here.
-_UNWANTED = ("validation", "curve_split")
-_OPTIONS = [
-    field.name for section in SECTIONS for field in dataclasses.fields(section) if field.name not in _UNWANTED
-]
+if TYPE_CHECKING:  # it needs Optuna, which is looked for once the flags are read
+    from nmtr_tf.tuning.trials import Trial, TrialRecord
 
-FLAGS = new_flags(*SECTIONS, only=_OPTIONS)
-_at = {"flag_values": FLAGS}
-flags.DEFINE_string("workdir", None, "Directory to write below; several searches may share it.", **_at)
-flags.DEFINE_enum(
-    "search", "random", KINDS, "Some points of the grid in random order, or all of them.", **_at
+# A search needs validation pairs, must not see test, and has a sample of its own: these are no flags here.
+_UNWANTED = ("validation", "curve_split", "eval_users", "eval_sample")
+_ALL = (*SECTIONS, TuneConfig)
+_OPTIONS = [field.name for one in _ALL for field in dataclasses.fields(one) if field.name not in _UNWANTED]
+
+FLAGS = new_flags(*_ALL, only=_OPTIONS)
+flags.DEFINE_string(
+    "workdir", None, "Directory to write below; several searches may share it.", flag_values=FLAGS
 )
-flags.DEFINE_integer("trials", 20, "Points that a random search tries.", **_at)
-flags.DEFINE_bool("prune", True, "Stop trials that lag behind the median of the finished ones.", **_at)
-flags.DEFINE_integer("warmup_epochs", 5, "Evaluations before which no trial is stopped.", 0, **_at)
-flags.DEFINE_integer("warmup_trials", 5, "Finished trials before which no trial is stopped.", 1, **_at)
-flags.DEFINE_float("max_minutes", 0, "Start no trial after these minutes; 0: no limit.", 0, **_at)
-flags.DEFINE_bool("dry_run", False, "Say what would be tried, and train nothing.", **_at)
+flags.DEFINE_bool("dry_run", False, "Say what would be searched, and train nothing.", flag_values=FLAGS)
 
 
 def main(argv=None) -> int:
@@ -55,85 +49,95 @@ def main(argv=None) -> int:
 
 def _tune(values: flags.FlagValues) -> None:
     require(values, "dataset_dir", "workdir")
-    if values.search == "grid" and values["trials"].present:
-        raise InputError("--trials goes with --search=random; a grid has as many as it has points.")
-    search = Search(
+    config, tuning = config_from_flags(values), section_from_flags(TuneConfig, values)
+    from nmtr_tf.tuning.search import tune
+
+    progress = _Progress(values)
+    record = tune(
         Dataset.load(values.dataset_dir),
-        config_from_flags(values),
+        config,
         workdir=values.workdir,
-        trials=values.trials,
-        search=values.search,
-        fixed=[name for name in _OPTIONS if values[name].present],
+        dry_run=values.dry_run,
+        on_start=progress.start,
+        on_epoch=progress.epoch,
+        on_trial=progress.end,
+        **{name: value for section in SECTIONS for name, value in given(section, values).items()},
+        **vars(tuning),
     )
-    if values.dry_run:
-        _show_points(values, search)
-        return
-    _run(values, search)
-    _show_best(values, search)
+    if not values.dry_run:
+        _show_best(values, record)
 
 
-def _run(values: flags.FlagValues, search: Search) -> None:
-    """Runs the trials, with a bar for each and a line at its end."""
-    if not search.todo:
-        return
-    import_tensorflow()
-    bars: dict[int, tqdm] = {}
+class _Progress:
+    """A bar for each trial and a line at its end."""
 
-    def on_epoch(number: int, epochs: int) -> None:
-        if number not in bars:
-            bars[number] = progress_bar(values, search.plan.num_epochs, " epochs", desc=f"trial {number}")
-        bars[number].update(epochs - bars[number].n)
+    def __init__(self, values: flags.FlagValues):
+        self._values, self._num_epochs, self._monitor = values, 0, ""
+        self._bar: tqdm | None = None
 
-    def on_trial(number: int, trial: Trial) -> None:
-        bars[number].close()
-        value = "" if trial.value is None else f" {search.monitor} {trial.value:.4f}"
-        say(values, f"trial {number}: {trial.status}{value}  {_line(trial.settings)}")
+    def start(self, record: "TrialRecord") -> None:
+        """Says what is searched, and what is known already."""
+        done, self._num_epochs = len(record.trials), record.num_epochs
+        self._monitor = record.config.training.monitor
+        if not self._values.dry_run and done < record.num_trials:
+            import_tensorflow()
+            from nmtr_tf.training.device import set_device
 
-    search.run(
-        prune=values.prune,
-        warmup_epochs=values.warmup_epochs,
-        warmup_trials=values.warmup_trials,
-        max_minutes=values.max_minutes,
-        on_epoch=on_epoch,
-        on_trial=on_trial,
-    )
-    if left := len(search.todo):
-        say(values, f"{left} trials were not begun within {values.max_minutes:g} minutes.")
+            set_device(self._values.device)  # what is not there is refused before anything is said
+        head = f"{record.title}: {record.num_trials:,} trials, {done:,} done"
+        head += f", {record.num_running} running elsewhere" if record.num_running else ""
+        width = max(map(len, record.space))
+        lines = [f"  {name:<{width}}  {_short(words)}" for name, words in record.space.items()]
+        say(self._values, "\n".join([head, *lines]))
+
+    def epoch(self, number: int, epochs: int) -> None:
+        """Moves the bar."""
+        if self._bar is None:
+            self._bar = progress_bar(self._values, self._num_epochs, " epochs", desc=f"trial {number}")
+        self._bar.update(epochs - self._bar.n)
+
+    def end(self, trial: "Trial") -> None:
+        """Says what became of a trial."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        value = "" if trial.value is None else f" {self._monitor} {trial.value:.4f}"
+        options = " ".join(f"--{name}={text}" for name, text in trial.texts.items())
+        say(self._values, f"trial {trial.number}: {trial.status}{value}  {options}")
 
 
-def _show_points(values: flags.FlagValues, search: Search) -> None:
-    """Prints every trial with what became of it so far."""
-    say(values, f"{size(search.space):,} grid points; {len(search.points):,} trials:")
-    for point in search.points:
-        found = search.find(point)
-        say(values, f"{found.status if found else 'to run':>8}  {_line(point)}")
+def _short(words: str) -> str:
+    """A list of values, or how many they are."""
+    return words if len(words) < 90 else f"{words.count(' | ') + 1} values"
 
 
-def _show_best(values: flags.FlagValues, search: Search) -> None:
+def _show_best(values: flags.FlagValues, record: "TrialRecord") -> None:
     """Prints the ten best trials, and where everything is."""
-    record = search.record
     best, trials = record.best, record.trials
-    shown = [name for name in search.space if len({trial.settings[name] for trial in trials}) > 1]
-    columns = ["trial", f"validation {search.monitor}", "best epoch", "epochs", "seconds", *shown]
-    rows = [
-        [
-            trials.index(trial) + 1,
-            trial.value,
-            trial.best_epoch,
-            trial.epochs,
-            round(trial.seconds),
-            *map(trial.settings.get, shown),
-        ]
-        for trial in best[:10]
+    if (left := record.num_trials - len(trials)) > 0:
+        running = f" ({record.num_running} of them running elsewhere)" if record.num_running else ""
+        say(values, f"{left} trials have not ended{running}; the same command goes on.")
+    if not trials:
+        return
+    shown = [name for name in record.space if len({trial.texts[name] for trial in trials}) > 1]
+    columns = [
+        "trial",
+        f"validation {record.config.training.monitor}",
+        "best epoch",
+        "epochs",
+        "seconds",
+        *shown,
     ]
-    counts = ", ".join(f"{sum(trial.status == status for trial in trials)} {status}" for status in STATES)
-    title = f"\n{search.title}: {len(trials)} trials ({counts}), the best"
+    rows = [
+        [one.number, one.value, one.best_epoch, one.epochs, round(one.seconds), *map(one.texts.get, shown)]
+        for one in best[:10]
+    ]
+    title = f"\n{record.title}: {len(trials)} trials ({record.counts}), the best"
     say(values, format_table(title, columns, rows) + "\n")
-    say(values, f"Trials:      {record.csv_path}")
-    if best:
-        say(values, f"Settings:    {record.flags_path}")
+    say(values, f"Trials:      {record.csv_path}\nPicture:     {record.picture_path}")
     say(values, f"TensorBoard: tensorboard --logdir={record.events_dir}")
-
-
-def _line(point: Mapping[str, Any]) -> str:
-    return " ".join(f"--{name}={option_text(value)}" for name, value in point.items())
+    if best:
+        say(
+            values,
+            f"Next:        {command('train')} --flagfile={record.flags_path} --dataset_dir=... --workdir=...",
+        )

@@ -143,7 +143,7 @@ class Dataset(BehaviorMatrices):
         return self.directory.resolve().name if self.directory else "data"
 
     def resolved(self, config: RunConfig) -> RunConfig:
-        """The config with behaviors, protocol, directory and cut-offs spelled out for this data set.
+        """The config with behaviors, protocol, mask, directory and cut-offs spelled out for this data set.
 
         Raises:
             InputError: As `RunConfig.of_catalogue` does.
@@ -154,7 +154,8 @@ class Dataset(BehaviorMatrices):
             behaviors=config.data.behaviors or self.behaviors,
             protocol=config.data.protocol or self.protocol,
         )
-        return dataclasses.replace(config, data=data).of_catalogue(self.num_items)
+        config = dataclasses.replace(config, data=data).of_catalogue(self.num_items)
+        return config.with_options(mask=config.evaluation.mask_under(data.protocol))
 
     def view(self, config: RunConfig) -> TrainingView:
         """The training view of a run; raises what `training_view` does."""
@@ -178,7 +179,9 @@ class Dataset(BehaviorMatrices):
         matrices = keep_share(whole, shares, config.training.seed)
         nothing = {name: pairs[:0] for name, pairs in self.held_out.items()}
         protocol = config.data.protocol or self.protocol
-        return TrainingView(self.user_ids, self.item_ids, matrices, nothing, protocol, self.fingerprint)
+        return TrainingView(
+            self.user_ids, self.item_ids, matrices, nothing, protocol, self.fingerprint, self.whole
+        )
 
     def training_view(
         self,
@@ -205,18 +208,20 @@ class Dataset(BehaviorMatrices):
         DataConfig(protocol=protocol, validation=validation)  # checks them
         behaviors = self._subset(behaviors)
         shares = parse_shares(keep, behaviors)
-        matrices = {name: self.matrices[name] for name in behaviors}
+        every = dict(self.matrices)
         held_out = dict(self.held_out)
         if validation == "none":
             given_back = held_out["validation"]
-            matrices[self.target_behavior] = _with(self.target, given_back)
+            every[self.target_behavior] = _with(self.target, given_back)
             held_out["validation"] = given_back[:0]
         protocol = protocol or self.protocol
         if protocol == "strict":
             pairs = np.concatenate(list(held_out.values()))
-            matrices = {name: without(matrix, pairs) for name, matrix in matrices.items()}
-        matrices = keep_share(matrices, shares, seed)
-        return TrainingView(self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint)
+            every = {name: without(matrix, pairs) for name, matrix in every.items()}
+        matrices = keep_share({name: every[name] for name in behaviors}, shares, seed)
+        return TrainingView(
+            self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint, every
+        )
 
     def _subset(self, behaviors: Sequence[str]) -> tuple[str, ...]:
         """The behaviors, or all where none are given."""

@@ -15,6 +15,10 @@ class TrainingView(BehaviorMatrices):
 
     Its matrices are those that the run may learn from: of the chosen behaviors, without what the protocol
     takes out. Attributes as in `BehaviorMatrices`; `fingerprint` is that of the data set.
+
+    Attributes:
+        every: Behavior name -> the training rows of every behavior of the data set, whatever the run uses of
+            them, without what the protocol takes out.
     """
 
     user_ids: np.ndarray
@@ -23,6 +27,7 @@ class TrainingView(BehaviorMatrices):
     held_out: Mapping[str, np.ndarray]
     protocol: str
     fingerprint: str
+    every: Mapping[str, sparse.csr_array]
 
     def without_test(self) -> "TrainingView":
         """The view without its test pairs, for what must not see them."""

@@ -13,7 +13,7 @@ from nmtr_tf.data.pairs import leaks, matrix_keys
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import RULE, available_baselines, build_baseline
-from nmtr_tf.evaluation.metrics import hit_ratio
+from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.sections import default_ks, shown_k
 
@@ -98,7 +98,7 @@ def audit(
     auxiliary = {name: dataset.matrices[name] for name in dataset.auxiliary_behaviors}
     leaked = leaks(dataset.held_out, auxiliary)
     k = shown_k(default_ks(dataset.num_items)) if k is None else k
-    config = EvaluationConfig(ks=(k,), eval_memory_mb=memory_mb)
+    config = EvaluationConfig(ks=(k,), mask="target", eval_memory_mb=memory_mb)
     return Audit(
         protocol=dataset.protocol,
         behaviors=dataset.behaviors,
@@ -194,8 +194,8 @@ def _hit_ratios(
         options = {"seed": seed} if name == "random" else {}
         ratios[name] = {}
         for protocol, view in views.items():
-            ranks = rank_held_out(build_baseline(name, dataset, view, **options), view, "test", config).ranks
-            ratios[name][protocol] = float(hit_ratio(ranks, config.ks[0]).mean())
+            ranks = rank_held_out(build_baseline(name, dataset, view, **options), view, "test", config)
+            ratios[name][protocol] = mean_metrics(ranks, config)[f"HR@{config.ks[0]}"]
     return ratios
 
 

@@ -14,7 +14,11 @@ from nmtr_tf.errors import InputError
 def masked_items(view: TrainingView, split: str, mask: str) -> sparse.csr_array:
     """Binary matrix [num_users, num_items] of the items left out of a user's ranking.
 
-    Training purchases, or all training items, as the mask says; at test the validation purchases as well.
+    Args:
+        view: The training view.
+        split: The split that is ranked; at test the validation purchases are left out as well.
+        mask: "target": training purchases; "all": training items of every behavior of the data set, whether
+            or not the run uses it, so that runs on different behaviors rank the same items; or "none".
 
     Raises:
         InputError: If mask is "all" while held-out pairs are still in training: they would be left out.
@@ -23,7 +27,7 @@ def masked_items(view: TrainingView, split: str, mask: str) -> sparse.csr_array:
         return sparse.csr_array(view.target.shape, dtype=bool)
     if mask == "all":
         _refuse_leak(view, split)
-    masked = list(view.matrices.values()) if mask == "all" else [view.target]
+    masked = list(view.every.values()) if mask == "all" else [view.target]
     if split == "test":
         validation = view.held_out["validation"]
         keys = pair_keys(validation[:, 0], validation[:, 1], view.num_items)
@@ -33,7 +37,7 @@ def masked_items(view: TrainingView, split: str, mask: str) -> sparse.csr_array:
 
 def _refuse_leak(view: TrainingView, split: str) -> None:
     pairs = view.held_out[split]
-    for name, matrix in view.matrices.items():
+    for name, matrix in view.every.items():
         if leaked := int(contained(pairs, matrix).sum()):
             raise InputError(
                 f"`mask=all` would hide {leaked} of the {len(pairs)} {split} items, which are still in the "

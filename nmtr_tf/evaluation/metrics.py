@@ -1,7 +1,8 @@
 """The table of metrics: HR, NDCG, Recall, MRR, MAP and coverage, each at some K. It needs no TensorFlow.
 
-One item a user is held out, so that Recall@K is HR@K, and MAP@K is MRR@K; all names are there for tables
-that stand beside others. An item that is level with others has the mean of their ranks, in every metric.
+Where one item a user is held out, Recall@K is HR@K and MAP@K is MRR@K; where several are, a metric is a mean
+over the users, of what `Metric.of_several` makes of a user's items. Ties are worth what a random order of the
+tied items gives on average, in every metric: see `nmtr_tf.evaluation.places`.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import numpy as np
 
 from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.places import Places, any_hit, average_precision, first_hit
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.registry import Registry
 
@@ -21,7 +23,7 @@ def hit_ratio(ranks: np.ndarray, k: int) -> np.ndarray:
     """HR@K, and Recall@K: 1.0 where the held-out item is among the first k.
 
     Args:
-        ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
+        ranks: 0-based ranks, int [n].
         k: Cut-off.
 
     Returns:
@@ -34,7 +36,7 @@ def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
     """NDCG@K with one relevant item: 1 / log2(rank + 2) where rank < k, else 0.
 
     Args:
-        ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
+        ranks: 0-based ranks, int [n].
         k: Cut-off.
 
     Returns:
@@ -47,7 +49,7 @@ def reciprocal_rank(ranks: np.ndarray, k: int) -> np.ndarray:
     """MRR@K, and with one relevant item MAP@K: 1 / (rank + 1) where rank < k, else 0.
 
     Args:
-        ranks: 0-based ranks, float [n]; a tie has the mean of its ranks.
+        ranks: 0-based ranks, int [n].
         k: Cut-off.
 
     Returns:
@@ -66,26 +68,36 @@ def coverage(items: np.ndarray, num_items: int) -> float:
     return len(np.unique(items[items >= 0])) / num_items
 
 
+def _normalized(places: Places, k: int) -> np.ndarray:
+    """NDCG@K of several held-out items: their gains over those of an ideal ranking, [num_users]."""
+    gains = np.add.reduceat(places.expected(ndcg, k), places.starts)
+    ideal = np.cumsum(ndcg(np.arange(k), k))
+    return gains / ideal[np.minimum(places.counts, k) - 1]
+
+
 @dataclasses.dataclass(frozen=True)
 class Metric:
     """A row of the table; more is better.
 
     Attributes:
-        function: Of ranks: (ranks float64 [n], k) -> [n], the value for each held-out item. Of lists: (items
-            int32 [n, k], num_items) -> one value for all; see `coverage`.
+        function: Of ranks: (ranks int64 [n], k) -> [n], the value of a held-out item at each rank. Of lists:
+            (items int32 [n, k], num_items) -> one value for all; see `coverage`.
         is_of_lists: Whether it is of the lists of the first K items, not of the held-out items' ranks.
+        of_several: (places, k) -> float64 [num_users], the value of each user where several items are held
+            out for some; None: the mean over a user's items.
     """
 
     function: Callable[..., Any]
     is_of_lists: bool = False
+    of_several: Callable[[Places, int], np.ndarray] | None = None
 
 
 METRICS: Registry[Metric] = Registry("metric", "metrics")
-METRICS.register("HR", Metric(hit_ratio))
-METRICS.register("NDCG", Metric(ndcg))
+METRICS.register("HR", Metric(hit_ratio, of_several=any_hit))
+METRICS.register("NDCG", Metric(ndcg, of_several=_normalized))
 METRICS.register("Recall", Metric(hit_ratio))
-METRICS.register("MRR", Metric(reciprocal_rank))
-METRICS.register("MAP", Metric(reciprocal_rank))
+METRICS.register("MRR", Metric(reciprocal_rank, of_several=first_hit))
+METRICS.register("MAP", Metric(reciprocal_rank, of_several=average_precision))
 METRICS.register("coverage", Metric(coverage, is_of_lists=True))
 
 
@@ -94,8 +106,9 @@ def register_metric(name: str, function: Any = None, *, is_of_lists: bool = Fals
 
     Args:
         name: The name; at 10 it is written name@10.
-        function: (0-based ranks float64 [n], k) -> array [n], the value for each held-out item, of which more
-            is better; a rank is the mean over its tie. None: the result decorates one.
+        function: (0-based ranks int64 [n], k) -> array [n], the value of a held-out item at each rank, of
+            which more is better; ties and several items of a user are averaged. None: the result decorates
+            one.
         is_of_lists: Whether it is of lists of items instead: (items int32 [n, k], num_items) -> a number,
             with -1 where a user has fewer than k candidates.
 
@@ -129,28 +142,33 @@ def find_metric(name: str) -> tuple[Metric, int]:
     return METRICS.find(parts[1]), int(parts[2])
 
 
-def metric_values(ranks: np.ndarray, name: str) -> np.ndarray:
-    """The values of a metric for each held-out item.
+def metric_values(places: Places, name: str) -> np.ndarray:
+    """The values of a metric for each user.
 
     Args:
-        ranks: 0-based ranks, float [n].
-        name: Its name, such as "HR@50".
+        places: Where the held-out items are.
+        name: The metric's name, such as "HR@50".
 
     Returns:
-        float64 [n].
+        float64 [num_users], users ascending.
 
     Raises:
-        InputError: If there is no such metric, it is one of lists, or it does not give n numbers.
+        InputError: If there is no such metric, it is one of lists, or it does not give numbers.
     """
     metric, k = find_metric(name)
     if metric.is_of_lists:
         raise InputError(f"{name} is a metric of all lists together: it has no value for each user.")
-    values = np.asarray(metric.function(np.asarray(ranks, np.float64), k))
-    return _checked(values, np.shape(ranks), name)
+    if metric.of_several and places.num_users < len(places.users):
+        return metric.of_several(places, k)
+
+    def checked(ranks: np.ndarray, k: int) -> np.ndarray:
+        return _checked(np.asarray(metric.function(ranks, k)), ranks.shape, name)
+
+    return places.mean(places.expected(checked, k))
 
 
 def mean_metrics(ranks: Ranks, config: EvaluationConfig) -> dict[str, float]:
-    """Means over the held-out items, and what is of lists: {"HR@50": ..., ...} in the order of the config.
+    """Means over the users, and what is of lists: {"HR@50": ..., ...} in the order of the config.
 
     Raises:
         InputError: If a metric is unknown or does not give numbers.
@@ -160,13 +178,20 @@ def mean_metrics(ranks: Ranks, config: EvaluationConfig) -> dict[str, float]:
         raise ValueError("`config` should have `ks`, which `of_catalogue` spells out.")
     if not len(ranks):
         raise ValueError("`ranks` should hold at least one rank. Received: none.")
-    return {name: _mean(ranks, name) for name in config.metric_names}
+    places = ranks.places
+    return {name: _mean(ranks, places, name) for name in config.metric_names}
 
 
-def _mean(ranks: Ranks, name: str) -> float:
+def counted_metrics(ranks: Ranks, config: EvaluationConfig) -> dict[str, float]:
+    """`mean_metrics`, with "num_pairs" and "num_users" that they are of before them."""
+    counts = {"num_pairs": len(ranks), "num_users": ranks.places.num_users}
+    return {**counts, **mean_metrics(ranks, config)}
+
+
+def _mean(ranks: Ranks, places: Places, name: str) -> float:
     metric, k = find_metric(name)
     if not metric.is_of_lists:
-        return float(metric_values(ranks.ranks, name).mean())
+        return float(metric_values(places, name).mean())
     if ranks.top_items is None:
         raise ValueError(f"{name} is of lists: `ranks` should be ranked with it among the metrics.")
     value = np.asarray(metric.function(ranks.top_items[:, :k], ranks.num_items))

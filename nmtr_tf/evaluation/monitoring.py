@@ -13,7 +13,7 @@ _SAMPLE_SEED = 0  # runs that differ in their seed are selected on the same user
 
 
 class EpochEvaluation:
-    """Ranks the same held-out pairs after every epoch; what does not change is made once.
+    """Ranks the same held-out items after every epoch; what does not change is made once.
 
     Called, it gives "validation/HR@K", "validation/NDCG@K" and the same for test.
 
@@ -24,7 +24,7 @@ class EpochEvaluation:
         epoch_cost: Arithmetic of an epoch of training, in multiply-adds.
 
     Attributes:
-        num_pairs: Split -> pairs that are ranked.
+        num_users: Split -> users that are ranked.
     """
 
     def __init__(self, model: keras.Model, view: TrainingView, config: RunConfig, epoch_cost: float):
@@ -32,39 +32,34 @@ class EpochEvaluation:
         splits = ["validation"] if len(view.held_out["validation"]) else []
         if config.training.curve_split == "test":
             splits.append("test")
-        # Ranking both splits of a user at once halves the scoring.
-        users = [view.held_out[split][:, 0] for split in splits]
-        together = len(users) == 2 and np.array_equal(users[0], users[1])
-        groups = [splits] if together else [[split] for split in splits]
-        # Equal numbers of pairs have equal samples.
-        samples = [evaluation_sample(view, group[0], config, self._scorer, epoch_cost) for group in groups]
-        self._rankings = [
-            HeldOutRanking(view, group, config.evaluation, sample)
-            for group, sample in zip(groups, samples, strict=True)
-        ]
-        self.num_pairs = {split: one.num_pairs for one in self._rankings for split in one.splits}
+        samples = [evaluation_sample(view, split, config, self._scorer, epoch_cost) for split in splits]
+        self._ranking = HeldOutRanking(view, splits, config.evaluation, samples) if splits else None
+        self.num_users = self._ranking.num_ranked if self._ranking else {}
 
     def __call__(self) -> dict[str, float]:
         """The metrics of the model as it is now."""
-        logs: dict[str, float] = {}
-        for ranking in self._rankings:
-            for split, ranks in zip(ranking.splits, ranking.rank(self._scorer), strict=True):
-                metrics = mean_metrics(ranks, self._config)
-                logs |= {f"{split}/{name}": value for name, value in metrics.items()}
-        return logs
+        if self._ranking is None:
+            return {}
+        return {
+            f"{split}/{name}": value
+            for split, ranks in zip(self._ranking.splits, self._ranking.rank(self._scorer), strict=True)
+            for name, value in mean_metrics(ranks, self._config).items()
+        }
 
 
 def evaluation_sample(
     view: TrainingView, split: str, config: RunConfig, scorer: ModelScorer, epoch_cost: float
 ) -> np.ndarray | None:
-    """Positions of the held-out pairs that are ranked after each epoch; None: all.
+    """Rows of the users whose held-out items are ranked after each epoch, int [n]; None: all.
 
     All where ranking everyone needs no more arithmetic than an epoch, by a fixed estimate so that equal
-    seeds make equal runs; else `eval_users` of them, the same for every seed of a run.
+    seeds make equal runs; else `eval_users` of them, the same for every seed of a run. With
+    `eval_sample=always` it is these whatever the cost, so that runs of other settings rank the same.
     """
-    num_pairs, wanted = len(view.held_out[split]), config.training.eval_users
-    ranking_cost = num_pairs * view.num_items * scorer.pair_cost
-    if not wanted or wanted >= num_pairs or ranking_cost <= epoch_cost:
+    users, wanted = np.unique(view.held_out[split][:, 0]), config.training.eval_users
+    ranking_cost = len(users) * view.num_items * scorer.pair_cost
+    is_cheap = ranking_cost <= epoch_cost and config.training.eval_sample == "auto"
+    if not wanted or wanted >= len(users) or is_cheap:
         return None
     generator = np.random.default_rng(_SAMPLE_SEED)
-    return np.sort(generator.choice(num_pairs, wanted, replace=False))
+    return users[np.sort(generator.choice(len(users), wanted, replace=False))]

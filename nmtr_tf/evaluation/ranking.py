@@ -12,6 +12,7 @@ from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.pairs import contained
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.counting import places_of_splits
 from nmtr_tf.evaluation.masks import entries_of, masked_items
 from nmtr_tf.evaluation.metrics import list_length
 from nmtr_tf.evaluation.ranks import Ranks
@@ -41,13 +42,13 @@ def rank_held_out(
         view: The training view: its training rows are masked, its held-out pairs ranked.
         split: "validation" or "test".
         config: Mask, memory, and metrics: where one is of lists, the ranks have `top_items`.
-        sample: Positions among the held-out pairs to rank; None: all.
+        sample: User rows whose items are ranked, int [n]; None: all.
         progress: Called with the number of users done since the last call.
 
     Raises:
         InputError: If the split is empty, a metric is unknown, or a score is NaN or infinite.
     """
-    (ranks,) = HeldOutRanking(view, [split], config, sample).rank(scorer, progress)
+    (ranks,) = HeldOutRanking(view, [split], config, [sample]).rank(scorer, progress)
     return ranks
 
 
@@ -56,17 +57,17 @@ class HeldOutRanking:
 
     Args:
         view: As for `rank_held_out`.
-        splits: The splits; they hold the same users in the same order.
+        splits: The splits.
         config: As for `rank_held_out`.
-        sample: As for `rank_held_out`.
+        samples: For each split as for `rank_held_out`; None: all users.
 
     Attributes:
         splits: The splits.
-        num_pairs: Pairs that are ranked, of each split.
+        num_users: Users that are ranked, of any split.
+        num_ranked: Split -> users that are ranked.
 
     Raises:
         InputError: If a split is empty, the mask hides its items, or a metric is unknown.
-        ValueError: If the splits do not hold the same users in the same order.
     """
 
     def __init__(
@@ -74,20 +75,21 @@ class HeldOutRanking:
         view: TrainingView,
         splits: Sequence[str],
         config: EvaluationConfig,
-        sample: np.ndarray | None = None,
+        samples: Sequence[np.ndarray | None] | None = None,
     ):
         self.splits, self._num_items, self._memory_mb = tuple(splits), view.num_items, config.eval_memory_mb
         self._list_length = min(list_length(config), view.num_items)
-        self._pairs = [
-            view.held_out[split] if sample is None else view.held_out[split][sample] for split in splits
-        ]
-        for split, own in zip(splits, self._pairs, strict=True):
-            if not len(own):
-                raise InputError(f"There are no {split} pairs to rank.")
-            if not np.array_equal(own[:, 0], self._pairs[0][:, 0]):
-                raise ValueError(f"`splits` should hold the same users. Received: {', '.join(splits)}.")
-        self.num_pairs = len(self._pairs[0])
-        self._masks = [masked_items(view, split, config.mask) for split in splits]
+        samples = samples or [None] * len(splits)
+        self._pairs = [_pairs_of(view, split, sample) for split, sample in zip(splits, samples, strict=True)]
+        self._users = np.unique(np.concatenate([pairs[:, 0] for pairs in self._pairs]))
+        self.num_users = len(self._users)
+        self.num_ranked = {
+            split: len(np.unique(pairs[:, 0])) for split, pairs in zip(splits, self._pairs, strict=True)
+        }
+        # Where each user has one item in every split, pairs are rows of the scores as they are.
+        self._is_plain = all(np.array_equal(pairs[:, 0], self._users) for pairs in self._pairs)
+        mask = config.mask_under(view.protocol)
+        self._masks = [masked_items(view, split, mask) for split in splits]
         self._candidates = [
             _num_candidates(own, mask) for own, mask in zip(self._pairs, self._masks, strict=True)
         ]
@@ -103,52 +105,70 @@ class HeldOutRanking:
             InputError: If a score is NaN or infinite.
         """
         scorer = as_scorer(scorer, self._num_items)
-        floats = self._num_items * (scorer.pair_floats + bool(self._list_length))  # lists: a masked copy
-        chunk = min(users_at_once(self._memory_mb, floats), self.num_pairs)
+        chunk = self._chunk_size(scorer)
+        chunks = [self._chunks(pairs, chunk) for pairs in self._pairs]
+        sizes = [chunk if self._is_plain else max(map(len, own)) for own in chunks]
         ranks_of_chunk = self._graph(scorer)
-        ranks: list[np.ndarray] = []
+        found: list[list[np.ndarray]] = [[] for _ in self.splits]
         lists: list[list[np.ndarray]] = [[] for _ in self.splits]
-        for first in range(0, self.num_pairs, chunk):
-            parts = [own[first : first + chunk] for own in self._pairs]
-            padded = [_padded(part, mask, chunk) for part, mask in zip(parts, self._masks, strict=True)]
-            found, tops = ranks_of_chunk(padded[0][0], [own[1:] for own in padded])
-            chunk_ranks = found.numpy()
-            if np.isnan(chunk_ranks).any():
-                raise InputError("There are scores that are NaN or infinite; they cannot be ranked.")
-            ranks.append(chunk_ranks[:, : len(parts[0])])
-            for own, top in zip(lists, tops, strict=False):  # there are none unless they are asked for
-                own.append(top.numpy()[: len(parts[0])])
+        for number, first in enumerate(range(0, self.num_users, chunk)):
+            users = self._users[first : first + chunk]
+            parts = [own[number] for own in chunks]
+            padded = [
+                _padded(part, mask, users, size)
+                for part, mask, size in zip(parts, self._masks, sizes, strict=True)
+            ]
+            rows = tf.constant(np.pad(users, (0, chunk - len(users)), mode="edge"), tf.int32)
+            counts, tops = ranks_of_chunk(rows, padded)
+            for own, part, count in zip(found, parts, counts, strict=True):
+                own.append(_finite(count.numpy()[:, : len(part)]))
+            for own, part, top in zip(lists, parts, tops, strict=False):  # none unless they are asked for
+                own.append(top.numpy()[: len(part)])
             if progress:
-                progress(len(parts[0]))
-        return self._results(np.concatenate(ranks, axis=1).astype(np.float64), lists)
+                progress(len(users))
+        return self._results(found, lists)
 
-    def _results(self, ranks: np.ndarray, lists: Sequence[list[np.ndarray]]) -> list[Ranks]:
-        """Ranks float64 [num_splits, num_pairs], and the chunks of lists of every split, put together."""
-        return [
-            Ranks(
-                own[:, 0], own[:, 1], found, candidates, self._num_items, np.concatenate(top) if top else None
-            )
-            for own, found, candidates, top in zip(self._pairs, ranks, self._candidates, lists, strict=True)
-        ]
+    def _chunk_size(self, scorer: Scorer) -> int:
+        """Users that are scored at once."""
+        copies = scorer.pair_floats + bool(self._list_length)  # lists: a masked copy
+        if not self._is_plain:  # and a row of scores for each pair
+            copies += -(-max(map(len, self._pairs)) // self.num_users)
+        return min(users_at_once(self._memory_mb, self._num_items * copies), self.num_users)
 
-    def _graph(self, scorer: Scorer) -> Callable[[tf.Tensor, list], tuple[tf.Tensor, list[tf.Tensor]]]:
+    def _chunks(self, pairs: np.ndarray, chunk: int) -> list[np.ndarray]:
+        """The pairs of each chunk of users."""
+        starts = np.searchsorted(pairs[:, 0], self._users[chunk::chunk])
+        return np.split(pairs, starts)
+
+    def _results(self, found: Sequence[list[np.ndarray]], lists: Sequence[list[np.ndarray]]) -> list[Ranks]:
+        """The chunks of ranks and ties, [2, n] each, and of lists of every split, put together."""
+        results = []
+        for own, places, candidates, top in zip(self._pairs, found, self._candidates, lists, strict=True):
+            ranks, tied = np.concatenate(places, axis=1).astype(np.int64)
+            top_items = np.concatenate(top) if top else None
+            results.append(Ranks(own[:, 0], own[:, 1], ranks, tied, candidates, self._num_items, top_items))
+        return results
+
+    def _graph(self, scorer: Scorer) -> Callable[[tf.Tensor, list], tuple[list[tf.Tensor], list[tf.Tensor]]]:
         """Ranks and lists of a chunk, from (users, splits); a scorer traces its graph once.
 
-        The splits are, for each, items int32 [n] with rows and columns of masked entries, int32 [m] each. The
-        ranks are float32 [num_splits, n], the lists, where they are asked for, int32 [n, K] for each split.
+        The splits are, for each, rows of the chunk and items, int32 [n], with rows and columns of masked
+        entries, int32 [m] each; the results are those of `places_of_splits`.
         """
-        ids, length = tf.TensorSpec([None], tf.int32), self._list_length
-        splits = [[ids] * 3] * len(self.splits)
+        ids, length, plain = tf.TensorSpec([None], tf.int32), self._list_length, self._is_plain
+        splits = [[ids] * 4] * len(self.splits)
         if isinstance(scorer, ArrayScorer):
             spec = tf.TensorSpec([None, self._num_items], tf.float32)
-            of_scores = tf.function(functools.partial(_of_splits, length=length), [spec, splits])
+            of_scores = tf.function(
+                functools.partial(places_of_splits, length=length, plain=plain), [spec, splits]
+            )
             return lambda users, own: of_scores(scorer.array(users.numpy()), own)
-        compiled = scorer.worth_compiling and self.num_pairs * self._num_items >= _SCORES_WORTH_COMPILING
-        item_side, key = scorer.item_side(), ("ranks", len(self.splits), length, compiled)
+        compiled = scorer.worth_compiling and self.num_users * self._num_items >= _SCORES_WORTH_COMPILING
+        item_side, key = scorer.item_side(), ("ranks", len(self.splits), length, plain, compiled)
         if key not in scorer.graphs:
 
             def of_chunk(item_side, user_ids, splits):
-                return _of_splits(scorer.scores(user_ids, item_side), splits, length)
+                return places_of_splits(scorer.scores(user_ids, item_side), splits, length, plain)
 
             signature = [tf.nest.map_structure(tf.TensorSpec.from_tensor, item_side), ids, splits]
             scorer.graphs[key] = tf.function(
@@ -157,67 +177,43 @@ class HeldOutRanking:
         return lambda users, own: scorer.graphs[key](item_side, users, own)
 
 
+def _pairs_of(view: TrainingView, split: str, sample: np.ndarray | None) -> np.ndarray:
+    """The held-out pairs of a split that are ranked, int32 [n, 2], by user.
+
+    Raises:
+        InputError: If there are none.
+    """
+    pairs = view.held_out[split]
+    if sample is not None:
+        pairs = pairs[np.isin(pairs[:, 0], sample)]
+    if not len(pairs):
+        raise InputError(f"There are no {split} pairs to rank.")
+    return pairs
+
+
+def _finite(places: np.ndarray) -> np.ndarray:
+    if np.isnan(places).any():
+        raise InputError("There are scores that are NaN or infinite; they cannot be ranked.")
+    return places
+
+
 def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:
     """Items that are ranked for the user of each pair, int32; the held-out one always is."""
     hidden = contained(pairs, mask)
     return (mask.shape[1] - np.diff(mask.indptr)[pairs[:, 0]] + hidden).astype(np.int32)
 
 
-def _padded(pairs: np.ndarray, mask: sparse.csr_array, num_rows: int) -> list[tf.Tensor]:
-    """Users, items, and rows and columns of masked entries, int32 each, in sizes that hardly ever change.
+def _padded(pairs: np.ndarray, mask: sparse.csr_array, users: np.ndarray, num_rows: int) -> list[tf.Tensor]:
+    """Rows among the users, items, and rows and columns of masked entries, int32 each, in lasting sizes.
 
     A size that XLA has not seen costs a compilation. So the last pair is repeated up to `num_rows`, and the
     masked entries are filled up to a power of two with the first pair, which masks nothing.
     """
+    if not len(pairs):  # of this split; another one has pairs of these users
+        pairs = np.array([[users[0], 0]], np.int32)
     rows, columns = entries_of(mask, pairs[:, 0])
-    users, items = np.pad(pairs, [(0, num_rows - len(pairs)), (0, 0)], mode="edge").T
+    users_of_pairs, items = np.pad(pairs, [(0, num_rows - len(pairs)), (0, 0)], mode="edge").T
     fill = (1 << len(rows).bit_length()) - len(rows)
     rows, columns = np.pad(rows, (0, fill)), np.pad(columns, (0, fill), constant_values=items[0])
-    return [tf.constant(part, tf.int32) for part in (users, items, rows, columns)]
-
-
-def _of_splits(
-    scores: tf.Tensor, splits: Sequence[Sequence[tf.Tensor]], length: int
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Ranks of one item a row for every split, float32 [num_splits, n], and lists; see `HeldOutRanking`."""
-    ranks = tf.stack([_ranks(scores, *split) for split in splits])
-    return ranks, [_top_items(scores, split, length) for split in splits] if length else []
-
-
-def _ranks(scores: tf.Tensor, items: tf.Tensor, masked_rows: tf.Tensor, masked_items: tf.Tensor) -> tf.Tensor:
-    """Mean 0-based rank of one item a row: those above it, and half of those level with it.
-
-    Counting needs no sort, and what is masked is counted apart and subtracted, so scores are never copied.
-
-    Args:
-        scores: float32 [n, num_items].
-        items: int32 [n], the item to rank in each row.
-        masked_rows: int32 [m], row of each masked entry.
-        masked_items: int32 [m], column of each masked entry.
-
-    Returns:
-        Ranks float32 [n], exact up to 2^22; NaN in rows that hold a score that is NaN or infinite.
-    """
-    own = tf.gather(scores, items, batch_dims=1)
-    # An item counts its half of a tie with itself.
-    ranks = tf.reduce_sum(_places_before(scores, own[:, None]), axis=1) - 0.5
-    masked = tf.gather_nd(scores, tf.stack([masked_rows, masked_items], axis=1))
-    itself = masked_items == tf.gather(items, masked_rows)
-    hidden = tf.where(itself, 0.0, _places_before(masked, tf.gather(own, masked_rows)))
-    return ranks - tf.math.unsorted_segment_sum(hidden, masked_rows, tf.size(items))
-
-
-def _places_before(scores: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
-    """What each score adds to the rank of `own`: 1 above it, a half level with it, NaN if not finite."""
-    places = tf.where(scores > own, 1.0, tf.where(scores == own, 0.5, 0.0))
-    return tf.where(tf.math.is_finite(scores), places, np.nan)
-
-
-def _top_items(scores: tf.Tensor, split: Sequence[tf.Tensor], length: int) -> tf.Tensor:
-    """The first candidates of each row, int32 [n, length], best first; -1 where there are fewer."""
-    items, masked_rows, masked_items = split
-    entries = tf.stack([masked_rows, masked_items], axis=1)
-    itself = masked_items == tf.gather(items, masked_rows)
-    hidden = tf.where(itself, tf.gather_nd(scores, entries), -np.inf)
-    top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), length)
-    return tf.where(tf.math.is_finite(top.values), top.indices, -1)
+    parts = (np.searchsorted(users, users_of_pairs), items, rows, columns)
+    return [tf.constant(part, tf.int32) for part in parts]

@@ -11,15 +11,16 @@ import pyarrow.parquet as pq
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import METRICS, metric_values
+from nmtr_tf.evaluation.places import Places
 from nmtr_tf.files import read_json
 
-SCHEMA = 2
-"""Of the metrics file; one without a number is of the version before, which had the same entries."""
+SCHEMA = 3
+"""Of the metrics file. Before it, a rank was the mean over its tie."""
 
 TEXTS = ("split", "protocol", "mask", "dataset_fingerprint")
 """Entries of the metrics file that there have to be."""
 
-COLUMNS = {"user": "iuU", "item": "iuU", "rank": "iuf", "num_candidates": "iu"}
+COLUMNS = {"user": "iuU", "item": "iuU", "rank": "iu", "tied": "iu", "num_candidates": "iu"}
 """Columns of the table of ranks, and the kinds of their NumPy types."""
 
 _METRIC = re.compile(r"\w+@[1-9]\d*")
@@ -44,7 +45,7 @@ def read_entries(path: Path, split: str) -> tuple[dict[str, Any], dict[str, floa
     entries = read_json(path)
     if not isinstance(entries, dict):
         raise InputError(f"{path}: expected a JSON object.")
-    if entries.get("schema", SCHEMA) != SCHEMA:
+    if entries.get("schema") != SCHEMA:
         raise InputError(f"{path}: written by another version of nmtr_tf; evaluate the run again.")
     for name in TEXTS:
         if not isinstance(entries.get(name), str):
@@ -58,17 +59,17 @@ def read_entries(path: Path, split: str) -> tuple[dict[str, Any], dict[str, floa
     if not isinstance(groups, dict) or not all(isinstance(row, dict) for row in groups.values()):
         raise InputError(f"{path}: expected groups with metrics each as the entry 'groups'.")
     for row in (metrics, *groups.values()):
-        for name in metrics if row is metrics else ("num_pairs", *metrics):
+        for name in metrics if row is metrics else ("num_pairs", "num_users", *metrics):
             if not isinstance(row.get(name), int | float):
                 raise InputError(f"{path}: {name} is {row.get(name)!r}; expected a number.")
     return entries, metrics
 
 
-def read_ranks(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The columns of the table of ranks, sorted by user: users, items, ranks and num_candidates.
+def read_ranks(path: Path) -> list[np.ndarray]:
+    """The columns of the table of ranks, see `COLUMNS`, sorted by user and item.
 
     Raises:
-        InputError: If it is no such table, or a user stands there twice.
+        InputError: If it is no such table, or a user and item stand there twice.
     """
     try:
         table = pq.ParquetFile(path).read()
@@ -81,15 +82,16 @@ def read_ranks(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
         columns[name] = plain_ids(table[name].to_numpy())
         if table[name].null_count or columns[name].dtype.kind not in kinds:
             raise InputError(f"{path}: column {name!r} has values that are empty or of the wrong type.")
-    order = np.argsort(columns["user"], kind="stable")
-    users, items, ranks, num_candidates = (values[order] for values in columns.values())
+    order = np.lexsort((columns["item"], columns["user"]))
+    users, items, ranks, tied, num_candidates = (values[order] for values in columns.values())
     if not len(users):
         raise InputError(f"{path}: expected at least one user. Found: none.")
-    if (twice := users[1:] == users[:-1]).any():
-        raise InputError(f"{path}: expected a row for each user. Found twice: {users[1:][twice][0]}.")
-    if not ((ranks >= 0) & (ranks < num_candidates)).all():
-        raise InputError(f"{path}: expected ranks from 0 to the number of candidates - 1.")
-    return users, items, ranks, num_candidates
+    if (twice := (users[1:] == users[:-1]) & (items[1:] == items[:-1])).any():
+        pair = f"user {users[1:][twice][0]}, item {items[1:][twice][0]}"
+        raise InputError(f"{path}: expected a row for each held-out item. Found twice: {pair}.")
+    if not ((ranks >= 0) & (tied >= 1) & (ranks + tied <= num_candidates)).all():
+        raise InputError(f"{path}: expected ranks and ties from 0 to the number of candidates - 1.")
+    return [users, items, ranks, tied, num_candidates]
 
 
 def plain_ids(ids: np.ndarray) -> np.ndarray:
@@ -97,11 +99,11 @@ def plain_ids(ids: np.ndarray) -> np.ndarray:
     return ids.astype(str) if ids.dtype == object else ids
 
 
-def check_ranks(ranks: np.ndarray, path: Path, metrics: Mapping[str, float], metrics_name: str) -> None:
+def check_ranks(places: Places, path: Path, metrics: Mapping[str, float], metrics_name: str) -> None:
     """Checks that ranks give the metrics that were written beside them, as far as those are known here.
 
     Args:
-        ranks: float64 [n].
+        places: The ranks.
         path: Where they were read.
         metrics: "HR@50" -> what was written.
         metrics_name: Name of the file where it was.
@@ -113,7 +115,7 @@ def check_ranks(ranks: np.ndarray, path: Path, metrics: Mapping[str, float], met
         metric = METRICS.get(name.split("@")[0])
         if metric is None or metric.is_of_lists:
             continue
-        value = float(metric_values(ranks, name).mean())
+        value = float(metric_values(places, name).mean())
         if not abs(written - value) <= 1e-6:
             raise InputError(
                 f"{path}: not the ranks of {metrics_name}: {name} is {value} here, {written} there; evaluate "

@@ -1,6 +1,7 @@
 """What an evaluation found, and its files: metrics_<split>.json and ranks_<split>.parquet. No TensorFlow."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation import result_files as files
 from nmtr_tf.evaluation.groups import held_out_groups
-from nmtr_tf.evaluation.metrics import find_metric, mean_metrics, metric_values
+from nmtr_tf.evaluation.metrics import counted_metrics, find_metric, mean_metrics, metric_values
+from nmtr_tf.evaluation.places import Places
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.files import new_file, write_json
 
 Fact = str | int | float | bool | None
 
-_OWN = (*files.TEXTS, "schema", "behaviors", "num_pairs", "groups")
+_OWN = (*files.TEXTS, "schema", "behaviors", "num_pairs", "num_users", "groups")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,10 +39,12 @@ class Evaluation:
         dataset_fingerprint: Of the data set.
         about: What was ranked: method, best_epoch, validation, settings of a baseline, ...
         metrics: "HR@50" -> its mean over the held-out items, or what it is of all lists.
-        groups: Group of held-out items, see `nmtr_tf.evaluation.groups` -> "num_pairs" and the same metrics.
-        users: Raw ids, int64 or str [n], each once, sorted.
+        groups: Group of held-out items, see `nmtr_tf.evaluation.groups` -> "num_pairs", "num_users" and
+            the same metrics.
+        users: Raw ids, int64 or str [n], sorted; once for each held-out item of a user.
         items: Raw ids of the held-out items, int64 or str [n].
-        ranks: float64 [n], 0-based; a tie has the mean of its ranks.
+        ranks: int64 [n], 0-based: candidates with a higher score.
+        tied: int64 [n], candidates with the same score, the item itself included.
         num_candidates: int32 [n], items that were ranked.
         directory: Where it is stored; None: nowhere.
     """
@@ -56,6 +60,7 @@ class Evaluation:
     users: np.ndarray
     items: np.ndarray
     ranks: np.ndarray
+    tied: np.ndarray
     num_candidates: np.ndarray
     directory: Path | None = None
 
@@ -84,23 +89,32 @@ class Evaluation:
         """
         before = dataset.training_view(view.behaviors, "released")
         members = held_out_groups(before, ranks.users, ranks.items, config.groups)
+        groups = {name: ranks.of(chosen) for name, chosen in members.items()}
         return cls(
             split=split,
             protocol=view.protocol,
-            mask=config.mask,
+            mask=config.mask_under(view.protocol),
             behaviors=view.behaviors,
             dataset_fingerprint=view.fingerprint,
             about=dict(about),
             metrics=mean_metrics(ranks, config),
-            groups={
-                name: {"num_pairs": int(chosen.sum()), **mean_metrics(ranks.of(chosen), config)}
-                for name, chosen in members.items()
-            },
+            groups={name: counted_metrics(own, config) for name, own in groups.items()},
             users=files.plain_ids(view.user_ids[ranks.users]),
             items=files.plain_ids(view.item_ids[ranks.items]),
             ranks=ranks.ranks,
+            tied=ranks.tied,
             num_candidates=ranks.num_candidates,
         )
+
+    @functools.cached_property
+    def places(self) -> Places:
+        """What metrics of ranks are computed from."""
+        return Places(self.users, self.ranks, self.tied)
+
+    @property
+    def num_users(self) -> int:
+        """Users that were ranked for."""
+        return self.places.num_users
 
     @property
     def method(self) -> str:
@@ -123,23 +137,29 @@ class Evaluation:
         return [name for name in self.metrics if not find_metric(name)[0].is_of_lists]
 
     def values(self, metric: str) -> np.ndarray:
-        """A metric such as "HR@50" for each user, at any K: float64 [n].
+        """A metric such as "HR@50" for each user, at any K: float64 [num_users], users sorted.
 
         Raises:
             InputError: If there is no such metric, or it is one of all lists together.
         """
-        return metric_values(self.ranks, metric)
+        return metric_values(self.places, metric)
 
     def table(self) -> pd.DataFrame:
         """A row "all" and one for each group of held-out items; columns "users" and the metrics."""
-        rows = {"all": {"num_pairs": len(self.ranks), **self.metrics}, **self.groups}
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=["num_pairs", *self.metrics])
-        return table.rename(columns={"num_pairs": "users"}).astype({"users": np.int64})
+        rows = {"all": {"num_users": self.num_users, **self.metrics}, **self.groups}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["num_users", *self.metrics])
+        return table.rename(columns={"num_users": "users"}).astype({"users": np.int64})
 
     def ranks_table(self) -> pd.DataFrame:
-        """A row for each user: columns user, item, rank (float64, from 0) and num_candidates (int32)."""
-        columns = (self.users, self.items, self.ranks, self.num_candidates)
-        return pd.DataFrame(dict(zip(files.COLUMNS, columns, strict=True)))
+        """A row for each held-out item.
+
+        Columns user, item, rank (from 0), tied (candidates with its score, itself included), num_candidates.
+        """
+        return pd.DataFrame(self._columns())
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        columns = (self.users, self.items, self.ranks, self.tied, self.num_candidates)
+        return dict(zip(files.COLUMNS, columns, strict=True))
 
     def save(self, directory: str | Path) -> "Evaluation":
         """Writes the metrics, for people and programs, and the ranks with raw ids, for comparisons.
@@ -150,8 +170,7 @@ class Evaluation:
         Returns:
             The same evaluation, which knows its directory.
         """
-        columns = (self.users, self.items, self.ranks, self.num_candidates)
-        table = pa.table({name: pa.array(own) for name, own in zip(files.COLUMNS, columns, strict=True)})
+        table = pa.table({name: pa.array(own) for name, own in self._columns().items()})
         with new_file(files.ranks_path(directory, self.split)) as path:
             pq.write_table(table, path)
             write_json(files.metrics_path(directory, self.split), self._entries())  # both or none
@@ -167,6 +186,7 @@ class Evaluation:
             "behaviors": self.behaviors,
             "dataset_fingerprint": self.dataset_fingerprint,
             "num_pairs": len(self.ranks),
+            "num_users": self.num_users,
             **self.about,
             **self.metrics,
             "groups": self.groups,
@@ -190,8 +210,8 @@ class Evaluation:
                 how = f"which evaluate writes with `split={split}`"
                 raise InputError(f"{directory}: expected {needed.name}, {how}.")
         entries, metrics = files.read_entries(path, split)
-        users, items, ranks, num_candidates = files.read_ranks(ranks_path)
-        files.check_ranks(ranks, ranks_path, metrics, path.name)
+        users, items, ranks, tied, num_candidates = files.read_ranks(ranks_path)
+        files.check_ranks(Places(users, ranks, tied), ranks_path, metrics, path.name)
         return cls(
             **{name: entries[name] for name in files.TEXTS},
             behaviors=tuple(entries.get("behaviors", ())),
@@ -201,6 +221,7 @@ class Evaluation:
             users=users,
             items=items,
             ranks=ranks,
+            tied=tied,
             num_candidates=num_candidates,
             directory=Path(directory),
         )

@@ -1,5 +1,7 @@
 """The weights of behaviors: lambda of Eq. 12, and those of the channels that negatives come from."""
 
+import itertools
+
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import get_method
@@ -50,3 +52,10 @@ def channel_weights(method: str, training: TrainingConfig, behaviors: tuple[str,
             f"({', '.join(auxiliary)}). Received: {len(weights)}."
         )
     return weights
+
+
+def simplex(num_weights: int) -> list[tuple[float, ...]]:
+    """Weights >= 0 that sum to 1, in the steps of Figure 4: tenths for two weights, else sixths."""
+    parts = 10 if num_weights == 2 else 6
+    counts = itertools.product(range(parts + 1), repeat=num_weights)
+    return [tuple(count / parts for count in point) for point in counts if sum(point) == parts]

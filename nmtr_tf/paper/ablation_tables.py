@@ -117,7 +117,7 @@ def _convergence_table(finished: FinishedCells, results: AllKinds) -> Table:
         for kind, label in {"multitask": "shared", "separate": "separate"}.items():
             rows.append((label, [Entry(value) for value in _convergence(kinds[kind])]))
     notes = ["Losses are those of the training objective per instance, in the first and the last epoch."]
-    name = f"Beside Table V: {finished.dataset}, protocol {finished.protocol}, embeddings of the behaviors"
+    name = f"Beside Table V: {finished.dataset}, {finished.question}, embeddings of the behaviors"
     return Table(name, columns, rows, notes)
 
 
@@ -144,7 +144,7 @@ def _heads_table(finished: FinishedCells, results: AllKinds) -> Table:
                     for kind, head in shown.items()
                 ]
     counts = ", ".join(f"{name} {count:,}" for name, count in pairs.items())
-    where = f"{finished.dataset}, protocol {finished.protocol}"
+    where = f"{finished.dataset}, {finished.question}"
     notes = [f"Test pairs that the user had shown the behavior too ({counts}), ranked by its own logit."]
     name = f"Beside Table V: {where}, heads of the auxiliary behaviors"
     return Table(name, ["", *metrics], rows, notes if rows else [])

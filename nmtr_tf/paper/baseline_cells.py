@@ -41,7 +41,7 @@ def _run_baseline(study: Study, name: str) -> CellResult | None:
     with study.progress.ranking(name, len(study.dataset.held_out["test"])) as progress:
         evaluation = baselines.evaluate_baseline(study.dataset, name, "test", cell.config, progress=progress)
     study.claim_workdir()
-    evaluation.save(study.workdir / "baselines" / study.protocol / cell.name)
+    evaluation.save(study.workdir / "baselines" / study.question.folder / cell.name)
     path = study.result_path(cell.name)
     CellResult(
         **about_cell(study, cell, name),

@@ -2,7 +2,7 @@
 
 <results_dir>/<data set>/<protocol>/<cell>.json: what was run (method, config, seed), on what (data set,
 fingerprint, hardware, versions), its history, its test metrics at the best epoch and at the peak, by groups
-of users and by the heads of other behaviors, and the ranks.
+of users and by the heads of other behaviors, and the places of the held-out items.
 """
 
 import dataclasses
@@ -11,15 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.places import Places
 from nmtr_tf.files import new_file, read_json
-from nmtr_tf.paper.packing import History, decode_ranks, encode_ranks, pack_history, unpack_history
+from nmtr_tf.paper.packing import (
+    History,
+    pack_history,
+    pack_places,
+    unpack_history,
+    unpack_mean_ranks,
+    unpack_places,
+)
+from nmtr_tf.paper.question import Question
 
-SCHEMA = 2
-"""Of the files. Schema 1 had no such entry, and other names."""
+SCHEMA = 3
+"""Of the files. Schema 2 had means over ties, "ranks", for "places"; schema 1 no such entry."""
 
 SECTIONS_OF_BASELINES = ("data", "evaluation")
 """The sections of a config that determine a baseline."""
@@ -54,7 +61,7 @@ class CellResult:
         heads: Auxiliary behavior -> the metrics of its own head, and "num_pairs".
         test: Test metrics of the epoch that was evaluated: {"HR@50": ...}.
         groups: Group of users -> the same and "num_pairs".
-        ranks: float64 [num_test_users], 0-based; from the largest K on they are that K.
+        places: Of the held-out items; ranks from the largest K on are that K.
         history: The scalars of each epoch, at 5 significant digits.
     """
 
@@ -81,8 +88,13 @@ class CellResult:
     heads: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     test: Mapping[str, float]
     groups: Mapping[str, Mapping[str, float]]
-    ranks: np.ndarray
+    places: Places
     history: History = ()
+
+    @property
+    def question(self) -> Question:
+        """The protocol and mask."""
+        return Question(self.protocol, self.config.evaluation.mask)
 
     @property
     def epochs(self) -> int:
@@ -115,7 +127,7 @@ class CellResult:
         entries["config"] = {
             name: section for name, section in self.config.to_json().items() if name in self.sections
         }
-        entries["ranks"] = encode_ranks(self.ranks, max(self.config.evaluation.ks))
+        entries["places"] = pack_places(self.places, max(self.config.evaluation.ks))
         if self.history:
             entries["history"] = pack_history(self.history)
         lines = [f"{json.dumps(key)}: {_compact(value)}" for key, value in entries.items()]
@@ -130,9 +142,14 @@ class CellResult:
             InputError: If the file is missing, is of another version, or is not the result of a cell.
         """
         entries = read_json(path)
-        if not isinstance(entries, dict) or not {"name", "ranks", "config"} <= set(entries):
+        if not isinstance(entries, dict) or not {"name", "config"} <= set(entries):
             raise InputError(f"{path}: expected the result of a cell.")
-        if entries.pop("schema", 1) != SCHEMA:
+        schema = entries.pop("schema", 1)
+        if schema == 2 and "ranks" in entries:
+            entries["places"] = unpack_mean_ranks(entries.pop("ranks"))
+        elif schema == SCHEMA and "places" in entries:
+            entries["places"] = unpack_places(entries["places"])
+        else:
             raise InputError(
                 f"{path}: written by another version of nmtr_tf; name another `results_dir`, or train its "
                 "cells again with `overwrite`."
@@ -143,7 +160,6 @@ class CellResult:
         for name in ("dataset_behaviors", "behaviors", "given"):
             entries[name] = tuple(entries[name])
         entries["config"] = RunConfig.from_json(entries["config"])
-        entries["ranks"] = decode_ranks(entries["ranks"])
         entries["history"] = unpack_history(entries.get("history", {}))
         return cls(**entries)
 

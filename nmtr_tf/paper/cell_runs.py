@@ -116,8 +116,8 @@ def about_cell(study: Study, cell: Cell, method: str) -> dict[str, Any]:
 def measurements(evaluation: "Evaluation") -> dict[str, Any]:
     """What a result has of an evaluation on test: fields of `CellResult`."""
     return {
-        "num_test_users": len(evaluation.ranks),
+        "num_test_users": evaluation.num_users,
         "test": evaluation.metrics,
         "groups": evaluation.groups,
-        "ranks": evaluation.ranks,
+        "places": evaluation.places,
     }

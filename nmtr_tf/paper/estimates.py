@@ -30,7 +30,7 @@ def overview(study: Study, cells: Iterable[Cell]) -> str:
         longest = None if seconds is None else seconds * cell.plan.num_epochs
         rows.append([cell.name, "interrupted" if begun else "to train", _duration(longest)])
         total, unknown = total + (longest or 0), unknown + (longest is None)
-    table = format_table(f"Cells of {study.name}, {study.protocol}", ["", "", "time"], rows)
+    table = format_table(f"Cells of {study.name}, {study.question}", ["", "", "time"], rows)
     todo = sum(state != "finished" for _, state, _ in rows)
     rest = f" and {unknown} of unknown time" if unknown else ""
     known = _duration(total) if todo > unknown else "nothing known"

@@ -1,4 +1,4 @@
-"""The finished cells of a data set under a protocol."""
+"""The finished cells of a data set under a protocol and mask."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.paper.cell_results import CellResult
+from nmtr_tf.paper.question import Question
 from nmtr_tf.paper.variants import Variant
 
 
@@ -20,26 +21,26 @@ def load_results(directory: str | Path) -> dict[str, CellResult]:
 
 @dataclasses.dataclass(frozen=True)
 class FinishedCells:
-    """The finished cells of a data set under a protocol.
+    """The finished cells of a data set under a protocol and mask.
 
     Attributes:
         dataset: Its name.
-        protocol: "released" or "strict".
+        question: The protocol and mask.
         behaviors: All behaviors of the data set, weakest first.
         results: Name -> result.
     """
 
     dataset: str
-    protocol: str
+    question: Question
     behaviors: tuple[str, ...]
     results: Mapping[str, CellResult]
 
     @classmethod
     def load(cls, directory: str | Path) -> "FinishedCells":
-        """All results of a data set and protocol: those in <results_dir>/<data set>/<protocol>.
+        """All results of a data set, protocol and mask: those in <results_dir>/<data set>/<question>.
 
         Raises:
-            InputError: If there is none, if a file is none, or if they are of different data sets.
+            InputError: If there is none, if a file is none, or if they are of different data sets or masks.
         """
         results = load_results(directory)
         if not results:
@@ -48,11 +49,15 @@ class FinishedCells:
         for name, result in results.items():
             if result.dataset_fingerprint != first.dataset_fingerprint:
                 raise InputError(f"{directory}: {name}.json is of another data set than {first.name}.json.")
-        return cls(first.dataset, first.protocol, first.dataset_behaviors, results)
+            if result.question != first.question:
+                raise InputError(
+                    f"{directory}: {name}.json has {result.question}, {first.name}.json {first.question}."
+                )
+        return cls(first.dataset, first.question, first.dataset_behaviors, results)
 
     @classmethod
     def load_all(cls, results_dir: str | Path) -> "list[FinishedCells]":
-        """All results below a directory, one for each data set and protocol, in the order of their names.
+        """All results below a directory, by the names of data set, protocol and mask.
 
         Raises:
             InputError: If there are none, or as `load` does.

@@ -8,7 +8,7 @@ from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import contained
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.evaluation.metrics import mean_metrics
+from nmtr_tf.evaluation.metrics import counted_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.models.network import network
@@ -45,8 +45,8 @@ def head_metrics(
         config: Cut-offs, metrics and mask.
 
     Returns:
-        Behavior -> {"num_pairs": ..., "HR@50": ...}. Behaviors without a pair are left out; nothing under
-        released, where the pairs were trained on.
+        Behavior -> {"num_pairs": ..., "num_users": ..., "HR@50": ...}. Behaviors without a pair are left out;
+        nothing under released, where the pairs were trained on.
     """
     if view.protocol != "strict":
         return {}
@@ -56,5 +56,5 @@ def head_metrics(
         if behavior == view.target_behavior or not len(pairs_view.held_out["test"]):
             continue
         ranks = rank_held_out(ModelScorer(model, behavior), pairs_view, "test", config)
-        heads[behavior] = {"num_pairs": len(ranks.ranks), **mean_metrics(ranks, config)}
+        heads[behavior] = counted_metrics(ranks, config)
     return heads

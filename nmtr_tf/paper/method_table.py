@@ -134,7 +134,7 @@ def _baseline_rows(baselines: Results, metrics: Sequence[str]) -> Rows:
 def title(number: str, finished: FinishedCells, selection: str) -> str:
     """The title of a table of results."""
     which = "the epoch that validation chose" if selection == "validation" else "the peak over epochs on test"
-    return f"Table {number}: {finished.dataset}, protocol {finished.protocol}, {which}"
+    return f"Table {number}: {finished.dataset}, {finished.question}, {which}"
 
 
 def measured(result: CellResult | None, metric: str, selection: str) -> float | None:
@@ -163,7 +163,7 @@ def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], se
     of_users = [metric for metric in metrics if not find_metric(metric)[0].is_of_lists]
     for metric in of_users if others and selection == "validation" else []:
         by_user = {
-            name: np.mean([metric_values(result.ranks, metric) for result in results], axis=0)
+            name: np.mean([metric_values(result.places, metric) for result in results], axis=0)
             for name, results in found.items()
         }
         best = max(others, key=lambda name: by_user[name].mean())

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_directory, write_json
 from nmtr_tf.methods.table import get_method
+from nmtr_tf.methods.weights import simplex
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.cells import Cell, make_cell
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups
@@ -18,7 +19,6 @@ from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.styles import save_figure
 from nmtr_tf.paper.weight_figures import draw_heat_maps, draw_lines
 from nmtr_tf.sections import shown_k
-from nmtr_tf.tuning.space import simplex
 
 SCHEMA = 1
 """Of figure<n>*.json."""
@@ -118,13 +118,14 @@ def write_figure(study: Study, figure: str, wanted: Wanted, results: Results, se
     """
     drawing = draw(study, figure, wanted, results, selection)
     stem = study.variant(f"figure{figure}").name(study.dataset.behaviors)
-    path = study.workdir / f"{stem}_{study.protocol}_{selection}"
+    path = study.workdir / f"{stem}_{study.question.folder}_{selection}"
     files = [*save_figure(drawing.figure, path), path.with_name(path.name + ".json")]
     about = {
         "schema": SCHEMA,
         "figure": int(figure),
         "dataset": study.name,
         "protocol": study.protocol,
+        "mask": study.question.mask,
         "selection": selection,
         "seed": study.seed,
     }
@@ -203,7 +204,7 @@ _EPOCHS = {"validation": "epoch chosen by validation", "peak": "best epoch on te
 
 
 def _title(study: Study, *further: str) -> str:
-    about = [study.name, f"protocol {study.protocol}", f"seed {study.seed}"]
+    about = [study.name, str(study.question), f"seed {study.seed}"]
     return ", ".join([*about, *further])
 
 

@@ -88,7 +88,7 @@ class TableRequest:
         results = run_cells(study, self.cells())
         if self.table == "3":
             results |= run_baselines(study)
-        finished = FinishedCells(study.name, study.protocol, study.dataset.behaviors, results)
+        finished = FinishedCells(study.name, study.question, study.dataset.behaviors, results)
         if self.table == "4":
             return [subsets_table(finished, bases, selection)]
         if self.table == "5":
@@ -112,7 +112,7 @@ def write_tables(study: Study, table: str, selection: str, tables: Sequence[Tabl
     """
     study.claim_workdir()
     stem = study.variant(f"table{table}").name(study.dataset.behaviors)
-    stem += {"1": "", "2": f"_{study.protocol}"}.get(table, f"_{study.protocol}_{selection}")
+    stem += {"1": "", "2": f"_{study.protocol}"}.get(table, f"_{study.question.folder}_{selection}")
     files = [study.workdir / f"{stem}.{suffix}" for suffix in ("md", "tex", "json")]
     for file, form in zip(files, (to_markdown, to_latex), strict=False):
         with new_file(file) as path:
@@ -122,6 +122,7 @@ def write_tables(study: Study, table: str, selection: str, tables: Sequence[Tabl
         "table": int(table),
         "dataset": study.name,
         "protocol": study.protocol,
+        "mask": study.question.mask,
         "dataset_fingerprint": study.dataset.fingerprint,
         "selection": selection,
         "seed": study.seed,

@@ -70,7 +70,7 @@ def _section(finished: FinishedCells, command_line: CommandLine) -> str:
         (4, subsets, [subsets_table(finished, cascades, selection) for selection in selections]),
         (5, kinds, training_tables(finished, cascades, selections)),
     ]
-    parts = [f"### {finished.dataset}, protocol {finished.protocol}\n"]
+    parts = [f"### {finished.dataset}, {finished.question}\n"]
     shown: set[str] = set()
     missing: dict[str, None] = {}
     for number, variants, tables in plan:
@@ -97,7 +97,7 @@ def _provenance(
         budget = f"at most {training.num_epochs} epochs, patience {training.patience}"
         machine = f"{result.hardware}, TensorFlow {result.versions['tensorflow']}"
         minutes.setdefault((result.given, budget, machine), []).append(result.seconds / 60)
-    options = {"table": str(number), "dataset_dir": f"out/{finished.dataset}", "protocol": finished.protocol}
+    options = {"table": str(number), "dataset_dir": f"out/{finished.dataset}", **finished.question.options}
     options["workdir"] = "out/tables"
     if len(seeds) > 1:
         options["seeds"] = ",".join(seeds)

@@ -11,6 +11,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.subsets import parse_shares
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import read_json, write_json
+from nmtr_tf.paper.question import Question
 from nmtr_tf.paper.variants import Variant
 from nmtr_tf.runs.checks import set_up
 
@@ -50,7 +51,8 @@ class Study:
             decide the method, behaviors, protocol, shares, kind of training and seed themselves.
         given: The options that people gave, such as "num_epochs=20": they are for every method, and results
             remember them.
-        results_dir: Holds <data set>/<protocol>/<cell>.json; None: <workdir>/results.
+        results_dir: Holds <data set>/<protocol>/<cell>.json, where the mask is not that of
+            runs by default <protocol>-mask_<mask>; None: <workdir>/results.
         overwrite: Whether cells that have a result are trained again.
         progress: What to tell meanwhile.
 
@@ -92,6 +94,11 @@ class Study:
         return self.config.data.protocol or self.dataset.protocol
 
     @property
+    def question(self) -> Question:
+        """The protocol and mask of all cells."""
+        return Question(self.protocol, self.config.evaluation.mask)
+
+    @property
     def behaviors(self) -> tuple[str, ...]:
         """The behaviors that are asked for, weakest first."""
         return self.config.data.behaviors or self.dataset.behaviors
@@ -119,7 +126,7 @@ class Study:
     @property
     def results_path(self) -> Path:
         """The directory of the cells' results."""
-        return (self.results_dir or self.workdir / "results") / self.name / self.protocol
+        return (self.results_dir or self.workdir / "results") / self.name / self.question.folder
 
     def result_path(self, name: str) -> Path:
         """The file of a cell's result."""
@@ -128,7 +135,7 @@ class Study:
     @property
     def runs_path(self) -> Path:
         """The directory of the cells' run directories."""
-        return self.workdir / "runs" / self.protocol
+        return self.workdir / "runs" / self.question.folder
 
     def run_path(self, name: str) -> Path:
         """The run directory of a cell."""

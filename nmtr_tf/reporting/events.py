@@ -25,18 +25,18 @@ def write_curves(directory: Path, histories: Mapping[str, History]) -> None:
             _write_scalars(history)
 
 
-def write_search(directory: Path, space: Mapping[str, Sequence[Any]], monitor: str) -> None:
+def write_search(directory: Path, names: Sequence[str], monitor: str) -> None:
     """Writes what is searched, and what for.
 
     Args:
         directory: Directory of events; trials go into subdirectories.
-        space: {name of a searched option: the values to try}.
+        names: Names of the searched options.
         monitor: Name of the monitored metric, such as "NDCG@100".
     """
-    domains = {name: hp.Discrete([_hparam(value) for value in values]) for name, values in space.items()}
-    hparams = [hp.HParam(name, domain) for name, domain in domains.items()]
     with _writer(directory).as_default():
-        hp.hparams_config(hparams, [hp.Metric(f"best/{monitor}", display_name=f"best {monitor}")])
+        hp.hparams_config(
+            list(map(hp.HParam, names)), [hp.Metric(f"best/{monitor}", display_name=f"best {monitor}")]
+        )
 
 
 def write_trial(

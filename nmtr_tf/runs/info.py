@@ -32,7 +32,7 @@ class RunInfo:
         best_epoch: The epoch (from 1) whose weights the model has; None: the last.
         best_value: The monitored value of that epoch; None: nothing was monitored.
         seconds: Wall time of the training; None: it did not end.
-        num_evaluated: Split -> pairs that were ranked after each epoch.
+        num_evaluated: Split -> users that were ranked after each epoch.
         init_from: What was taken over from an earlier run, if anything.
         final_of: The evaluated run whose settings were fitted on everything, held-out rows included; None:
             this is no such run.

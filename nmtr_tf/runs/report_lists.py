@@ -149,7 +149,7 @@ def user_cards(
     run: ReportedRun, evaluation: Evaluation, lists: Lists, titles: Mapping[str, str], count: int
 ) -> list[UserCard]:
     """Some users that have a held-out item, drawn with the run's seed, in the order of the data set."""
-    rows = np.sort(pd.Index(run.view.user_ids).get_indexer(evaluation.users))
+    rows = np.unique(pd.Index(run.view.user_ids).get_indexer(evaluation.users))
     chosen = np.random.default_rng(run.info.seed).choice(rows, min(count, len(rows)), replace=False)
     return [_card(run.dataset, evaluation, lists, titles, int(user)) for user in np.sort(chosen)]
 
@@ -189,7 +189,9 @@ def _held_out(dataset: Dataset, evaluation: Evaluation, titles: Mapping[str, str
     """What became of the held-out item of a user."""
     parts = []
     for place in np.flatnonzero(evaluation.users == dataset.user_ids[user]):
-        item, rank = str(evaluation.items[place]), f"{evaluation.ranks[place] + 1:,.6g}"
+        item, rank = str(evaluation.items[place]), evaluation.ranks[place] + 1
+        last = rank + evaluation.tied[place] - 1
+        shown = f"{rank:,}" if last == rank else f"{rank:,} to {last:,} (level)"
         candidates = f"{evaluation.num_candidates[place]:,}"
-        parts.append(f"{titles.get(item) or item}, ranked {rank} of {candidates}")
+        parts.append(f"{titles.get(item) or item}, ranked {shown} of {candidates}")
     return f"Held out for {evaluation.split}: {'; '.join(parts)}" if parts else ""

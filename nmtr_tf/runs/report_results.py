@@ -100,8 +100,10 @@ def results_part(results: Results, target: str) -> ResultsPart:
         target: Name of the target behavior.
     """
     own = results.own
+    several = len(own.ranks) > own.num_users
+    held_out = f"some {target} rows were" if several else f"one {target} was"
     sentences = [
-        f"Of each of {len(own.ranks):,} users one {target} was held out and ranked among the whole catalogue "
+        f"Of each of {own.num_users:,} users {held_out} held out and ranked among the whole catalogue "
         f"(protocol {own.protocol}, mask {own.mask}). HR@K: how often it is among the first K. NDCG@K: the "
         f"same, with more weight on the top. Below each number: its {100 * CONFIDENCE:g} % bootstrap "
         "interval over the users."
@@ -171,7 +173,7 @@ def _groups_table(results: Results) -> PageTable | None:
     lines = [
         [
             name,
-            f"{int(group['num_pairs']):,}",
+            f"{int(group['num_users']):,}",
             *(_number(group, metric) for metric in results.shown),
             *(_number(one.groups.get(name, {}), main) for _, one in others),
         ]

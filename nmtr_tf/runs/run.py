@@ -105,7 +105,7 @@ class Run(OpenedRun):
         return stored or split in self._evaluations
 
     def ranks(self, split: str = "test") -> pd.DataFrame:
-        """The ranks of the last evaluation on a split: columns user, item, rank (from 0), num_candidates."""
+        """The ranks of the last evaluation on a split: see `Evaluation.ranks_table`."""
         return self.evaluation(split).ranks_table()
 
     def recommend(

@@ -146,6 +146,7 @@ def _metrics(evaluation: Evaluation) -> dict[str, Any]:
         "behaviors": list(evaluation.behaviors),
         "dataset_fingerprint": evaluation.dataset_fingerprint,
         "num_pairs": len(evaluation.ranks),
+        "num_users": evaluation.num_users,
         **evaluation.about,
         **evaluation.metrics,
         "groups": evaluation.groups,

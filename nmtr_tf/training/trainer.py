@@ -25,7 +25,7 @@ class Trained:
         history: The logs of every epoch, each with its number under "epoch" (from 1).
         best_epoch: The epoch (from 1) whose weights the model has; None: the last, for want of validation.
         best_value: The monitored value of that epoch.
-        num_evaluated: Split -> pairs that were ranked after each epoch.
+        num_evaluated: Split -> users that were ranked after each epoch.
     """
 
     history: list[dict[str, float]]
@@ -82,7 +82,7 @@ def train(
         _run_stage(learner, stage.num_epochs, evaluation, training.eval_every, hooks, history)
     hooks.on_train_end(history[-1])
     epoch = None if best.epoch is None else best.epoch + 1
-    return Trained(history, epoch, best.value, evaluation.num_pairs if evaluation else {})
+    return Trained(history, epoch, best.value, evaluation.num_users if evaluation else {})
 
 
 def _run_stage(

@@ -1,76 +1,219 @@
-"""The options that a search tries: the grid of Section IV-A3, one dimension an option of the config."""
+"""What is searched: distributions of Optuna by name, and what is drawn from them as options of a run."""
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
-from nmtr_tf.methods.plan import Plan
+from nmtr_tf.config import OPTION_TYPES, RunConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.methods.weights import simplex
+from nmtr_tf.options import option_text, option_value
+from nmtr_tf.tuning.options import TuneConfig
 
-Space = Mapping[str, Sequence[Any]]
-"""{name of an option: the values to try}"""
+Space = Mapping[str, BaseDistribution]
+"""Name of an option -> what is drawn. Weights are drawn one by one: loss_weights[0], loss_weights[1], ..."""
 
-_L2 = (0.0, 1e-6, 1e-5, 1e-4)
-_FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_STEPS = 20
+_LOGARITHMIC = ("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator")
+# On a logarithmic scale that begins at 3e-5, what is drawn below 1e-4 stands for 0: a seventh of the default.
+_ZERO, _LEAST = 3e-5, 1e-4
 
 
-def search_space(plan: Plan) -> dict[str, Sequence[Any]]:
-    """The dimensions that a method has.
+def listed(values: Sequence[Any]) -> CategoricalDistribution:
+    """Values of an option, as texts."""
+    return CategoricalDistribution([option_text(value) for value in values])
+
+
+def between(low: float, high: float, log: bool = False) -> BaseDistribution:
+    """Numbers of a range, both ends included: whole ones, on a logarithmic scale, or in twenty steps."""
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high)
+    return FloatDistribution(low, high, log=log, step=None if log else round((high - low) / _STEPS, 12))
+
+
+OPTIONAL: Space = {"optimizer": listed(("adagrad", "adam")), "embedding_dim": listed((64, 128, 256))}
+"""What is searched only where it is named."""
+
+
+def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
+    """What a method has to search: ranges, or the grid of Section IV-A3.
 
     The paper's: optimizer, learning rate, layers and dropout of a tower, the weights of the loss (lambda in
-    steps of Figure 4, CMF's one by one in fifths), L2 of users and items. This project's own: beta of
-    multi-channel negatives in fifths, and the loss's reduction, because the same learning rate means another
-    step size for a sum than for a mean.
+    steps of Figure 4, CMF's one by one in fifths). It does not say which L2 it tried; beta in fifths and the
+    loss's reduction are this project's own.
 
     Args:
         plan: The method; the width of its tower limits the layers, and sequential training has no weights.
+        is_grid: Whether it is the grid.
     """
-    space: dict[str, Sequence[Any]] = {
-        "optimizer": ("adagrad", "adam"),
-        "learning_rate": (0.001, 0.005, 0.01, 0.02, 0.05),
-        "loss_reduction": ("sum", "mean"),
-        "l2_user": _L2,
-        "l2_item": _L2,
+    fifths, reduction = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), listed(("sum", "mean"))
+    l2 = between(_ZERO, 0.1, log=True), listed((0.0, 0.001, 0.01, 0.1))
+    both: dict[str, tuple[BaseDistribution | None, BaseDistribution | None]] = {
+        "optimizer": (None, OPTIONAL["optimizer"]),
+        "learning_rate": (between(0.001, 0.3, log=True), listed((0.001, 0.005, 0.01, 0.02, 0.05))),
+        "loss_reduction": (reduction, reduction),
+        "l2_user": l2,
+        "l2_item": l2,
+        "num_negatives": (between(1, 8), None),
     }
     if plan.has_tower:
         deepest = min(5, plan.tower_widths[0].bit_length())
-        space["num_layers"] = range(1, deepest + 1)
-        space["dropout"] = (0.0, 0.2, 0.5)
+        both["num_layers"] = between(1, deepest), listed(range(1, deepest + 1))
+        both["dropout"] = between(0.0, 0.5), listed((0.0, 0.2, 0.5))
     if plan.samples_channels:
-        space["beta"] = _FIFTHS
-    num_weights = len(plan.predicted)
-    if not plan.method.weights_sum_to_one:
-        space["loss_weights"] = list(itertools.product(_FIFTHS, repeat=num_weights))[1:]  # not all 0
-    elif num_weights > 1 and len(plan.stages) == 1:
-        space["loss_weights"] = simplex(num_weights)
+        both["beta"] = between(0.0, 1.0), listed(fifths)
+    count, is_free = len(plan.predicted), not plan.method.weights_sum_to_one
+    if is_free or (count > 1 and len(plan.stages) == 1):
+        points = list(itertools.product(fifths, repeat=count))[1:] if is_free else simplex(count)  # not all 0
+        least = [0] * (count - 1) + [1] * is_free  # the target's is above 0; one fewer where they sum to 1
+        both |= {f"loss_weights[{i}]": (between(low, _STEPS), None) for i, low in enumerate(least)}
+        both["loss_weights"] = None, listed(points)
+    return {name: one for name, pair in both.items() if (one := pair[is_grid])}
+
+
+def parse(text: str) -> tuple[str, BaseDistribution]:
+    """An option and what a user wants to have drawn: "learning_rate=0.001..0.1", "embedding_dim=64:128".
+
+    Raises:
+        InputError: If it is no such text.
+    """
+    name, _, values = text.partition("=")
+    try:
+        kind = OPTION_TYPES[name]
+        first, *others = [option_value(part, kind) for part in values.replace("..", ":").split(":")]
+        if ".." not in values:
+            return name, listed((first, *others))
+        (high,), log = others, name in _LOGARITHMIC
+        has_zero = log and first == 0
+        if not max(first, _LEAST * has_zero) < high or kind not in (int, float):
+            raise ValueError
+        return name, between(_ZERO if has_zero else first, high, log)
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            "`space` should be options with a range or values, such as learning_rate=0.01..0.1 or "
+            f"embedding_dim=64:128. Received: {text!r}."
+        ) from None
+
+
+def option_of(name: str) -> str:
+    """The option that a drawn number belongs to."""
+    return name.partition("[")[0]
+
+
+def chosen_space(plan: Plan, tuning: TuneConfig, fixed: Sequence[str]) -> dict[str, BaseDistribution]:
+    """What a search draws from.
+
+    Args:
+        plan: The method.
+        tuning: Its sampler, and what the user wants searched.
+        fixed: Options that are not searched unless `tuning` names them.
+
+    Raises:
+        InputError: If it names what cannot be searched.
+    """
+    own = own_space(plan, tuning.sampler == "grid")
+    given = dict(map(parse, tuning.space))
+    known = {**own, **OPTIONAL, **given}
+    wanted = {*(tuning.search or set(map(option_of, own)) - set(fixed)), *given}
+    if unknown := set(tuning.search) - set(map(option_of, known)):
+        raise InputError(
+            f"`search` should name options of {plan.method.label}, such as `learning_rate`; others need "
+            f"their values in `space`. Received: {min(unknown)!r}."
+        )
+    space = {
+        name: one
+        for name, one in known.items()
+        if option_of(name) in wanted and (name in given or option_of(name) not in given)
+    }
+    if not space:
+        raise InputError("There is nothing to search: every option that the method has is given.")
+    for name, one in space.items():
+        if tuning.sampler == "grid" and not isinstance(one, CategoricalDistribution):
+            raise InputError(f"A grid takes lists of values, no range: `space` has one of {name!r}.")
     return space
 
 
-def simplex(num_weights: int) -> list[tuple[float, ...]]:
-    """Weights >= 0 that sum to 1, in the steps of Figure 4: tenths for two weights, else sixths."""
-    parts = 10 if num_weights == 2 else 6
-    counts = itertools.product(range(parts + 1), repeat=num_weights)
-    return [tuple(count / parts for count in point) for point in counts if sum(point) == parts]
+def check_space(space: Space, config: RunConfig, behaviors: Sequence[str]) -> None:
+    """Refuses a space with values that the method does not take."""
+    ends = {
+        name: [as_options({name: end}, {name: one}) for end in ends_of(one)]
+        for name, one in space.items()
+        if option_of(name) == name
+    }
+    sizes = [own for name, own in ends.items() if name in ("embedding_dim", "num_layers", "tower_width")]
+    for own in ends.values():
+        for options in own:
+            resolve(config.with_options(**options), behaviors)
+    for point in itertools.product(*sizes):  # these limit each other
+        config.with_options(**{name: value for options in point for name, value in options.items()})
 
 
-def size(space: Space) -> int:
-    """Number of points of the grid."""
-    return math.prod(len(values) for values in space.values())
+def ends_of(one: BaseDistribution) -> Sequence[Any]:
+    """Values of a distribution that show whether a run takes all of them."""
+    return one.choices if isinstance(one, CategoricalDistribution) else (one.low, one.high)
 
 
-def grid_points(space: Space) -> Iterator[dict[str, Any]]:
-    """Every point of the grid, the last dimension fastest."""
-    for point in itertools.product(*space.values()):
-        yield dict(zip(space, point, strict=True))
+def in_words(space: Space) -> dict[str, str]:
+    """Option -> its values, for people."""
+    words: dict[str, str] = {}
+    for name, one in space.items():
+        if isinstance(one, CategoricalDistribution):
+            words[name] = " | ".join(one.choices)
+        elif option_of(name) != name:
+            words[option_of(name)] = "0 to 1 each" if one.low else "at least 0, sum 1"
+        else:
+            low = "0, or 0.0001" if one.low == _ZERO else f"{one.low:g}"
+            words[name] = f"{low} to {one.high:g}" + ", logarithmic" * getattr(one, "log", False)
+    return words
 
 
-def random_points(space: Space, count: int, seed: int) -> list[dict[str, Any]]:
-    """The first `count` points of the grid in a seeded random order, all of it where it has fewer."""
-    chosen = np.random.default_rng(seed).permutation(size(space))[:count]
-    places = np.unravel_index(chosen, [len(values) for values in space.values()])
+def as_options(drawn: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """The options of a run that drawn values stand for; numbers have three digits on a logarithmic scale."""
+    options: dict[str, Any] = {}
+    for name in space:
+        one, value = space[name], drawn[name]
+        if isinstance(one, CategoricalDistribution):
+            options[name] = option_value(value, OPTION_TYPES.get(name, float))
+        elif isinstance(one, FloatDistribution) and one.log:
+            is_zero = one.low == _ZERO and value < _LEAST
+            options[name] = 0.0 if is_zero else min(max(float(f"{value:.3g}"), one.low), one.high)
+        elif option_of(name) == name:
+            options[name] = round(value, 6)
+    if pieces := [name for name in space if option_of(name) != name]:
+        shares = [drawn[name] / _STEPS for name in pieces]
+        is_free = space[pieces[-1]].low == 1  # the target's, where they need not sum to 1
+        options[option_of(pieces[0])] = tuple(shares) if is_free else on_simplex(shares)
+    return options
+
+
+def on_simplex(shares: Sequence[float]) -> tuple[float, ...]:
+    """Weights that sum to 1, one more than the shares; uniform on the simplex where the shares are uniform.
+
+    A stick is broken: each piece is a Beta(1, pieces after it) of what is left.
+    """
+    weights, rest = [], 1.0
+    for after, share in zip(range(len(shares), 0, -1), shares, strict=True):
+        weights.append(round(rest * (1 - (1 - share) ** (1 / after)), 3))
+        rest = round(rest - weights[-1], 3)
+    return (*weights, rest)
+
+
+def grid_points(space: Space, count: int, seed: int) -> list[dict[str, str]]:
+    """The first `count` points of a grid in a seeded random order, all of it where it has fewer."""
+    values = list(map(ends_of, space.values()))
+    chosen = np.random.default_rng(seed).permutation(math.prod(map(len, values)))[:count]
+    places = np.unravel_index(chosen, list(map(len, values)))
     return [
-        {name: space[name][place] for name, place in zip(space, point, strict=True)}
+        {name: own[place] for name, own, place in zip(space, values, point, strict=True)}
         for point in zip(*(column.tolist() for column in places), strict=True)
     ]

@@ -1,94 +1,109 @@
-"""One trial of a search: a run in memory, looked at on validation alone."""
+"""A trial of a method: runs in memory, looked at on validation alone."""
 
+import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
 import keras
+import numpy as np
 from typing_extensions import override
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.options import option_text
+from nmtr_tf.reporting.events import write_trial
 from nmtr_tf.runs.fitting import fit
-from nmtr_tf.tuning.pruning import MedianPruner
+from nmtr_tf.tuning.study import Claim
 from nmtr_tf.tuning.trials import Trial
 
 
-def run_trial(
-    dataset: Dataset,
-    config: RunConfig,
-    settings: Mapping[str, Any],
-    pruner: MedianPruner,
-    after_epoch: Callable[[int], object],
-) -> tuple[Trial, list[dict[str, float]]]:
-    """Trains with some settings.
+@dataclasses.dataclass(frozen=True)
+class MethodObjective:
+    """What a search of a method's options calls for each trial.
 
-    Args:
+    Attributes:
         dataset: What all trials train on.
-        config: What all trials share.
-        settings: The searched options.
-        pruner: May stop the training; new for each trial.
-        after_epoch: Called with the number of epochs done after each of them.
-
-    Returns:
-        The trial, and the logs of every epoch with its number under "epoch" (from 1).
-
-    Raises:
-        InputError: If an option fits neither the method nor the data.
+        config: What they share; its seed is the first.
+        num_seeds: Runs of a trial, each with its own seed; the first alone can be stopped early.
+        events_dir: Directory of events for TensorBoard.
+        on_epoch: Called with the number of the trial and its epochs so far, 0 first.
     """
-    config = config.with_options(**settings).of_catalogue(dataset.num_items)
-    watch, status = _Watch(after_epoch), ""
-    started = time.monotonic()
-    try:
-        fit(dataset, config, callbacks=[pruner, watch])
-    except InputError:
-        if not watch.has_begun:
-            raise
-        status = "diverged"  # what training itself refuses is a loss or a score that is not finite
-    seconds = time.monotonic() - started
-    keras.utils.clear_session()  # else the memory grows with every trial
-    status = status or ("pruned" if pruner.pruned else "finished")
-    return _trial(config, settings, status, watch.history, seconds), watch.history
 
+    dataset: Dataset
+    config: RunConfig
+    num_seeds: int
+    events_dir: Path
+    on_epoch: Callable[[int, int], object]
 
-def _trial(
-    config: RunConfig,
-    settings: Mapping[str, Any],
-    status: str,
-    history: Sequence[Mapping[str, float]],
-    seconds: float,
-) -> Trial:
-    key = f"validation/{config.training.monitor}"
-    evaluated = [logs for logs in history if key in logs]
-    best = max(evaluated, key=lambda logs: logs[key], default={})
-    return Trial(
-        settings={name: option_text(value) for name, value in settings.items()},
-        seed=config.training.seed,
-        status=status,
-        curve=[logs[key] for logs in evaluated],
-        metrics={name.removeprefix("validation/"): value for name, value in best.items() if "@" in name},
-        best_epoch=int(best.get("epoch", 0)),
-        epochs=len(history),
-        seconds=seconds,
-    )
+    def __call__(self, claim: Claim) -> Trial:
+        """Runs a trial; raises InputError where its options fit neither the method nor the data."""
+        started, seed, monitor = time.monotonic(), self.config.training.seed, self.config.training.monitor
+        watch, status = _Watch(claim, f"validation/{monitor}", self.on_epoch), "finished"
+        for one in range(seed, seed + self.num_seeds):
+            if status == "finished":
+                status = self._fit(self.config.with_options(**claim.options, seed=one), watch)
+        write_trial(self.events_dir, f"trial_{claim.number}", claim.options, watch.histories[0], monitor)
+        best = [
+            max(logs, key=lambda one: one[watch.key])
+            for logs in map(watch.evaluated, watch.histories)
+            if logs
+        ]
+        metrics = {
+            name: float(np.mean([logs[name] for logs in best])) for name in (best or [{}])[0] if "@" in name
+        }
+        return Trial(
+            number=claim.number,
+            options=claim.options,
+            value=metrics.get(watch.key),
+            status=status,
+            seed=seed,
+            values=[logs[watch.key] for logs in best],
+            curve=[logs[watch.key] for logs in watch.evaluated(watch.histories[0])],
+            metrics={name.removeprefix("validation/"): value for name, value in metrics.items()},
+            best_epoch=int(best[0]["epoch"]) if best else 0,
+            epochs=sum(map(len, watch.histories)),
+            seconds=time.monotonic() - started,
+        )
+
+    def _fit(self, config: RunConfig, watch: "_Watch") -> str:
+        """Trains once; gives how it ended."""
+        before = len(watch.histories)
+        try:
+            fit(self.dataset, config, callbacks=[watch])
+        except InputError:
+            if len(watch.histories) == before:
+                raise
+            return "diverged"  # what training itself refuses is a loss or a score that is not finite
+        finally:
+            keras.utils.clear_session()  # else the memory grows with every trial
+        return "pruned" if watch.is_pruned else "finished"
 
 
 class _Watch(keras.callbacks.Callback):
-    """Notes that a training has begun, and the logs of its epochs: it may not come to its end."""
+    """Notes what trainings do, which may not come to their end, and stops the first where it lags."""
 
-    def __init__(self, after_epoch: Callable[[int], object]):
+    def __init__(self, claim: Claim, key: str, on_epoch: Callable[[int, int], object]):
         super().__init__()
-        self._after_epoch = after_epoch
-        self.has_begun = False
-        self.history: list[dict[str, float]] = []
+        self._claim, self.key, self._on_epoch = claim, key, on_epoch
+        self.histories: list[list[dict[str, float]]] = []
+        self.is_pruned = False
+
+    def evaluated(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
+        """The logs of the epochs that were evaluated."""
+        return [logs for logs in history if self.key in logs]
 
     @override
     def on_train_begin(self, logs=None):
-        self.has_begun = True
+        self.histories.append([])
+        self._on_epoch(self._claim.number, sum(map(len, self.histories)))
 
     @override
     def on_epoch_end(self, epoch, logs=None):
-        self.history.append({"epoch": epoch + 1, **(logs or {})})
-        self._after_epoch(epoch + 1)
+        history = self.histories[-1]
+        history.append({"epoch": epoch + 1, **(logs or {})})
+        if self.key in history[-1] and len(self.histories) == 1:
+            curve = [one[self.key] for one in self.evaluated(history)]
+            if self._claim.lags(len(curve) - 1, max(curve)):  # the best so far: a dip stops nothing
+                self.is_pruned = self.model.stop_training = True
+        self._on_epoch(self._claim.number, sum(map(len, self.histories)))

@@ -1,202 +1,158 @@
-"""The record of a search: trials.csv, one row a trial, and best.flags, the settings of the best."""
+"""What a search found: trials.csv, one row a trial, and best.flags, the settings of the best."""
 
 import csv
 import dataclasses
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nmtr_tf.config import RunConfig
-from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_file, read_json, write_json
+from nmtr_tf.config import OPTION_TYPES, RunConfig
+from nmtr_tf.files import new_file
 from nmtr_tf.options import option_text, option_value
+from nmtr_tf.reporting.searches import plot_search
 
-SCHEMA = 1
-"""Of search.json; files of the version before hold none and are of schema 1 too."""
 STATES = ("finished", "pruned", "diverged")
-_FIRST = ("trial", "status", "value", "best_epoch", "epochs", "seconds", "seed")
-_LAST = "curve"
+_FACTS = ("status", "value", "best_epoch", "epochs", "seconds", "seed")
 # Fields that say where, on what and with which chance a run runs; all others are its settings.
 _SURROUNDINGS = ("dataset_dir", "protocol", "seed", "device")
 
 
-OPTION_TYPES: dict[str, Any] = {
-    name: kind
-    for section in typing.get_type_hints(RunConfig).values()
-    for name, kind in typing.get_type_hints(section).items()
-}
-"""{name of an option: its type}"""
-
-
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One training run of a search.
+    """A trial that has ended.
 
     Attributes:
-        settings: Every searched option as text; with the seed, what a trial is identified by.
-        seed: The run's seed.
+        number: From 1.
+        options: The searched options, which `nmtr_tf.fit` takes by name.
+        value: The highest monitored value, the mean over the seeds; None: there is none.
         status: "finished", "pruned", or "diverged" where the loss or the scores were no longer finite.
-        curve: The monitored validation value after each evaluation.
-        metrics: Validation metrics of the best epoch.
-        best_epoch: From 1; 0: none was evaluated.
-        epochs: Epochs trained.
-        seconds: Wall time of the training.
+        seed: The first seed.
+        values: The value of each seed.
+        curve: The monitored value after each evaluation, of the first seed.
+        metrics: Validation metrics of the best epochs, means over the seeds.
+        best_epoch: Of the first seed, from 1; 0: none was evaluated.
+        epochs: Epochs trained, of all seeds.
+        seconds: Wall time.
     """
 
-    settings: Mapping[str, str]
-    seed: int
-    status: str
-    curve: Sequence[float]
-    metrics: Mapping[str, float]
-    best_epoch: int
-    epochs: int
-    seconds: float
+    number: int
+    options: Mapping[str, Any]
+    value: float | None
+    status: str = "finished"
+    seed: int = 0
+    values: Sequence[float] = ()
+    curve: Sequence[float] = ()
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    best_epoch: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
 
     @property
-    def value(self) -> float | None:
-        """The best monitored value; None where there is none."""
-        return max(self.curve, default=None)
+    def texts(self) -> dict[str, str]:
+        """The searched options as they are written down."""
+        return {name: option_text(value) for name, value in self.options.items()}
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The searched options as values, which `nmtr_tf.fit` takes by name."""
-        return {name: option_value(text, OPTION_TYPES[name]) for name, text in self.settings.items()}
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**vars(self), "options": self.texts}
 
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What makes it this trial."""
-        return trial_key(self.settings, self.seed)
-
-
-def trial_key(settings: Mapping[str, Any], seed: int) -> tuple[Any, ...]:
-    """What a trial with these settings (values or their texts) is identified by."""
-    return seed, *sorted((name, option_text(value)) for name, value in settings.items())
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Trial":
+        """The inverse of `to_json`."""
+        given = values["options"].items()
+        options = {name: option_value(text, OPTION_TYPES.get(name, float)) for name, text in given}
+        return cls(**{**values, "options": options})
 
 
+@dataclasses.dataclass
 class TrialRecord:
     """The directory of a search.
 
-    search.json    what all its trials share: data set, protocol, method, the settings that are not searched
     trials.csv     one row a trial
     best.flags     the settings of the best finished trial, a flagfile of train
+    search.png     the best value so far, and which option matters
     events/        TensorBoard: HParams and the curves of every trial
-
-    Args:
-        directory: Its path; it need not exist.
-        searched: Names of the searched options.
-        about: What its trials share: name -> text.
+    search.db      the same trials for Optuna, from which the search goes on
 
     Attributes:
-        trials: The trials, in the order in which they ran.
-
-    Raises:
-        InputError: If the directory holds trials that do not share it, or a file that is not its own.
+        directory: Its path.
+        title: The method, the data set and the protocol.
+        config: What the trials share, for a run with all validation users; its searched options are not read.
+        space: What is searched: option -> its values in words.
+        num_epochs: Epochs that a trial has at most, of all seeds.
+        num_trials: Trials that the search is to have.
+        trials: Those that have ended, by number.
+        num_running: Those that a process is at.
     """
 
-    def __init__(self, directory: Path, searched: Sequence[str], about: Mapping[str, str]):
-        self.directory, self._searched, self._about = directory, tuple(searched), dict(about)
-        self.csv_path, self.flags_path = directory / "trials.csv", directory / "best.flags"
-        self.events_dir, self._about_path = directory / "events", directory / "search.json"
-        self.trials: list[Trial] = []
-        if self._about_path.exists():
-            self._check_about()
-        if self.csv_path.exists():
-            self.trials = self._read()
+    directory: Path
+    title: str
+    config: RunConfig
+    space: Mapping[str, str]
+    num_epochs: int
+    num_trials: int = 0
+    trials: Sequence[Trial] = ()
+    num_running: int = 0
 
-    def find(self, key: tuple[Any, ...]) -> Trial | None:
-        """The trial with this key, if it was run."""
-        return next((trial for trial in self.trials if trial.key == key), None)
+    def __post_init__(self):
+        self.csv_path, self.flags_path = self.directory / "trials.csv", self.directory / "best.flags"
+        self.picture_path, self.events_dir = self.directory / "search.png", self.directory / "events"
 
     @property
     def best(self) -> list[Trial]:
         """The finished trials, best first."""
         finished = [trial for trial in self.trials if trial.status == "finished"]
-        return sorted(finished, key=lambda trial: max(trial.curve), reverse=True)
+        return sorted(finished, key=lambda trial: trial.value or 0, reverse=True)
+
+    @property
+    def counts(self) -> str:
+        """How many trials ended in which way."""
+        return ", ".join(f"{sum(one.status == state for one in self.trials)} {state}" for state in STATES)
 
     def table(self) -> pd.DataFrame:
         """What trials.csv holds: a row a trial, with its number as the index; options are values."""
-        rows = [
-            {"trial": number, **_facts(trial), **trial.options, **trial.metrics, _LAST: list(trial.curve)}
-            for number, trial in enumerate(self.trials, 1)
-        ]
+        rows = [{**self._row(trial), **trial.options, "curve": list(trial.curve)} for trial in self.trials]
         return pd.DataFrame(rows, columns=self._columns()).set_index("trial")
 
-    def add(self, trial: Trial) -> None:
-        """Adds a trial and writes trials.csv."""
-        self.trials.append(trial)
-        if not self._about_path.exists():
-            write_json(self._about_path, {"schema": SCHEMA, **self._about})
+    def write(self) -> None:
+        """Writes trials.csv and, where a trial has finished, best.flags."""
         with new_file(self.csv_path) as path, path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self._columns(), restval="")
+            writer = csv.DictWriter(file, self._columns(), extrasaction="ignore")
             writer.writeheader()
-            for number, one in enumerate(self.trials, 1):
-                own = {"trial": number, **_facts(one), "seconds": f"{one.seconds:.1f}"}
-                writer.writerow({**own, **one.settings, **one.metrics, _LAST: " ".join(map(str, one.curve))})
+            for trial in self.trials:
+                curve = " ".join(map(str, trial.curve))
+                writer.writerow({**self._row(trial), **trial.texts, "curve": curve})
+        for best in self.best[:1]:
+            with new_file(self.flags_path) as path:
+                path.write_text("\n".join(self._flagfile(best)) + "\n", encoding="utf-8")
 
-    def write_best(self, config: RunConfig, comment: Sequence[str]) -> None:
-        """Writes best.flags.
+    def draw(self, importance: Mapping[str, float]) -> None:
+        """Draws search.png; see `nmtr_tf.reporting.searches.plot_search`."""
+        values = {trial.number: (trial.status, trial.value) for trial in self.trials}
+        with new_file(self.picture_path) as path:
+            plot_search(path, values, importance, self.title, self.config.training.monitor)
 
-        Args:
-            config: What the trials share; its searched fields are not read.
-            comment: Lines to put first.
-        """
-        lines = [f"# {line}" for line in comment] + flag_lines(config, without=self._searched)
-        lines += [f"--{name}={text}" for name, text in self.best[0].settings.items()]
-        with new_file(self.flags_path) as path:
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    def _flagfile(self, best: Trial) -> Iterator[str]:
+        """Lines of a flagfile: the method, what is not the default, and what was found."""
+        yield f"# {self.title}: the best of {len(self.trials)} trials ({self.counts}) of tune,"
+        monitored = f"validation {self.config.training.monitor} {best.value:.4f}"
+        yield f"# seed {best.seed}: {monitored} at epoch {best.best_epoch}."
+        default = settings_of(RunConfig())
+        for name, value in settings_of(self.config, without=list(self.space)).items():
+            if name == "method" or value != default[name]:
+                yield f"--{name}={option_text(value)}"
+        yield from (f"--{name}={text}" for name, text in best.texts.items())
+
+    def _row(self, trial: Trial) -> dict[str, Any]:
+        own = {"trial": trial.number, "seconds": round(trial.seconds, 1)}
+        return {**vars(trial), **own, "values": " ".join(map(str, trial.values)), **trial.metrics}
 
     def _columns(self) -> list[str]:
-        metrics = sorted({name for trial in self.trials for name in trial.metrics}, key=_metric_order)
-        return [*_FIRST, *self._searched, *metrics, _LAST]
-
-    def _check_about(self) -> None:
-        found = read_json(self._about_path)
-        if not isinstance(found, dict) or found.pop("schema", SCHEMA) != SCHEMA:
-            raise InputError(
-                f"{self._about_path}: written by another version of nmtr_tf; name another `workdir`."
-            )
-        # An option that is newer than the file had its default then.
-        default = {name: option_text(value) for name, value in settings_of(RunConfig()).items()}
-        for name in sorted(set(found) | set(self._about)):
-            ours, theirs = self._about.get(name), found.get(name, default.get(name))
-            if ours != theirs:
-                raise InputError(
-                    f"{self.directory} holds trials with {name} {theirs!r}; expected the same, or another "
-                    f"`workdir`. Received: {ours!r}."
-                )
-
-    def _read(self) -> list[Trial]:
-        with self.csv_path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            if missing := [name for name in (*_FIRST, *self._searched, _LAST) if name not in columns]:
-                raise InputError(f"{self.csv_path}: expected a column {missing[0]!r}.")
-            metrics = [name for name in columns if "@" in name]
-            try:
-                return [self._parse(row, metrics) for row in reader]
-            except (ValueError, AttributeError, TypeError):
-                raise InputError(f"{self.csv_path}, line {reader.line_num}: not a row of a trial.") from None
-
-    def _parse(self, row: Mapping[str, str], metrics: Sequence[str]) -> Trial:
-        if row["status"] not in STATES:
-            raise ValueError
-        return Trial(
-            settings={name: row[name] for name in self._searched},
-            seed=int(row["seed"]),
-            status=row["status"],
-            curve=[float(value) for value in row[_LAST].split()],
-            metrics={name: float(row[name]) for name in metrics if row[name]},
-            best_epoch=int(row["best_epoch"]),
-            epochs=int(row["epochs"]),
-            seconds=float(row["seconds"]),
-        )
-
-
-def _facts(trial: Trial) -> dict[str, Any]:
-    return {name: getattr(trial, name) for name in _FIRST[1:]}
+        metrics = {name for trial in self.trials for name in trial.metrics}
+        several = ["values"] if any(len(trial.values) > 1 for trial in self.trials) else []
+        return ["trial", *_FACTS, *several, *self.space, *sorted(metrics, key=_metric_order), "curve"]
 
 
 def _metric_order(name: str) -> tuple[int, str]:
@@ -213,13 +169,3 @@ def settings_of(config: RunConfig, without: Sequence[str] = ()) -> dict[str, Any
         for name, value in vars(section).items()
         if name not in (*_SURROUNDINGS, *without)
     }
-
-
-def flag_lines(config: RunConfig, without: Sequence[str] = ()) -> list[str]:
-    """Lines of a flagfile: the method, and the settings that are not the default; `without` some."""
-    default = settings_of(RunConfig())
-    return [
-        f"--{name}={option_text(value)}"
-        for name, value in settings_of(config, without).items()
-        if name == "method" or value != default[name]
-    ]

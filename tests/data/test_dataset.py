@@ -1,6 +1,7 @@
 """Matrices, held-out pairs and what a run trains on."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,12 +277,28 @@ def test_view_of_a_config():
 
 
 def test_config_is_resolved_for_a_data_set(dataset, tmp_path):
-    config = dataset.resolved(RunConfig())
-    assert config == RunConfig(data=DataConfig("", BEHAVIORS, "released"))
+    def config(*data: Any, mask: str) -> RunConfig:
+        return RunConfig(data=DataConfig(*data)).with_options(mask=mask)
+
+    found = dataset.resolved(RunConfig().with_options(mask="auto"))
+    assert found == config("", BEHAVIORS, "released", mask="target")
     stored = dataset.save(tmp_path / "d")
-    assert stored.resolved(config) == RunConfig(data=DataConfig(str(tmp_path / "d"), BEHAVIORS, "released"))
-    chosen = RunConfig(data=DataConfig("elsewhere", ("buy",), "strict", "none"))
-    assert dataset.resolved(chosen) == RunConfig(data=DataConfig("", ("buy",), "strict", "none"))
+    assert stored.resolved(found) == config(str(tmp_path / "d"), BEHAVIORS, "released", mask="target")
+    chosen = config("elsewhere", ("buy",), "strict", "none", mask="auto")
+    assert dataset.resolved(chosen) == config("", ("buy",), "strict", "none", mask="all")
+    kept = config("elsewhere", ("buy",), "strict", "none", mask="target")
+    assert dataset.resolved(kept) == config("", ("buy",), "strict", "none", mask="target")
+
+
+@pytest.mark.parametrize("protocol", ["strict", "released"])
+@pytest.mark.parametrize("validation", ["random", "none"])
+def test_a_view_knows_every_behavior_of_the_data_set(protocol, validation):
+    dataset = random_dataset(3)
+    whole = dataset.training_view((), protocol, validation)
+    part = dataset.training_view(("cart", "buy"), protocol, validation, ("cart:0.5",))
+    assert {name: matrix.toarray().tolist() for name, matrix in part.every.items()} == {
+        name: matrix.toarray().tolist() for name, matrix in whole.matrices.items()
+    }
 
 
 def test_view_without_its_test_pairs(dataset):

@@ -220,9 +220,10 @@ def test_evaluate_writes_a_directory_for_each_baseline_and_one_table(shop_dir, t
     assert {path.name for path in tmp_path.iterdir()} == {*RULES, "ease"}
     for name in RULES:
         metrics = json.loads((tmp_path / name / "metrics_test.json").read_text())
-        found = pd.read_parquet(tmp_path / name / "ranks_test.parquet")["rank"]
+        found = pd.read_parquet(tmp_path / name / "ranks_test.parquet")
         assert (metrics["method"], metrics["validation"], metrics["protocol"]) == (name, "none", "strict")
-        assert metrics["HR@5"] == pytest.approx((found < 5).mean())
+        shares = (5 - found["rank"]).clip(0, found["tied"]) / found["tied"]
+        assert metrics["HR@5"] == pytest.approx(shares.mean())
         assert f"{metrics['coverage@10']:.4f}" in out
     assert json.loads((tmp_path / "ease" / "metrics_test.json").read_text())["ease_lambda"] == 500.0
 
@@ -237,7 +238,8 @@ def test_evaluate_takes_options_and_a_baseline_of_ones_own(shop_dir, tmp_path, o
         "ease",
     ]
     found = {name: Evaluation.load(tmp_path / name, "test") for name in ("mine", "random", "ease")}
-    assert (found["mine"].ranks == (found["mine"].num_candidates - 1) / 2).all()
+    assert not found["mine"].ranks.any()
+    np.testing.assert_array_equal(found["mine"].tied, found["mine"].num_candidates)
     assert found["random"].about["seed"] == 4
     assert found["ease"].about["ease_lambda"] == 3
 

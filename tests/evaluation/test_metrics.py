@@ -23,11 +23,14 @@ from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.sections import shown_k
 
 
-def ranks_of(*ranks: float, top_items=None, num_items: int = 20) -> Ranks:
+def ranks_of(*ranks: int, tied=None, top_items=None, num_items: int = 20) -> Ranks:
     n = len(ranks)
+    sizes = np.ones(n, np.int64) if tied is None else np.array(tied)
     rows = np.arange(n, dtype=np.int32)
     top = None if top_items is None else np.array(top_items, np.int32)
-    return Ranks(rows, rows, np.array(ranks, np.float64), np.full(n, num_items, np.int32), num_items, top)
+    return Ranks(
+        rows, rows, np.array(ranks, np.int64), sizes, np.full(n, num_items, np.int32), num_items, top
+    )
 
 
 @pytest.fixture
@@ -43,11 +46,18 @@ def test_by_hand():
     np.testing.assert_allclose(reciprocal_rank(ranks, 10), [1, 1 / 2, 1 / 3, 1 / 10, 0])
 
 
-def test_a_tie_across_the_cut_off_counts_by_its_mean_rank():
-    assert hit_ratio(np.array([9.5]), 10) == 1
-    assert hit_ratio(np.array([10.0]), 10) == 0
-    assert ndcg(np.array([0.5]), 10)[0] == pytest.approx(1 / np.log2(2.5))
-    assert reciprocal_rank(np.array([0.5]), 10)[0] == pytest.approx(1 / 1.5)
+def test_a_tie_across_the_cut_off_counts_in_part():
+    """The places 8, 9, 10 and 11 of a tie of four: two of them are among the first ten."""
+    values = {"HR": 2 / 4, "NDCG": (1 / np.log2(10) + 1 / np.log2(11)) / 4, "MRR": (1 / 9 + 1 / 10) / 4}
+    config = EvaluationConfig(ks=(10,), metrics=tuple(values))
+    found = mean_metrics(ranks_of(8, tied=[4]), config)
+    assert found == pytest.approx({f"{name}@10": value for name, value in values.items()})
+
+
+def test_a_constant_scorer_hits_in_proportion():
+    ranks = ranks_of(0, 0, tied=[116, 116])
+    found = mean_metrics(ranks, EvaluationConfig(ks=(50, 60, 100), metrics=("HR",)))
+    assert list(found.values()) == pytest.approx([50 / 116, 60 / 116, 100 / 116])
 
 
 def test_coverage_by_hand():
@@ -58,7 +68,7 @@ def test_coverage_by_hand():
 
 
 def test_every_row_of_the_table_by_hand():
-    ranks = ranks_of(0, 3, 1.5, top_items=[[5, 6], [5, 7], [6, -1]])
+    ranks = ranks_of(0, 3, 1, tied=[1, 1, 2], top_items=[[5, 6], [5, 7], [6, -1]])
     config = EvaluationConfig(ks=(1, 2), metrics=tuple(METRICS))
     assert mean_metrics(ranks, config) == pytest.approx(
         {
@@ -68,11 +78,12 @@ def test_every_row_of_the_table_by_hand():
             "MRR@1": 1 / 3,
             "MAP@1": 1 / 3,
             "coverage@1": 2 / 20,  # 5 and 6
-            "HR@2": 2 / 3,
-            "NDCG@2": (1 + 1 / np.log2(3.5)) / 3,
-            "Recall@2": 2 / 3,
-            "MRR@2": (1 + 1 / 2.5) / 3,
-            "MAP@2": (1 + 1 / 2.5) / 3,
+            # The third item is second in one half of the orders, and third in the other.
+            "HR@2": (1 + 1 / 2) / 3,
+            "NDCG@2": (1 + 1 / np.log2(3) / 2) / 3,
+            "Recall@2": (1 + 1 / 2) / 3,
+            "MRR@2": (1 + 1 / 2 / 2) / 3,
+            "MAP@2": (1 + 1 / 2 / 2) / 3,
             "coverage@2": 3 / 20,
         }
     )
@@ -91,9 +102,9 @@ def test_k_beyond_the_catalogue_is_always_a_hit():
 
 
 def test_a_metric_by_its_name():
-    ranks = np.array([0, 1, 50, 100])
-    np.testing.assert_array_equal(metric_values(ranks, "HR@50"), [1, 1, 0, 0])
-    np.testing.assert_allclose(metric_values(ranks, "NDCG@100"), [1, 1 / np.log2(3), 1 / np.log2(52), 0])
+    places = ranks_of(0, 1, 50, 100).places
+    np.testing.assert_array_equal(metric_values(places, "HR@50"), [1, 1, 0, 0])
+    np.testing.assert_allclose(metric_values(places, "NDCG@100"), [1, 1 / np.log2(3), 1 / np.log2(52), 0])
     assert find_metric("MRR@7") == (METRICS["MRR"], 7)
 
 
@@ -115,7 +126,7 @@ def test_an_unknown_metric_is_one_line_with_the_known_ones():
 
 def test_coverage_has_no_value_for_each_user():
     with pytest.raises(InputError, match="coverage@5 is a metric of all lists together"):
-        metric_values(np.array([0.0]), "coverage@5")
+        metric_values(ranks_of(0).places, "coverage@5")
 
 
 def test_lists_are_asked_for_by_metrics_of_lists_alone():

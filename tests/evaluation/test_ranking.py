@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS, make_view
+from scipy import sparse
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
@@ -50,24 +51,26 @@ def ranks(mask="target", split="test", view=VIEW, scores=SCORES, **options):
 @pytest.mark.parametrize(
     ("mask", "split", "expected", "candidates"),
     [
-        # User 0 at test, item 2 (score 5): 9 and 8 above, one 5 level -> 2.5.
-        ("none", "test", [2.5, 3.0], [5, 5]),
+        # User 0 at test, item 2 (score 5): 9 and 8 above, another 5 level.
+        ("none", "test", [(2, 2), (2, 3)], [5, 5]),
         # Purchases 0 (user 0), 4 (user 1) and validation purchases 1 and 3 are hidden.
-        ("target", "test", [0.5, 1.5], [3, 3]),
+        ("target", "test", [(0, 2), (1, 2)], [3, 3]),
         # At validation the validation pair is ranked, the test item is a candidate: item 1 (8), then 5, 5, 1.
-        ("target", "validation", [0.0, 2.0], [4, 4]),
+        ("target", "validation", [(0, 1), (1, 3)], [4, 4]),
     ],
 )
 def test_by_hand(mask, split, expected, candidates):
     result = ranks(mask, split)
-    np.testing.assert_array_equal(result.ranks, expected)
+    np.testing.assert_array_equal(result.ranks, [rank for rank, _ in expected])
+    np.testing.assert_array_equal(result.tied, [tied for _, tied in expected])
     np.testing.assert_array_equal(result.num_candidates, candidates)
     np.testing.assert_array_equal(result.users, [0, 1])
 
 
-def test_all_scores_equal_is_the_middle():
+def test_all_scores_equal_is_one_tie():
     result = ranks("none", scores=np.ones((2, 5)))
-    np.testing.assert_array_equal(result.ranks, [2.0, 2.0])
+    np.testing.assert_array_equal(result.ranks, [0, 0])
+    np.testing.assert_array_equal(result.tied, [5, 5])
 
 
 def random_case(seed):
@@ -89,7 +92,7 @@ def test_against_sorting(seed):
         candidates = np.flatnonzero(~buy[user])
         order = np.sort(-scores[user, candidates])
         places = np.flatnonzero(order == -scores[user, item])
-        assert result.ranks[user] == places.mean()
+        assert (result.ranks[user], result.tied[user]) == (places[0], len(places))
         assert result.num_candidates[user] == len(candidates)
 
 
@@ -137,7 +140,7 @@ def test_splits_of_the_same_users_are_ranked_from_one_scoring():
     for mask, sample in itertools.product(("target", "none"), (None, np.arange(3, 14))):
         config = EvaluationConfig(mask=mask, eval_memory_mb=1)
         scorer.num_scored.assign(0)
-        together = HeldOutRanking(view, ["validation", "test"], config, sample).rank(scorer)
+        together = HeldOutRanking(view, ["validation", "test"], config, [sample, sample]).rank(scorer)
         assert int(scorer.num_scored) == (35 if sample is None else 14)  # whole chunks
         for split, found in zip(["validation", "test"], together, strict=True):
             alone = rank_held_out(scorer, view, split, config, sample)
@@ -145,10 +148,55 @@ def test_splits_of_the_same_users_are_ranked_from_one_scoring():
                 np.testing.assert_array_equal(getattr(found, field.name), getattr(alone, field.name))
 
 
-def test_splits_of_different_users_are_not_ranked_together():
-    view = make_view({"buy": [[1, 0, 0], [1, 0, 0]]}, validation=[(0, 1)], test=[(1, 2)])
-    with pytest.raises(ValueError, match="`splits` should hold the same users"):
-        HeldOutRanking(view, ["validation", "test"], EvaluationConfig())
+def several_items(seed, num_users=23, num_items=31):
+    """Some users have no item in a split, others several; scores have many ties."""
+    rng = np.random.default_rng(seed)
+    held_out = rng.random((2, num_users, num_items)) < 0.08
+    bought = rng.random((num_users, num_items)) < 0.2
+    view = make_view(
+        {"buy": bought},
+        validation=[*map(tuple, np.argwhere(held_out[0] & ~bought))],
+        test=[*map(tuple, np.argwhere(held_out[1] & ~held_out[0] & ~bought))],
+    )
+    return view, rng.integers(0, 6, (num_users, num_items))
+
+
+@pytest.mark.parametrize("memory", [1, 2**20 // 4 // 31 // 12])
+@pytest.mark.parametrize("mask", ["none", "target"])
+def test_several_items_a_user_and_splits_of_different_users_against_sorting(mask, memory):
+    view, scores = several_items(0)
+    config = EvaluationConfig(mask=mask, eval_memory_mb=1, ks=(5,), metrics=("HR", "coverage"))
+    scorer = CountingScorer(scores, memory)
+    found = HeldOutRanking(view, ["validation", "test"], config).rank(scorer)
+    assert int(scorer.num_scored) <= 2 * view.num_users
+    for split, ranked in zip(["validation", "test"], found, strict=True):
+        pairs = view.held_out[split]
+        np.testing.assert_array_equal(np.stack([ranked.users, ranked.items], axis=1), pairs)
+        assert len(np.unique(ranked.users)) < len(ranked)
+        assert ranked.top_items is not None
+        hidden = masked_items(view, split, mask).toarray()
+        for place, (user, item) in enumerate(pairs):
+            candidates = scores[user][~hidden[user]]
+            assert ranked.ranks[place] == (candidates > scores[user, item]).sum()
+            assert ranked.tied[place] == (candidates == scores[user, item]).sum()
+            assert ranked.num_candidates[place] == len(candidates)
+            order = np.argsort(np.where(hidden[user], np.inf, -scores[user]), kind="stable")
+            assert ranked.top_items[place].tolist() == order[:5].tolist()
+
+
+def test_samples_are_of_users_and_of_each_split():
+    view, scores = several_items(1)
+    whole = HeldOutRanking(view, ["validation", "test"], EvaluationConfig())
+    some = [np.array([2, 3, 5, 7]), np.array([3, 11])]
+    sampled = HeldOutRanking(view, ["validation", "test"], EvaluationConfig(), some)
+    assert sampled.num_users < whole.num_users
+    for split, sample, one, other in zip(
+        whole.splits, some, whole.rank(FixedScorer(scores)), sampled.rank(FixedScorer(scores)), strict=True
+    ):
+        chosen = one.of(np.isin(one.users, sample))
+        for name in ("users", "items", "ranks", "tied", "num_candidates"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(chosen, name))
+        assert sampled.num_ranked[split] == len(np.unique(chosen.users))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -165,6 +213,30 @@ def test_mask_all_hides_touched_items_and_is_refused_under_a_leak():
     np.testing.assert_array_equal(ranks("all", view=view).num_candidates, [3, 3])
     with pytest.raises(InputError, match=r"`mask=all` would hide 2 of the 2 validation items.*'cart'"):
         ranks("all", "validation")
+
+
+def test_the_mask_is_what_the_protocol_asks():
+    view, scores = several_items(2)
+    for protocol, mask in (("released", "target"), ("strict", "all")):
+        assert EvaluationConfig(mask="auto").mask_under(protocol) == mask
+        assert EvaluationConfig(mask="none").mask_under(protocol) == "none"
+    touched = sparse.csr_array(np.indices((23, 31)).sum(axis=0) % 2 == 0)
+    keep = [(user, item) for user, item in view.held_out["test"] if not touched[user, item]]
+    strict = dataclasses.replace(
+        view,
+        protocol="strict",
+        every={"view": touched, "buy": view.target},
+        held_out={"validation": np.zeros((0, 2), np.int32), "test": np.array(keep, np.int32)},
+    )
+    auto, by_name = (rank_held_out(FixedScorer(scores), strict, "test", config) for config in CONFIGS)
+    np.testing.assert_array_equal(auto.num_candidates, by_name.num_candidates)
+    # What the run does not use is left out too: no behavior of the view is "view".
+    assert list(strict.matrices) == ["buy"]
+    hidden = (touched + view.target).toarray()
+    assert auto.num_candidates.tolist() == [31 - hidden[user].sum() for user in auto.users]
+
+
+CONFIGS = (EvaluationConfig(mask="auto"), EvaluationConfig(mask="all"))
 
 
 def test_empty_split():

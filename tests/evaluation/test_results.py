@@ -26,7 +26,8 @@ CONFIG = EvaluationConfig(ks=(2, 1), metrics=("HR", "coverage"), groups=(2,), ma
 RANKS = Ranks(
     users=np.array([0, 1, 2], np.int32),
     items=np.array([1, 2, 3], np.int32),
-    ranks=np.array([0.0, 2.5, 1.0]),
+    ranks=np.array([0, 2, 1]),
+    tied=np.array([1, 2, 1]),
     num_candidates=np.array([4, 4, 3], np.int32),
     num_items=4,
     top_items=np.array([[1, 0], [1, 3], [1, 3]], np.int32),
@@ -49,10 +50,38 @@ def test_metrics_and_groups_by_hand():
     assert found.metrics == {"HR@2": 2 / 3, "coverage@2": 3 / 4, "HR@1": 1 / 3, "coverage@1": 1 / 4}
     # User 0 had viewed the item; user 1 had bought two items, the others one.
     assert found.groups == {
-        "touched": {"num_pairs": 1, "HR@2": 1.0, "coverage@2": 2 / 4, "HR@1": 1.0, "coverage@1": 1 / 4},
-        "untouched": {"num_pairs": 2, "HR@2": 1 / 2, "coverage@2": 2 / 4, "HR@1": 0.0, "coverage@1": 1 / 4},
-        "<2 buy": {"num_pairs": 2, "HR@2": 1.0, "coverage@2": 3 / 4, "HR@1": 1 / 2, "coverage@1": 1 / 4},
-        ">=2 buy": {"num_pairs": 1, "HR@2": 0.0, "coverage@2": 2 / 4, "HR@1": 0.0, "coverage@1": 1 / 4},
+        "touched": {
+            "num_pairs": 1,
+            "num_users": 1,
+            "HR@2": 1.0,
+            "coverage@2": 2 / 4,
+            "HR@1": 1.0,
+            "coverage@1": 1 / 4,
+        },
+        "untouched": {
+            "num_pairs": 2,
+            "num_users": 2,
+            "HR@2": 1 / 2,
+            "coverage@2": 2 / 4,
+            "HR@1": 0.0,
+            "coverage@1": 1 / 4,
+        },
+        "<2 buy": {
+            "num_pairs": 2,
+            "num_users": 2,
+            "HR@2": 1.0,
+            "coverage@2": 3 / 4,
+            "HR@1": 1 / 2,
+            "coverage@1": 1 / 4,
+        },
+        ">=2 buy": {
+            "num_pairs": 1,
+            "num_users": 1,
+            "HR@2": 0.0,
+            "coverage@2": 2 / 4,
+            "HR@1": 0.0,
+            "coverage@1": 1 / 4,
+        },
     }
     assert (found.split, found.protocol, found.mask) == ("test", "strict", "none")
     assert found.behaviors == ("view", "buy")
@@ -74,7 +103,8 @@ def test_tables():
         {
             "user": [100, 101, 102],
             "item": [1, 2, 3],
-            "rank": [0.0, 2.5, 1.0],
+            "rank": [0, 2, 1],
+            "tied": [1, 2, 1],
             "num_candidates": np.array([4, 4, 3], np.int32),
         }
     )
@@ -83,7 +113,7 @@ def test_tables():
 
 def test_values_of_users_at_any_k():
     assert evaluation().values("HR@2").tolist() == [1, 0, 1]
-    assert evaluation().values("MRR@3").tolist() == [1, 1 / 3.5, 1 / 2]
+    assert evaluation().values("MRR@3").tolist() == pytest.approx([1, 1 / 3 / 2, 1 / 2])
     with pytest.raises(InputError, match="metric of all lists"):
         evaluation().values("coverage@2")
 
@@ -128,15 +158,24 @@ def test_text_ids_come_back(tmp_path):
 def test_the_metrics_file_is_plain_and_has_a_schema(stored, tmp_path):
     entries = json.loads((tmp_path / "metrics_test.json").read_text())
     assert list(entries) == [
-        *["schema", "split", "protocol", "mask", "behaviors", "dataset_fingerprint", "num_pairs"],
+        *[
+            "schema",
+            "split",
+            "protocol",
+            "mask",
+            "behaviors",
+            "dataset_fingerprint",
+            "num_pairs",
+            "num_users",
+        ],
         *ABOUT,
         *stored.metrics,
         "groups",
     ]
-    assert (entries["schema"], entries["num_pairs"], entries["best_epoch"]) == (2, 3, 7)
+    assert (entries["schema"], entries["num_pairs"], entries["best_epoch"]) == (3, 3, 7)
     table = pq.read_table(tmp_path / "ranks_test.parquet")
-    assert table.schema.names == ["user", "item", "rank", "num_candidates"]
-    assert table.schema.types == [pa.int64(), pa.int64(), pa.float64(), pa.int32()]
+    assert table.schema.names == ["user", "item", "rank", "tied", "num_candidates"]
+    assert table.schema.types == [pa.int64(), pa.int64(), pa.int64(), pa.int64(), pa.int32()]
 
 
 MISSING = object()
@@ -149,9 +188,11 @@ def change(directory, **changes):
     path.write_text(json.dumps({name: value for name, value in entries.items() if value is not MISSING}))
 
 
-def test_files_of_the_version_before_have_no_schema(stored, tmp_path):
-    change(tmp_path, schema=MISSING)
-    assert_equal(Evaluation.load(tmp_path, "test"), stored)
+@pytest.mark.parametrize("schema", [MISSING, 2])
+def test_files_of_the_versions_before_are_to_be_made_again(stored, tmp_path, schema):
+    change(tmp_path, schema=schema)
+    with pytest.raises(InputError, match="another version of nmtr_tf; evaluate the run again"):
+        Evaluation.load(tmp_path, "test")
 
 
 def rewrite(directory, **columns):
@@ -165,6 +206,27 @@ def test_rows_may_stand_in_any_order(stored, tmp_path):
     table = pq.read_table(tmp_path / "ranks_test.parquet")
     pq.write_table(table.take([2, 0, 1]), tmp_path / "ranks_test.parquet")
     assert_equal(Evaluation.load(tmp_path, "test"), stored)
+
+
+def test_several_items_a_user(tmp_path):
+    """User 0 has the first and the third place of four, user 1 the two places of a tie behind the best."""
+    columns = [[0, 0, 1, 1], [1, 3, 0, 2], [0, 2, 1, 1], [1, 1, 2, 2], [4, 4, 3, 3]]
+    users, items, places, tied, candidates = map(np.array, columns)
+    ranks = Ranks(users, items, places, tied, candidates, 4)
+    config = EvaluationConfig(ks=(2,), metrics=("HR", "Recall", "NDCG"), groups=())
+    view = DATASET.training_view((), "strict", "none")
+    found = Evaluation.of(DATASET, view, "test", ranks, config, ABOUT)
+    assert (found.num_users, len(found.ranks)) == (2, 4)
+    assert found.values("HR@2").tolist() == [1, 1 / 2 + 1 / 2]
+    assert found.values("Recall@2").tolist() == [1 / 2, 1 / 2]
+    assert found.metrics == {
+        "HR@2": 1.0,
+        "Recall@2": 1 / 2,
+        "NDCG@2": pytest.approx((1 + 1 / np.log2(3)) / 2 / (1 + 1 / np.log2(3))),
+    }
+    assert found.table()["users"].iloc[0] == 2
+    found.save(tmp_path)
+    assert_equal(Evaluation.load(tmp_path, "test"), found)
 
 
 def test_a_single_user_can_be_read(tmp_path):
@@ -193,7 +255,7 @@ def test_a_metric_of_ones_own_needs_no_function_to_be_read_but_to_be_compared(tm
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": 3}, "written by another version of nmtr_tf; evaluate the run again"),
+        ({"schema": 4}, "written by another version of nmtr_tf; evaluate the run again"),
         ({"split": "validation"}, "expected the split 'test'. Found: 'validation'"),
         ({"mask": MISSING}, "expected the entry 'mask'"),
         ({"protocol": 5}, "expected the entry 'protocol', a text"),
@@ -203,7 +265,7 @@ def test_a_metric_of_ones_own_needs_no_function_to_be_read_but_to_be_compared(tm
         (dict.fromkeys(evaluation().metrics, MISSING), "expected metrics such as HR@50"),
         ({"groups": [1]}, "expected groups with metrics"),
         ({"groups": {"touched": 1}}, "expected groups with metrics"),
-        ({"groups": {"touched": {"num_pairs": 1}}}, "HR@2 is None; expected a number"),
+        ({"groups": {"touched": {"num_pairs": 1, "num_users": 1}}}, "HR@2 is None; expected a number"),
     ],
 )
 def test_unfit_metrics_are_refused(stored, tmp_path, changes, message):
@@ -224,14 +286,16 @@ def test_what_is_no_metrics_file_is_refused(stored, tmp_path, content):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"user": [100, 100, 101]}, "a row for each user. Found twice: 100"),
+        ({"user": [100, 100, 101], "item": [2, 2, 3]}, "held-out item. Found twice: user 100, item 2"),
         ({"user": [1.5, 2.0, 3.0]}, "column 'user' has values that are empty or of the wrong type"),
         ({"item": [1, None, 3]}, "column 'item' has values"),
         ({"rank": ["a", "b", "c"]}, "column 'rank' has values"),
-        ({"rank": [-1.0, 2.5, 1.0]}, "expected ranks from 0 to the number of candidates - 1"),
-        ({"rank": [0.0, 4.0, 1.0]}, "expected ranks from 0"),
-        ({"rank": [0.0, float("nan"), 1.0]}, "expected ranks from 0"),
-        ({"rank": [2.0, 2.5, 1.0]}, "not the ranks of metrics_test.json: HR@2 is"),
+        ({"rank": [-1, 2, 1]}, "expected ranks and ties from 0 to the number of candidates - 1"),
+        ({"rank": [0, 4, 1]}, "expected ranks and ties from 0"),
+        ({"rank": [0, 2.5, 1]}, "column 'rank' has values"),
+        ({"tied": [1, 0, 2]}, "expected ranks and ties from 0"),
+        ({"tied": [1, 3, 1]}, "expected ranks and ties from 0"),  # of four candidates
+        ({"rank": [2, 2, 1]}, "not the ranks of metrics_test.json: HR@2 is"),
         ({"num_candidates": None}, "expected a column 'num_candidates'. Found: user, item, rank"),
     ],
 )

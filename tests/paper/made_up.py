@@ -9,6 +9,7 @@ import numpy as np
 from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.evaluation.metrics import mean_metrics
+from nmtr_tf.evaluation.places import Places
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.methods.plan import resolve
@@ -16,6 +17,7 @@ from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
+from nmtr_tf.paper.question import Question
 from nmtr_tf.paper.variants import Variant
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo, now
@@ -26,8 +28,19 @@ METHODS_SHOWN = [Variant(name) for name in METHODS]
 
 def metrics_of(ranks: np.ndarray, ks=KS) -> dict[str, float]:
     """HR and NDCG of ranks."""
-    nobody = np.zeros(len(ranks), np.int32)
-    return mean_metrics(Ranks(nobody, nobody, ranks, nobody, 1000), EvaluationConfig(ks=ks))
+    return metrics_of_places(places_of(ranks), ks)
+
+
+def metrics_of_places(places: Places, ks=KS) -> dict[str, float]:
+    """HR and NDCG of places."""
+    nobody = np.zeros(len(places.users), np.int32)
+    ranks = Ranks(places.users, nobody, places.ranks, places.tied, nobody, 1000)
+    return mean_metrics(ranks, EvaluationConfig(ks=ks))
+
+
+def places_of(ranks: np.ndarray) -> Places:
+    """Of one item a user, none level with another."""
+    return Places(np.arange(len(ranks)), np.asarray(ranks, np.int64), np.ones(len(ranks), np.int64))
 
 
 def result_of(name: str, center: float = 150.0, seed: int = 0, users: int = 400, **changes) -> CellResult:
@@ -59,14 +72,14 @@ def result_of(name: str, center: float = 150.0, seed: int = 0, users: int = 400,
         "peak": {metric: 2 * value for metric, value in test.items()},
         "heads": {"cart": {"num_pairs": 7, "HR@100": 0.5, "NDCG@100": 0.25}},
         "history": [{"epoch": 1, "train/loss": 0.6}, {"epoch": 2, "train/loss": 0.3}],
-        "ranks": ranks,
+        "places": places_of(ranks),
     }
     return CellResult(**{**values, **changes})
 
 
 def finished_of(*results: CellResult, **about) -> FinishedCells:
     """Results side by side."""
-    shared = {"dataset": "beibei", "protocol": "strict", "behaviors": ("cart", "buy"), **about}
+    shared = {"dataset": "beibei", "question": Question("strict"), "behaviors": ("cart", "buy"), **about}
     return FinishedCells(results={result.name: result for result in results}, **shared)
 
 
@@ -81,9 +94,10 @@ def made_up_evaluation(dataset: Dataset, config: RunConfig, name: str) -> Evalua
     view = dataset.view(config)
     users, items = view.held_out["test"].T
     generator = np.random.default_rng([config.training.seed, zlib.crc32(name.encode())])
-    ranks = generator.integers(0, view.num_items - 1, len(users)).astype(float)
+    ranks = generator.integers(0, view.num_items - 1, len(users))
+    tied = np.ones(len(users), np.int64)
     candidates = np.full(len(users), view.num_items, np.int32)
-    measured = Ranks(users, items, ranks, candidates, view.num_items)
+    measured = Ranks(users, items, ranks, tied, candidates, view.num_items)
     return Evaluation.of(dataset, view, "test", measured, config.evaluation, {"method": name})
 
 

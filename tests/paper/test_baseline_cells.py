@@ -10,7 +10,7 @@ from nmtr_tf.paper.baseline_cells import baseline_variant, run_baselines
 from nmtr_tf.paper.study import Progress
 from nmtr_tf.paper.variants import Variant
 from paper.conftest import study_of
-from paper.made_up import metrics_of
+from paper.made_up import metrics_of_places
 
 
 def test_names_beside_the_methods():
@@ -28,8 +28,8 @@ def test_results_of_baselines(shop_dir, tmp_path, monkeypatch):
     assert list(results) == [f"baseline_{name}-view-cart_0.5-buy" for name in chosen]
     for result, name in zip(results.values(), chosen, strict=True):
         assert (result.method, result.seed, result.epochs, result.num_parameters) == (name, 0, 0, 0)
-        assert metrics_of(result.ranks, (5, 10)) == pytest.approx(result.test)
-        assert len(result.ranks) == result.num_test_users == len(study.dataset.held_out["test"])
+        assert metrics_of_places(result.places, (5, 10)) == pytest.approx(result.test)
+        assert result.places.num_users == result.num_test_users == len(study.dataset.held_out["test"])
         stored = read_json(study.workdir / "baselines" / "strict" / result.name / "metrics_test.json")
         assert stored["method"] == name
     popular, chance = results.values()
@@ -48,8 +48,11 @@ def test_none_is_ranked_twice(study, pretence, monkeypatch):
     # Only the data and the evaluation determine them.
     other = study_of(study.dataset.directory, study.workdir, "--learning_rate=0.5", "--num_layers=2")
     assert run_baselines(other).keys() == first.keys()
-    with pytest.raises(ValueError, match="`mask` is 'target' there and 'all' here"):
-        run_baselines(study_of(study.dataset.directory, study.workdir, "--mask=all"))
+    with pytest.raises(ValueError, match=r"`ks` is .* there and .* here"):
+        run_baselines(study_of(study.dataset.directory, study.workdir, "--ks=3", "--monitor=NDCG@3"))
+    # Another mask is another question, whose results lie in a folder of their own.
+    masked = study_of(study.dataset.directory, study.workdir, "--mask=auto")
+    assert masked.results_path == study.results_path.with_name("strict-mask_all")
 
 
 class Told(Progress):

@@ -12,12 +12,14 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.paper.cell_results import CellResult, peak_metrics
 from nmtr_tf.paper.finished_cells import FinishedCells
-from paper.made_up import result_of
+from paper.made_up import places_of, result_of
 
 
 def same(one: CellResult, other: CellResult) -> None:
     ours, theirs = ({**vars(result)} for result in (one, other))
-    assert np.array_equal(ours.pop("ranks"), theirs.pop("ranks"))
+    ranks, others = ours.pop("places"), theirs.pop("places")
+    for name in ("users", "ranks", "tied"):
+        assert np.array_equal(getattr(ranks, name), getattr(others, name))
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
         assert list(value) == list(theirs[name]) if name == "history" else value == theirs[name], name
@@ -25,11 +27,11 @@ def same(one: CellResult, other: CellResult) -> None:
 
 def test_a_result_comes_back(tmp_path):
     result = result_of("nmtr_gmf-cart_0.5-buy", seed=3, given=("num_epochs=20",))
-    result = dataclasses.replace(result, ranks=result.ranks.clip(0, 100))
+    result = dataclasses.replace(result, places=places_of(result.places.ranks.clip(0, 100)))
     result.save(tmp_path / "cell.json")
     same(CellResult.load(tmp_path / "cell.json"), result)
     lines = (tmp_path / "cell.json").read_text().splitlines()
-    assert lines[:2] == ["{", '"schema": 2,']
+    assert lines[:2] == ["{", '"schema": 3,']
     assert len(lines) == len(dataclasses.fields(CellResult)) + 3  # braces and the schema
 
 
@@ -58,7 +60,9 @@ def test_of_a_baseline_only_what_determines_it_is_written(tmp_path):
 def test_ranks_are_kept_up_to_the_largest_k(tmp_path):
     result = result_of("gmf", 200)
     result.save(tmp_path / "cell.json")
-    assert CellResult.load(tmp_path / "cell.json").ranks.tolist() == np.minimum(result.ranks, 100).tolist()
+    assert CellResult.load(tmp_path / "cell.json").places.ranks.max() == 100
+    ranks = CellResult.load(tmp_path / "cell.json").places.ranks
+    assert ranks.tolist() == np.minimum(result.places.ranks, 100).tolist()
 
 
 def test_metrics_and_users_by_selection():
@@ -85,6 +89,7 @@ def test_options_that_a_file_does_not_know_have_their_default(tmp_path):
     ("changes", "message"),
     [
         ({"schema": 1}, "written by another version of nmtr_tf; name another `results_dir`"),
+        ({"schema": 2}, "written by another version of nmtr_tf"),  # it would have ranks
         ({"schema": None}, "written by another version of nmtr_tf"),
         ({"test": None}, "the entry 'test' is missing or unknown"),
         ({"flavour": "sweet"}, "the entry 'flavour' is missing or unknown"),
@@ -116,7 +121,7 @@ def test_all_results_of_a_folder(tmp_path):
         for name in names:
             result_of(name, dataset=dataset, protocol=protocol).save(tmp_path / place / f"{name}.json")
     found = FinishedCells.load_all(tmp_path)
-    assert [(one.dataset, one.protocol, list(one.results)) for one in found] == [
+    assert [(one.dataset, one.question.folder, list(one.results)) for one in found] == [
         ("beibei", "released", ["gmf"]),
         ("beibei", "strict", ["gmf", "mlp"]),
         ("taobao", "strict", ["bpr"]),
@@ -131,7 +136,7 @@ def test_the_results_of_this_project_load():
     """docs/results holds all that RESULTS.md shows."""
     folder = Path(__file__).parents[2] / "docs" / "results"
     found = FinishedCells.load_all(folder)
-    assert [(one.dataset, one.protocol, len(one.results)) for one in found] == [
+    assert [(one.dataset, one.question.folder, len(one.results)) for one in found] == [
         ("beibei", "released", 21),
         ("beibei", "strict", 30),
         ("taobao", "released", 21),
@@ -139,7 +144,7 @@ def test_the_results_of_this_project_load():
     ]
     for one in found:
         for name, result in one.results.items():
-            assert (result.name, result.dataset, result.protocol) == (name, one.dataset, one.protocol)
-            assert len(result.ranks) == result.num_test_users
+            assert (result.name, result.dataset, result.question) == (name, one.dataset, one.question)
+            assert result.places.num_users == result.num_test_users
             assert result.config.evaluation.metric_names == list(result.test)
             assert bool(result.history) == (not name.startswith("baseline_"))

@@ -11,7 +11,7 @@ from nmtr_tf.paper.cells import make_cell
 from nmtr_tf.runs import Run
 from nmtr_tf.runs.directory import RunDirectory
 from paper.conftest import TINY
-from paper.made_up import PretendedRun, metrics_of
+from paper.made_up import PretendedRun, metrics_of_places
 
 SHOP = ("view", "cart", "buy")
 
@@ -25,8 +25,8 @@ def test_result_of_a_cell(trained):
     assert (result.config.data.dataset_dir, result.config.data.keep) == ("shop", ("cart:0.5",))
     assert (result.protocol, result.seed, result.epochs) == ("strict", 0, 2)
     assert result.dataset_fingerprint == study.dataset.fingerprint
-    assert len(result.ranks) == result.num_test_users == len(study.dataset.held_out["test"])
-    assert metrics_of(result.ranks, (5, 10)) == pytest.approx(result.test)
+    assert result.places.num_users == result.num_test_users == len(study.dataset.held_out["test"])
+    assert metrics_of_places(result.places, (5, 10)) == pytest.approx(result.test)
     # The best epoch's test metrics are in its history: with few users all are ranked after each epoch.
     best = result.history[result.best_epoch - 1]
     assert {name: best[f"test/{name}"] for name in result.test} == pytest.approx(result.test, abs=1e-4)
@@ -69,7 +69,7 @@ def test_a_finished_cell_is_never_trained_again(trained, monkeypatch):
     again = run_cells(study, [cell, cell])
     assert list(again) == [cell.name]
     assert again[cell.name].history == result.history
-    assert again[cell.name].ranks.tolist() == result.ranks.tolist()
+    assert again[cell.name].places.ranks.tolist() == result.places.ranks.tolist()
 
 
 def test_a_run_without_its_result_is_only_evaluated(trained, tmp_path, monkeypatch):
@@ -79,7 +79,7 @@ def test_a_run_without_its_result_is_only_evaluated(trained, tmp_path, monkeypat
     study.result_path(result.name).unlink()
     monkeypatch.setattr("nmtr_tf.runs.fit", never)
     again = run_cell(study, make_cell(study, study.variant("nmtr_gmf")))
-    assert again.ranks.tolist() == result.ranks.tolist()
+    assert again.places.ranks.tolist() == result.places.ranks.tolist()
     assert again.test == pytest.approx(result.test)
 
 

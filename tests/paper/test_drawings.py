@@ -7,10 +7,10 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.weights import simplex
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups
 from nmtr_tf.paper.styles import STYLES, save_figure
 from nmtr_tf.paper.weight_figures import draw_heat_maps, draw_lines
-from nmtr_tf.tuning.space import simplex
 
 
 def a_history(*values):

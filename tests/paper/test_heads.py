@@ -59,6 +59,7 @@ def test_ranks_by_the_behaviors_own_logit_without_what_it_had_in_training(method
         expected = metrics_of(np.array(ranks, float), CONFIG.ks)
         assert heads[name] == {
             "num_pairs": len(ranks),
+            "num_users": len(ranks),
             **{key: pytest.approx(x) for key, x in expected.items()},
         }
 

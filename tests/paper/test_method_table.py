@@ -43,9 +43,9 @@ def test_table_three_by_validation(finished):
 
 def test_the_mark_is_a_paired_t_test_against_the_best_other_method_of_the_column(finished):
     table = methods_table(finished, METHODS_SHOWN, "validation")
-    best = finished.results["cmf"].ranks  # of the three other methods; EASE above them is no method
+    best = finished.results["cmf"].places.ranks  # of the three other methods; EASE above them is no method
     for name in ("nmtr_gmf", "nmtr_mlp"):
-        ours = finished.results[name].ranks
+        ours = finished.results[name].places.ranks
         test = stats.ttest_rel((ours < 50) * 1.0, (best < 50) * 1.0)
         entry = entries_of(table, METHODS[name].label)["HR@50"]
         assert entry.p_value == pytest.approx(test.pvalue)
@@ -146,7 +146,7 @@ def test_over_seeds_are_the_mean_the_deviation_and_a_test_of_each_users_mean():
             assert entries[place].value == pytest.approx(sum(values) / len(values))
             assert entries[place + 1].value == pytest.approx(pd.Series(values).std())
             assert entries[place].best == (results is nmtr)
-    hits = [np.mean([one.ranks < 100 for one in results], axis=0) for results in (nmtr, cmf)]
+    hits = [np.mean([one.places.ranks < 100 for one in results], axis=0) for results in (nmtr, cmf)]
     test = stats.ttest_rel(*hits)
     assert table.rows[1][1][1].p_value == pytest.approx(test.pvalue)
     assert table.rows[1][1][1].significant == bool(test.pvalue < 0.05)

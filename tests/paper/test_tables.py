@@ -45,6 +45,7 @@ def test_the_command_writes_three_files_and_resumes(made, nothing_trains, capsys
         "table": 3,
         "dataset": "shop",
         "protocol": "strict",
+        "mask": "target",
         "selection": "validation",
         "seed": 0,
     }
@@ -59,7 +60,7 @@ def test_the_command_writes_three_files_and_resumes(made, nothing_trains, capsys
     }
     assert call(tables, "--table=3", *flags) == 0
     out = capsys.readouterr().out
-    assert "Table III: shop, protocol strict" in out
+    assert "Table III: shop, protocol strict, mask target" in out
     assert f"Written: {workdir}/table3_strict_validation.md, .tex, .json" in out
     assert read_json(workdir / "table3_strict_validation.json")["tables"] == [table]
 
@@ -80,7 +81,7 @@ def test_several_seeds_train_what_is_missing(made, pretence, capsys):
     stored = [workdir / "results" / "shop" / "strict" / f"nmtr_gmf{end}.json" for end in ("", "-seed_3")]
     first, second = map(read_json, stored)
     assert (first["seed"], second["seed"]) == (0, 3)
-    assert first["ranks"] != second["ranks"]
+    assert first["places"] != second["places"]
     assert not list(stored[0].parent.glob("baseline*seed*"))
     three, beside = read_json(workdir / "table3_strict_validation.json")["tables"]
     assert three["rows"][1]["entries"]["NDCG@10"]["value"] == first["test"]["NDCG@10"]

@@ -9,20 +9,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nmtr_tf.evaluation.metrics import metric_values
+from nmtr_tf.evaluation.places import Places
+from nmtr_tf.evaluation.result_files import SCHEMA
 from nmtr_tf.files import write_json
 
 NUM_USERS = 120
 
 
 def ranks_of(seed: int) -> np.ndarray:
-    """Ranks float64 [NUM_USERS], below 60."""
-    return np.random.default_rng(seed).integers(0, 60, NUM_USERS).astype(np.float64)
+    """Ranks int64 [NUM_USERS], below 60."""
+    return np.random.default_rng(seed).integers(0, 60, NUM_USERS)
 
 
 def means(ranks: np.ndarray) -> dict[str, float]:
     """The metrics that the files hold."""
     names = ("HR@5", "NDCG@5", "HR@10", "NDCG@10")
-    return {name: float(metric_values(ranks, name).mean()) for name in names}
+    places = Places(np.arange(len(ranks)), ranks, np.ones_like(ranks))
+    return {name: float(metric_values(places, name).mean()) for name in names}
 
 
 def write_run(
@@ -39,7 +42,7 @@ def write_run(
 
     Args:
         directory: Where to write.
-        ranks: float64 [NUM_USERS].
+        ranks: int64 [NUM_USERS]; none is level with another.
         split: "test" or "validation".
         order: Which rows of the table to write, in which order; None: all.
         text_ids: Whether users have ids of text.
@@ -53,13 +56,15 @@ def write_run(
         "user": np.array([f"u{user}" for user in users]) if text_ids else users,
         "item": np.arange(NUM_USERS) % 50,
         "rank": ranks,
+        "tied": np.ones(NUM_USERS, np.int64),
         "num_candidates": np.full(NUM_USERS, 60, np.int32),
         **columns,
     }
     order = slice(None) if order is None else order
     table = pa.table({name: pa.array(own[order]) for name, own in values.items() if own is not None})
     pq.write_table(table, directory / f"ranks_{split}.parquet")
-    header = {"split": split, "protocol": "strict", "mask": "target", "dataset_fingerprint": "abc"}
+    header = {"schema": SCHEMA, "split": split, "protocol": "strict", "mask": "target"}
+    header["dataset_fingerprint"] = "abc"
     metrics = means(ranks if measured is None else measured)
     write_json(
         directory / f"metrics_{split}.json", {**header, "method": "nmtr_gmf", **metrics, **(about or {})}

@@ -155,7 +155,7 @@ def test_a_data_frame_in_and_data_frames_out_whatever_a_behavior_is_called(shop,
     assert isinstance(metrics, pd.DataFrame)
     assert metrics.loc["all", "users"] == len(dataset.held_out["test"])
     ranks = run.ranks("test")
-    assert list(ranks.columns) == ["user", "item", "rank", "num_candidates"]
+    assert list(ranks.columns) == ["user", "item", "rank", "tied", "num_candidates"]
     assert metrics.loc["all", "HR@10"] == (ranks["rank"] < 10).mean()
 
 

@@ -80,10 +80,11 @@ def test_the_card_has_metrics_audit_signatures_and_settings(dataset):
         dataset_fingerprint=dataset.fingerprint,
         about={"method": "nmtr_gmf"},
         metrics={"HR@50": 0.25},
-        groups={"a|b": {"num_pairs": 34, "HR@50": 0.125}},
+        groups={"a|b": {"num_pairs": 34, "num_users": 34, "HR@50": 0.125}},
         users=np.arange(1234),
         items=np.zeros(1234, int),
-        ranks=np.zeros(1234),
+        ranks=np.zeros(1234, int),
+        tied=np.ones(1234, int),
         num_candidates=np.full(1234, 40, np.int32),
     )
     card = card_of(dataset, evaluation=evaluation)
@@ -92,7 +93,7 @@ def test_the_card_has_metrics_audit_signatures_and_settings(dataset):
     metrics = card.to_json()["metrics"]
     assert metrics["HR@50"] == 0.25
     assert (metrics["split"], metrics["num_pairs"], metrics["method"]) == ("test", 1234, "nmtr_gmf")
-    assert metrics["groups"] == {"a|b": {"num_pairs": 34, "HR@50": 0.125}}
+    assert metrics["groups"] == {"a|b": {"num_pairs": 34, "num_users": 34, "HR@50": 0.125}}
     assert ["all", "1,234", "0.2500"] in lines
     assert "| a\\|b" in text
     assert "protocol strict, mask target" in text
@@ -146,8 +147,9 @@ def test_the_card_says_what_is_left_out_and_what_the_files_hold(dataset, exclude
     assert held in text
 
 
-def test_a_model_judged_on_untouched_items_leaves_touched_ones_out(dataset):
-    card = card_of(dataset, {"method": "nmtr_gmf", "mask": "all"})
+@pytest.mark.parametrize("mask", ["all", "auto"])
+def test_a_model_judged_on_untouched_items_leaves_touched_ones_out(dataset, mask):
+    card = card_of(dataset, {"method": "nmtr_gmf", "mask": mask})
     assert (card.to_json()["exclude"], card.to_json()["left_out"]) == ("auto", "touched")
     assert (
         "touched by any behavior, in the whole data set, is left out (`exclude=auto`, `mask=all`)"

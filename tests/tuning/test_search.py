@@ -1,23 +1,19 @@
 """A search as a call of the library; what is slow, the training, is played by a script."""
 
 import json
+from typing import Any
 
 import pytest
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.tuning import trial_run
-from nmtr_tf.tuning.search import Search, tune
+from nmtr_tf.tuning.search import tune
 
 CONFIG = RunConfig().with_options(
-    method="nmtr_gmf",
-    behaviors=("view", "buy"),
-    num_epochs=3,
-    ks=(5, 10),
-    monitor="NDCG@10",
-    loss_reduction="mean",
+    method="nmtr_gmf", behaviors=("view", "buy"), num_epochs=3, ks=(5, 10), monitor="NDCG@10"
 )
-FIXED = ("optimizer", "loss_reduction", "l2_user", "l2_item", "loss_weights")
+RATE: dict[str, Any] = {"search": ("learning_rate",)}
 
 
 class Stub:
@@ -44,7 +40,9 @@ def script(monkeypatch):
             for epoch, value in enumerate(run):
                 if isinstance(value, Exception):
                     raise value
-                logs = {"train/loss": 1.0, "validation/HR@10": 2 * value, "validation/NDCG@10": value}
+                logs = {"train/loss": 1.0}
+                if value is not None:
+                    logs |= {"validation/HR@10": 2 * value, "validation/NDCG@10": value}
                 for callback in callbacks:
                     callback.on_epoch_end(epoch, logs)
                 if model.stop_training:
@@ -57,172 +55,185 @@ def script(monkeypatch):
 
 
 def test_trials_of_a_search(shop, tmp_path, script):
-    configs = script([0.1, 0.3, 0.2], [0.2, 0.1, 0.1])
-    calls = []
+    configs = script([0.1, 0.3, 0.2], [0.2, None, 0.1])
+    calls: list[Any] = []
     record = tune(
         shop,
         CONFIG,
         workdir=tmp_path,
         trials=2,
-        fixed=FIXED,
+        **RATE,
+        on_start=lambda record: calls.append(list(record.space)),
         on_epoch=lambda *call: calls.append(call),
-        on_trial=lambda number, trial: calls.append((number, trial.status)),
+        on_trial=lambda trial: calls.append((trial.number, trial.status)),
     )
     table = record.table()
     assert table.value.tolist() == [0.3, 0.2]
     assert table["HR@10"].tolist() == [0.6, 0.4]
     assert table[["best_epoch", "epochs", "seed"]].to_numpy().tolist() == [[2, 3, 0], [1, 3, 0]]
-    assert table.curve.tolist() == [[0.1, 0.3, 0.2], [0.2, 0.1, 0.1]]
+    assert table.curve.tolist() == [[0.1, 0.3, 0.2], [0.2, 0.1]]
     assert [config.training.learning_rate for config in configs] == table.learning_rate.tolist()
     assert len(set(table.learning_rate)) == 2
-    assert {config.with_options(learning_rate=0.01) for config in configs} == {
-        CONFIG.with_options(loss_weights=(), learning_rate=0.01)
-    }
+    assert record.best[0].options == {"learning_rate": table.learning_rate[1]}
     ends = [[(n, 0), (n, 1), (n, 2), (n, 3), (n, "finished")] for n in (1, 2)]
-    assert calls == [*ends[0], *ends[1]]
+    assert calls == [["learning_rate"], *ends[0], *ends[1]]
     assert record.directory == tmp_path / "tune" / "data" / "strict" / "nmtr_gmf"
+    files = {"trials.csv", "best.flags", "search.png", "search.db", "events", ".locks"}
+    assert {path.name for path in record.directory.iterdir()} == files
 
 
-def test_the_flagfile_of_the_best_is_what_the_config_says_and_the_search_found(shop, tmp_path, script):
-    script([0.1], [0.3], [0.2, InputError("The loss is nan")])
-    record = tune(shop, CONFIG, workdir=tmp_path, trials=3, fixed=FIXED)
+def test_all_trials_are_ranked_for_the_same_users_and_the_final_run_for_all(shop, tmp_path, script):
+    configs = script([0.1], [0.2])
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=2, validation_users=30, **RATE)
+    assert {(one.training.eval_users, one.training.eval_sample) for one in configs} == {(30, "always")}
     rate = record.table().learning_rate[2]
-    assert record.flags_path.read_text().splitlines() == [
-        "# NMTR-GMF on data, protocol strict: the best of 3 trials (0 pruned) of tune,",
-        "# search random, seed 0: validation NDCG@10 0.3000 at epoch 1 of 1.",
+    assert record.flags_path.read_text().splitlines()[2:] == [
         "--behaviors=view,buy",
         "--method=nmtr_gmf",
         "--num_epochs=3",
         "--monitor=NDCG@10",
         "--ks=5,10",
-        "--optimizer=adagrad",
         f"--learning_rate={rate:g}",
-        "--loss_reduction=mean",
-        "--l2_user=0",
-        "--l2_item=0",
-        "--loss_weights=",
     ]
 
 
-def test_lagging_trials_are_stopped_and_are_no_yardstick(shop, tmp_path, script):
-    script([0.2, 0.4, 0.4], [0.1, 0.1, 0.9], [0.3, 0.3, 0.9], [0.2, 0.4, 0.3], [0.1, 0.5, 0.5])
-    record = tune(shop, CONFIG, workdir=tmp_path, trials=5, fixed=FIXED, warmup_epochs=1, warmup_trials=1)
-    assert record.table().status.tolist() == ["finished", "pruned", "pruned", "finished", "finished"]
-    assert record.table().epochs.tolist() == [3, 2, 2, 3, 3]
-    script([0.0, 0.0, 0.0])
-    again = tune(shop, CONFIG, workdir=tmp_path / "all", trials=1, fixed=FIXED, prune=False)
-    assert again.table().status.tolist() == ["finished"]
+def test_options_that_are_given_are_not_searched(shop, tmp_path, script):
+    configs = script([0.1])
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=1, l2_user=0.5, num_negatives=2)
+    assert list(record.space) == ["learning_rate", "loss_reduction", "l2_item", "loss_weights"]
+    assert (configs[0].training.l2_user, configs[0].training.num_negatives) == (0.5, 2)
+
+
+def test_a_second_search_for_what_the_first_left(shop, tmp_path, script):
+    script([0.1], [0.3])
+    first = tune(shop, CONFIG, workdir=tmp_path / "1", trials=2, search=("learning_rate", "l2_user"))
+    configs = script([0.1])
+    tune(shop, CONFIG, workdir=tmp_path / "2", trials=1, search=("embedding_dim",), **first.best[0].options)
+    assert {name: getattr(configs[0].training, name) for name in first.space} == first.best[0].options
+    assert configs[0].model.embedding_dim in (64, 128, 256)
+
+
+def test_several_seeds_a_trial(shop, tmp_path, script):
+    configs = script([0.1, 0.3], [0.2, 0.1], [0.4], [0.5, InputError("The loss is nan")])
+    epochs = []
+    record = tune(
+        shop,
+        CONFIG,
+        workdir=tmp_path,
+        trials=2,
+        seeds_per_trial=2,
+        seed=5,
+        on_epoch=lambda *call: epochs.append(call),
+        **RATE,
+    )
+    assert [config.training.seed for config in configs] == [5, 6, 5, 6]
+    assert configs[0].training.learning_rate == configs[1].training.learning_rate
+    first, second = record.trials
+    assert (first.value, first.values) == (pytest.approx(0.25), [0.3, 0.2])
+    assert first.metrics["HR@10"] == pytest.approx(0.5)
+    assert (first.best_epoch, first.epochs, first.curve) == (2, 4, [0.1, 0.3])
+    assert (second.status, second.values) == ("diverged", [0.4, 0.5])
+    assert (1, 4) in epochs
+    assert record.num_epochs == 6
+
+
+def test_lagging_trials_are_stopped_with_their_first_seed(shop, tmp_path, script):
+    script([0.2, 0.4], [0.3, 0.3], [0.1, 0.9])
+    options: dict[str, Any] = {"warmup_epochs": 0, "warmup_trials": 1, "seeds_per_trial": 2}
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=2, **options, **RATE)
+    assert record.table().status.tolist() == ["finished", "pruned"]
+    assert record.table().epochs.tolist() == [4, 1]
 
 
 def test_a_trial_that_diverges_is_noted_and_the_search_goes_on(shop, tmp_path, script):
     script([InputError("The loss is nan")], [0.2, InputError("scores that are NaN")], [0.1])
-    record = tune(shop, CONFIG, workdir=tmp_path, trials=3, fixed=FIXED)
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=3, **RATE)
     assert record.table().status.tolist() == ["diverged", "diverged", "finished"]
     assert record.table().epochs.tolist() == [0, 1, 1]
     assert record.best == record.trials[2:]
 
 
+def test_a_search_of_which_nothing_is_left_says_so(shop, tmp_path, script):
+    script([InputError("The loss is nan")], [InputError("The loss is nan")])
+    for _ in range(2):  # the second finds nothing to do
+        with pytest.raises(
+            InputError, match=r"All trials \(2\) diverged, .* `learning_rate`\. See .*trials.csv"
+        ):
+            tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE)
+    assert len(list(tmp_path.rglob("trials.csv"))) == len(list(tmp_path.rglob("search.png"))) == 1
+
+
 def test_what_is_wrong_before_training_begins_is_no_divergence(shop, tmp_path, script):
     script(InputError("`loss` should name a known loss"))
     with pytest.raises(InputError, match="known loss"):
-        tune(shop, CONFIG, workdir=tmp_path, fixed=FIXED)
-    assert not (tmp_path / "tune").exists() or not list(tmp_path.rglob("trials.csv"))
+        tune(shop, CONFIG, workdir=tmp_path, **RATE)
+    assert not list(tmp_path.rglob("trials.csv"))
 
 
 def test_a_search_goes_on_where_it_stopped(shop, tmp_path, script):
-    configs = script([0.1], [0.2], [0.3])
-    tune(shop, CONFIG, workdir=tmp_path, trials=2, fixed=FIXED)
-    search = Search(shop, CONFIG, workdir=tmp_path, trials=3, fixed=FIXED)
-    assert [trial and trial.value for trial in map(search.find, search.points)] == [0.1, 0.2, None]
-    search.run(on_epoch=lambda number, epochs: configs.append(number))
-    assert configs[2] == 3
-    assert search.todo == []
-    assert search.record.table().value.tolist() == [0.1, 0.2, 0.3]
+    script([0.1], [0.2])
+    tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE)
+    found: list[Any] = []
+    script([0.3])
+    record = tune(
+        shop, CONFIG, workdir=tmp_path, trials=3, on_start=lambda one: found.extend(one.trials), **RATE
+    )
+    assert [trial.value for trial in found] == [0.1, 0.2]
+    assert record.table().value.tolist() == [0.1, 0.2, 0.3]
 
 
-def test_no_trial_is_begun_after_max_minutes(shop, tmp_path, script):
-    script()
-    search = Search(shop, CONFIG, workdir=tmp_path, trials=3, fixed=FIXED)
-    search.run(max_minutes=1e-12)
-    assert len(search.todo) == 3
-    assert not search.record.csv_path.exists()
+def test_a_search_of_something_else_does_not_go_on(shop, tmp_path, script):
+    script([0.1])
+    tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE)
+    other: dict[str, dict[str, Any]] = {
+        "num_epochs '3'": {"num_epochs": 9},
+        "seed '0'": {"seed": 1},
+        "seeds_per_trial '1'": {"seeds_per_trial": 2},
+        "eval_users '4000'": {"validation_users": 9},
+        "l2_user '0'": {"search": ("l2_user",)},
+        "learning_rate '0.001 to 0.3, logarithmic'": {"space": ("learning_rate=0.1:0.2",)},
+    }
+    for name, options in other.items():
+        with pytest.raises(InputError, match=f"holds trials with {name}; expected the same, or another"):
+            tune(shop, CONFIG, workdir=tmp_path, **{**RATE, **options})
 
 
-def test_every_point_of_a_grid(shop, tmp_path):
-    search = Search(shop, CONFIG, workdir=tmp_path, search="grid", fixed=FIXED)
-    assert [point["learning_rate"] for point in search.points] == [0.001, 0.005, 0.01, 0.02, 0.05]
-    assert all(point["loss_weights"] == () for point in search.points)
-
-
-@pytest.mark.parametrize(
-    ("options", "arguments", "message"),
-    [
-        ({}, {"trials": 0}, "`trials` should be at least 1. Received: 0."),
-        ({}, {"search": "bayes"}, "`search` should be one of random, grid. Received: 'bayes'."),
-        ({}, {"fixed": ["rate"]}, "`fixed` should name options, .* Received: 'rate'."),
-        ({}, {"warmup_epochs": -1}, "`warmup_epochs` should be at least 0"),
-        ({}, {"warmup_trials": 0}, "`warmup_trials` should be at least 1"),
-        ({}, {"max_minutes": -1}, "`max_minutes` should be at least 0"),
-        ({"curve_split": "test"}, {}, "A search never looks at test: `curve_split` is 'test'."),
-        ({"validation": "none"}, {}, "A search needs validation pairs: `validation` is 'none'."),
-        ({"behaviors": ("buy",), "method": "mc_bpr"}, {}, "expected at least two behaviors"),
-        ({"optimizer": Stub()}, {}, "cannot be written down; register it"),
-    ],
-)
-def test_refused(shop, tmp_path, options, arguments, message):
-    with pytest.raises(InputError, match=message):
-        tune(shop, CONFIG.with_options(**options), workdir=tmp_path / "new", **{"fixed": FIXED, **arguments})
+def test_a_dry_run_writes_nothing(shop, tmp_path):
+    record = tune(shop, CONFIG, workdir=tmp_path / "new", sampler="grid", dry_run=True, **RATE)
+    assert record.num_trials == 5
+    assert record.space == {"learning_rate": "0.001 | 0.005 | 0.01 | 0.02 | 0.05"}
     assert not (tmp_path / "new").exists()
 
 
-# search.json of the version before this one, and the beginning of its trials.csv.
-OLD_ABOUT = {
-    "dataset": "data",
-    "protocol": "strict",
-    "behaviors": "view,buy",
-    "validation": "random",
-    "method": "nmtr_gmf",
-    "units": "",
-    "embedding_dim": "64",
-    "num_layers": "3",
-    "tower_width": "0",
-    "dropout": "0",
-    "share_embeddings": "None",
-    "embedding_stddev": "0.01",
-    "item_bias": "None",
-    "num_epochs": "3",
-    "batch_size": "2048",
-    "num_negatives": "4",
-    "initial_accumulator": "1e-08",
-    "loss": "",
-    "l2_unit": "0",
-    "beta": "0.2",
-    "channel_weights": "",
-    "train_mode": "multitask",
-    "stage_epochs": "",
-    "monitor": "NDCG@10",
-    "patience": "10",
-    "eval_every": "1",
-    "eval_users": "2000",
-    "curve_split": "validation",
-    "steps_per_call": "32",
-    "ks": "5,10",
-    "mask": "target",
-    "groups": "5,9,13,17,21",
-    "eval_memory_mb": "256",
-}
-OLD_TRIALS = """\
-trial,status,value,best_epoch,epochs,seconds,seed,optimizer,learning_rate,loss_reduction,l2_user,l2_item,\
-loss_weights,HR@5,NDCG@5,HR@10,NDCG@10,curve
-1,finished,0.125,1,2,4.6,0,adagrad,0.01,mean,0,0,,0.2,0.1,0.2,0.125,0.125 0.11
-"""
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": -1}, "`trials` should be at least 0. Received: -1."),
+        ({"sampler": "bayes"}, "`sampler` should be one of 'tpe', 'random', 'grid'. Received: 'bayes'."),
+        ({"pruner": "best"}, "`pruner` should be one of 'none', 'median', 'hyperband'"),
+        ({"search": ("rate",)}, "`search` should name options .* Received: 'rate'."),
+        ({"space": ("rate=1",)}, "`space` should be options with a range or values"),
+        ({"warmup_epochs": -1}, "`warmup_epochs` should be at least 0"),
+        ({"warmup_trials": 0}, "`warmup_trials` should be at least 1"),
+        ({"seeds_per_trial": 0}, "`seeds_per_trial` should be at least 1"),
+        ({"max_minutes": -1}, "`max_minutes` should be at least 0"),
+        ({"curve_split": "test"}, "A search never looks at test: `curve_split` is 'test'."),
+        ({"validation": "none"}, "A search needs validation pairs: `validation` is 'none'."),
+        ({"behaviors": ("buy",), "method": "mc_bpr"}, "expected at least two behaviors"),
+        ({"optimizer": Stub()}, "cannot be written down; register it"),
+        ({"rate": 1}, "There is no option `rate`"),
+    ],
+)
+def test_refused(shop, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        tune(shop, CONFIG, workdir=tmp_path / "new", **{**RATE, **options})
+    assert not (tmp_path / "new").exists()
 
 
-def test_a_search_of_the_version_before_goes_on(shop, tmp_path):
+def test_a_search_of_the_version_before_is_refused(shop, tmp_path):
     directory = tmp_path / "tune" / "data" / "strict" / "nmtr_gmf"
     directory.mkdir(parents=True)
-    (directory / "search.json").write_text(json.dumps({**OLD_ABOUT, "fingerprint": shop.fingerprint}))
-    (directory / "trials.csv").write_text(OLD_TRIALS)
-    search = Search(shop, CONFIG, workdir=tmp_path, search="grid", fixed=FIXED)
-    assert [point["learning_rate"] for point in search.todo] == [0.001, 0.005, 0.02, 0.05]
-    assert search.record.best[0].value == 0.125
+    (directory / "search.json").write_text(json.dumps({"schema": 1, "method": "nmtr_gmf"}))
+    (directory / "trials.csv").write_text("trial,status\n1,finished\n")
+    with pytest.raises(InputError, match=r"has a search.json and no search\.db"):
+        tune(shop, CONFIG, workdir=tmp_path, **RATE)

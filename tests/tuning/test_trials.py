@@ -1,13 +1,14 @@
-"""The record of a search: its files, and options as text."""
+"""The files of a search, and options as text."""
 
-import json
+import csv
 
+import pandas as pd
 import pytest
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import option_text, option_value
-from nmtr_tf.tuning.trials import SCHEMA, Trial, TrialRecord, flag_lines, trial_key
+from nmtr_tf.tuning.trials import Trial, TrialRecord
 
 
 @pytest.mark.parametrize(
@@ -37,101 +38,95 @@ def test_what_has_no_name_has_no_text():
         option_text((object(),))
 
 
-def a_trial(value, status="finished", seed=0, **settings):
-    curve = [] if value is None else [value / 2, value]
+def a_trial(number, value, status="finished", **options):
     metrics = {} if value is None else {"HR@5": 2 * value, "HR@10": 3 * value, "NDCG@5": value}
-    return Trial(settings, seed, status, curve, metrics, len(curve), 2, 1.5)
+    curve = [] if value is None else [value / 2, value]
+    return Trial(number, options, value, status, 7, curve[1:], curve, metrics, len(curve), 2, 1.54)
 
 
 TRIALS = [
-    a_trial(0.1, optimizer="adam", loss_weights="1/6,5/6"),
-    a_trial(0.3, "pruned", optimizer="adagrad", loss_weights="1,0"),
-    a_trial(None, "diverged", optimizer="adam", loss_weights="0,1"),
-    a_trial(0.2, seed=7, optimizer="adam", loss_weights="1/6,5/6"),
+    a_trial(1, 0.1, optimizer="adam", loss_weights=(1 / 6, 5 / 6)),
+    a_trial(2, 0.3, "pruned", optimizer="adagrad", loss_weights=(1.0, 0.0)),
+    a_trial(3, None, "diverged", optimizer="adam", loss_weights=(0.0, 1.0)),
+    a_trial(4, 0.2, optimizer="adam", loss_weights=(0.25, 0.75)),
 ]
+CONFIG = RunConfig(
+    model=ModelConfig("nmtr_gmf", share_embeddings=False),
+    training=TrainingConfig(
+        num_epochs=7, seed=7, optimizer="adam", loss_weights=(0.5, 0.5), monitor="NDCG@5"
+    ),
+    evaluation=EvaluationConfig(ks=(5, 10), groups=(1, 2)),
+)
+SPACE = {"optimizer": "adagrad | adam", "loss_weights": "at least 0, sum 1"}
 
 
-def record_of(directory, trials=()):
-    record = TrialRecord(directory, ["optimizer", "loss_weights"], {"dataset": "shop"})
-    for trial in trials:
-        record.add(trial)
-    return record
+def record_of(directory, trials=TRIALS):
+    return TrialRecord(directory, "NMTR-GMF, shop, strict", CONFIG, SPACE, 7, 5, trials)
 
 
-def test_trials_come_back_from_the_file(tmp_path):
-    record_of(tmp_path / "new", TRIALS)
-    again = record_of(tmp_path / "new")
-    assert again.trials == TRIALS
-    assert again.best == [TRIALS[3], TRIALS[0]]  # what was pruned is no candidate
-    assert again.find(trial_key({"loss_weights": (1 / 6, 5 / 6), "optimizer": "adam"}, 7)) == TRIALS[3]
-    assert again.find(trial_key({"loss_weights": (1 / 6, 5 / 6), "optimizer": "adam"}, 8)) is None
-    columns = (tmp_path / "new" / "trials.csv").read_text().splitlines()[0].split(",")
-    assert columns[:7] == ["trial", "status", "value", "best_epoch", "epochs", "seconds", "seed"]
-    assert columns[7:] == ["optimizer", "loss_weights", "HR@5", "NDCG@5", "HR@10", "curve"]
-    assert json.loads((tmp_path / "new" / "search.json").read_text()) == {"schema": SCHEMA, "dataset": "shop"}
+@pytest.mark.parametrize("trial", TRIALS)
+def test_a_trial_and_back(trial):
+    assert Trial.from_json(trial.to_json()) == trial
+
+
+def test_options_that_no_run_has_are_numbers():
+    trial = Trial(1, {"ease_lambda": 200.0}, 0.5)
+    assert Trial.from_json(trial.to_json()) == trial
+
+
+def test_what_was_stopped_or_diverged_is_no_candidate(tmp_path):
+    record = record_of(tmp_path)
+    assert record.best == [TRIALS[3], TRIALS[0]]
+    assert record.counts == "2 finished, 1 pruned, 1 diverged"
+
+
+def test_a_row_a_trial(tmp_path):
+    record = record_of(tmp_path / "new")
+    record.write()
+    with record.csv_path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        *["trial", "status", "value", "best_epoch", "epochs", "seconds", "seed"],
+        *["optimizer", "loss_weights", "HR@5", "NDCG@5", "HR@10", "curve"],
+    ]
+    assert list(rows[0].values())[:7] == ["1", "finished", "0.1", "2", "2", "1.5", "7"]
+    assert rows[0]["loss_weights"] == "1/6,5/6"
+    assert rows[0]["curve"] == "0.05 0.1"
+    assert [rows[2][name] for name in ("value", "HR@5", "curve")] == ["", "", ""]
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"trials.csv", "best.flags"}
+
+
+def test_several_seeds_have_their_values(tmp_path):
+    two = Trial(1, TRIALS[0].options, 0.2, values=[0.1, 0.3])
+    record = record_of(tmp_path, [two])
+    record.write()
+    assert pd.read_csv(record.csv_path)["values"].tolist() == ["0.1 0.3"]
 
 
 def test_the_table_has_options_as_values(tmp_path):
-    table = record_of(tmp_path, TRIALS).table()
+    table = record_of(tmp_path).table()
     assert table.index.tolist() == [1, 2, 3, 4]
     assert table.value.dropna().tolist() == [0.1, 0.3, 0.2]
     assert table.curve[1] == [0.05, 0.1]
-    assert table.loc[4, ["status", "seed", "optimizer", "HR@10"]].tolist() == [
-        "finished",
-        7,
-        "adam",
-        pytest.approx(0.6),
+    assert table.loss_weights[1] == (1 / 6, 5 / 6)
+    assert RunConfig().with_options(**TRIALS[0].options).training.loss_weights == (1 / 6, 5 / 6)
+    assert record_of(tmp_path, []).table().shape == (0, 9)
+
+
+def test_the_flagfile_of_the_best(tmp_path):
+    record = record_of(tmp_path)
+    record.write()
+    assert record.flags_path.read_text().splitlines() == [
+        "# NMTR-GMF, shop, strict: the best of 4 trials (2 finished, 1 pruned, 1 diverged) of tune,",
+        "# seed 7: validation NDCG@5 0.2000 at epoch 2.",
+        "--method=nmtr_gmf",
+        "--share_embeddings=false",
+        "--num_epochs=7",
+        "--monitor=NDCG@5",
+        "--ks=5,10",
+        "--groups=1,2",
+        "--optimizer=adam",
+        "--loss_weights=0.25,0.75",
     ]
-    options = TRIALS[0].options
-    assert (
-        options == {"optimizer": "adam", "loss_weights": (1 / 6, 5 / 6)} == dict(table.loc[1, list(options)])
-    )
-    assert RunConfig().with_options(**options).training.loss_weights == (1 / 6, 5 / 6)
-
-
-def test_the_table_of_no_trials_is_empty(tmp_path):
-    assert record_of(tmp_path).table().shape == (0, 9)
-
-
-def test_a_record_of_another_search_is_refused(tmp_path):
-    TrialRecord(tmp_path, ["beta"], {"fingerprint": "a", "num_epochs": "5"}).add(a_trial(0.1, beta="0.2"))
-    with pytest.raises(InputError, match=r"holds trials with num_epochs '5'; .* `workdir`. Received: '6'"):
-        TrialRecord(tmp_path, ["beta"], {"fingerprint": "a", "num_epochs": "6"})
-    with pytest.raises(InputError, match=r"trials.csv: expected a column 'dropout'"):
-        TrialRecord(tmp_path, ["dropout"], {"fingerprint": "a", "num_epochs": "5"})
-
-
-def test_an_option_that_a_file_does_not_know_had_its_default(tmp_path):
-    TrialRecord(tmp_path, ["beta"], {"dataset": "shop"}).add(a_trial(0.1, beta="0.2"))
-    assert TrialRecord(tmp_path, ["beta"], {"dataset": "shop", "metrics": "HR,NDCG"}).trials
-    with pytest.raises(InputError, match=r"holds trials with metrics 'HR,NDCG'; .* Received: 'HR'"):
-        TrialRecord(tmp_path, ["beta"], {"dataset": "shop", "metrics": "HR"})
-
-
-def test_a_record_of_a_later_version_is_refused(tmp_path):
-    (tmp_path / "search.json").write_text(json.dumps({"schema": SCHEMA + 1, "dataset": "shop"}))
-    with pytest.raises(InputError, match=r"search.json: written by another version of nmtr_tf"):
-        record_of(tmp_path)
-
-
-def test_a_damaged_record_is_refused(tmp_path):
-    TrialRecord(tmp_path, ["beta"], {}).add(a_trial(0.1, beta="0.2"))
-    path = tmp_path / "trials.csv"
-    path.write_text(path.read_text().replace("finished", "done"))
-    with pytest.raises(InputError, match=r"trials.csv, line 2: not a row of a trial"):
-        TrialRecord(tmp_path, ["beta"], {})
-
-
-def test_flagfile_lines_hold_what_is_not_the_default(tmp_path):
-    config = RunConfig(
-        model=ModelConfig("nmtr_gmf", share_embeddings=False),
-        training=TrainingConfig(num_epochs=7, seed=3, loss_weights=(0.5, 0.5), learning_rate=0.02),
-        evaluation=EvaluationConfig(groups=(1, 2)),
-    )
-    lines = ["--method=nmtr_gmf", "--share_embeddings=false", "--num_epochs=7", "--learning_rate=0.02"]
-    assert flag_lines(config, without=["loss_weights"]) == [*lines, "--groups=1,2"]
-    record = record_of(tmp_path, TRIALS)
-    record.write_best(config, ["about"])
-    searched = ["--optimizer=adam", "--loss_weights=1/6,5/6"]
-    written = record.flags_path.read_text().splitlines()
-    assert written == ["# about", *lines, "--groups=1,2", *searched]
+    record_of(tmp_path / "none", TRIALS[1:3]).write()
+    assert not (tmp_path / "none" / "best.flags").exists()

@@ -1,0 +1,241 @@
+"""A search that is kept in one SQLite file, which several processes may work on at once."""
+
+import contextlib
+import dataclasses
+import sqlite3
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.tuning.locks import held, is_free
+from nmtr_tf.tuning.options import TuneConfig
+from nmtr_tf.tuning.space import Space, as_options, grid_points, option_of
+from nmtr_tf.tuning.trials import Trial
+
+_ENOUGH = 10  # trials, to say which option matters
+_WAIT_SECONDS = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A trial that this process is to run.
+
+    Attributes:
+        number: From 1.
+        options: What was drawn.
+        stored: The trial in Optuna.
+    """
+
+    number: int
+    options: Mapping[str, Any]
+    stored: optuna.Trial
+
+    def lags(self, step: int, best: float) -> bool:
+        """Whether the trial should stop, given its best value after an evaluation `step` (from 0)."""
+        self.stored.report(best, step)
+        return self.stored.should_prune()
+
+
+Objective: TypeAlias = Callable[[Claim], Trial]
+"""Runs a trial: of a method, or of anything else that has options and a value to be raised."""
+
+
+class Study:
+    """The trials 1, 2, ... of a search, and who runs which.
+
+    What a trial draws depends on the seed, its number and, for TPE, on what has ended before. One whose
+    process died is run again under its number.
+
+    Args:
+        directory: Where search.db is, or will be once a trial is run.
+        space: What is drawn.
+        tuning: How.
+        seed: Seed of the draws.
+        num_evaluations: Evaluations that a trial has at most.
+        about: What all trials share, as texts; a study of anything else is refused.
+
+    Attributes:
+        num_trials: Trials that it is to have.
+
+    Raises:
+        InputError: If the directory has another search, one of an earlier version, or a damaged file.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        space: Space,
+        tuning: TuneConfig,
+        seed: int,
+        num_evaluations: int,
+        about: Mapping[str, str],
+    ):
+        self._path, self._locks = directory / "search.db", directory / ".locks"
+        self._space, self._tuning, self._seed, self._about = space, tuning, seed, dict(about)
+        self._pruner = _pruner(tuning, num_evaluations)
+        self._grid = grid_points(space, tuning.trials or 10**9, seed) if tuning.sampler == "grid" else []
+        self.num_trials = len(self._grid) or tuning.trials or 20
+        self._study: optuna.Study | None = None
+        if self._path.exists():
+            with self.alone():
+                self._bury(self._open())
+        elif old := [name for name in ("search.json", "trials.csv") if (directory / name).exists()]:
+            raise InputError(
+                f"{directory} has a {old[0]} and no search.db: a search of an earlier version, or a part of "
+                "one, which cannot go on; name another `workdir`."
+            )
+
+    def state(self) -> tuple[list[Trial], int]:
+        """The trials that have ended, by number, and how many a process is at."""
+        stored = self._stored()
+        ended = [trial.user_attrs["trial"] for trial in stored if trial.state != TrialState.RUNNING]
+        return sorted(map(Trial.from_json, ended), key=lambda one: one.number), len(stored) - len(ended)
+
+    def run(self, objective: Objective, on_end: Callable[[Trial], object], max_minutes: float = 0) -> None:
+        """Runs the trials that nobody has run or is running.
+
+        Args:
+            objective: Runs one.
+            on_end: Called with each trial that was run here.
+            max_minutes: No trial is begun after these minutes; 0: no limit.
+        """
+        started, worker = time.monotonic(), self._locks / uuid.uuid4().hex
+        try:
+            with held(worker):
+                while not (max_minutes and time.monotonic() - started > 60 * max_minutes):
+                    with self.alone():
+                        claim = self._claim(worker.name)
+                    if claim is None:
+                        return
+                    on_end(self._run(objective, claim))
+        finally:
+            worker.unlink(missing_ok=True)
+
+    def importance(self) -> dict[str, float]:
+        """Share of each option in what makes trials good (PED-ANOVA), called `alone`; empty: too few.
+
+        One that was stopped early counts with its value then: it is none of the best, which is enough.
+        """
+        known = [one for one in self._stored() if one.value is not None]
+        if len(known) < _ENOUGH:
+            return {}
+        copies = [create_trial(params=t.params, distributions=t.distributions, value=t.value) for t in known]
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(copies)
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        shares = dict.fromkeys(map(option_of, self._space), 0.0)
+        for name, share in found.items():
+            shares[option_of(name)] += share
+        return shares
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps others from claiming trials and writing files, and Optuna from talking."""
+        verbosity = optuna.logging.get_verbosity()
+        with held(self._locks / "claim", _WAIT_SECONDS), warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
+            try:
+                yield
+            finally:
+                optuna.logging.set_verbosity(verbosity)
+
+    def _claim(self, worker: str) -> Claim | None:
+        """The first trial that nobody has; None: there is none left."""
+        study = self._open()
+        self._bury(study)
+        taken = {trial.user_attrs["number"] for trial in self._stored()}
+        number = next((one for one in range(1, self.num_trials + 1) if one not in taken), None)
+        if number is None:
+            return None
+        study.sampler = self._sampler(number)
+        trial = study.ask(dict(self._space))
+        trial.set_user_attr("worker", worker)
+        trial.set_user_attr("number", number)
+        return Claim(number, as_options(trial.params, self._space), trial)
+
+    def _bury(self, study: optuna.Study) -> None:
+        """Gives up the trials whose process died."""
+        for trial in study.get_trials(states=(TrialState.RUNNING,)):
+            worker = self._locks / trial.user_attrs.get("worker", "nobody")
+            if is_free(worker):
+                study.tell(trial.number, state=TrialState.FAIL)
+                worker.unlink(missing_ok=True)
+
+    def _run(self, objective: Objective, claim: Claim) -> Trial:
+        study = self._open()
+        try:
+            trial = objective(claim)
+        except BaseException:
+            study.tell(claim.stored, state=TrialState.FAIL)  # it is run again when the search goes on
+            raise
+        claim.stored.set_user_attr("trial", trial.to_json())
+        if trial.status == "finished":
+            study.tell(claim.stored, trial.value)
+        else:  # worse than any finished one, and no yardstick for the median
+            study.tell(claim.stored, state=TrialState.PRUNED)
+        return trial
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """Draws one trial, so that a search that goes on does not begin its draws anew."""
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        if self._tuning.sampler == "tpe":
+            return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        random = optuna.samplers.RandomSampler(seed=seed)
+        return optuna.samplers.PartialFixedSampler(self._grid[number - 1], random) if self._grid else random
+
+    def _stored(self) -> list[FrozenTrial]:
+        """The trials that have ended or are running; not those whose process died."""
+        trials = [] if self._study is None else self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state != TrialState.FAIL]
+
+    def _open(self) -> optuna.Study:
+        """The study in the file, which is made if there is none; call it `alone`."""
+        if self._study is not None:
+            return self._study
+        # A connection for each use: nothing stays open, whatever becomes of the process.
+        connect = {"creator": lambda: sqlite3.connect(self._path, _WAIT_SECONDS), "poolclass": NullPool}
+        try:
+            storage = optuna.storages.RDBStorage("sqlite://", connect)
+            study = optuna.create_study(
+                storage=storage,
+                study_name="search",
+                direction="maximize",
+                load_if_exists=True,
+                pruner=self._pruner,
+            )
+        except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise InputError(f"{self._path} is no search that Optuna can read: {reason}") from None
+        known = study.user_attrs.get("about", self._about)
+        for name in sorted(set(known) | set(self._about)):
+            ours, theirs = self._about.get(name), known.get(name)
+            if ours != theirs:
+                raise InputError(
+                    f"{self._path.parent} holds trials with {name} {theirs!r}; expected the same, or another "
+                    f"`workdir`. Received: {ours!r}."
+                )
+        study.set_user_attr("about", self._about)
+        self._study = study
+        return study
+
+
+def _pruner(tuning: TuneConfig, num_evaluations: int) -> optuna.pruners.BasePruner:
+    """Its steps are evaluations, from 0."""
+    if tuning.pruner == "median":
+        return optuna.pruners.MedianPruner(tuning.warmup_trials, tuning.warmup_epochs)
+    if tuning.pruner == "hyperband":
+        least = min(max(tuning.warmup_epochs, 1), num_evaluations)
+        return optuna.pruners.HyperbandPruner(least, num_evaluations)
+    return optuna.pruners.NopPruner()
