@@ -137,8 +137,7 @@ class TrainingConfig:
     )
     monitor: str = option(
         "",
-        "Validation metric that selects the best epoch; empty: NDCG, or else the first metric, at 100 or the "
-        "largest K.",
+        "Validation metric that selects the best epoch; empty: NDCG, else the first, at 100 or the largest K.",
     )
     patience: int = option(10, "Evaluations without improvement before training stops; 0: never stop early.")
     eval_every: int = option(1, "Epochs between two evaluations.")
