@@ -26,7 +26,7 @@ demo: $(VENV)/installed
 	@rm -rf out/models/demo
 	$(TIMED) $(NMTR) export --workdir=out/demo_final --export_dir=out/models/demo --k=5
 	@echo "The exported model, asked by a fresh process that has TensorFlow alone:"
-	@TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
+	$(TIMED) env TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
 	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null
 
 test: $(VENV)/installed

@@ -137,8 +137,7 @@ class TrainingConfig:
     )
     monitor: str = option(
         "",
-        "Validation metric that selects the best epoch; empty: NDCG, or else the first metric, at 100 or the "
-        "largest K.",
+        "Validation metric that selects the best epoch; empty: NDCG or the first, at 100 or the largest K.",
     )
     patience: int = option(10, "Evaluations without improvement before training stops; 0: never stop early.")
     eval_every: int = option(1, "Epochs between two evaluations.")
@@ -192,8 +191,7 @@ def default_ks(num_items: int) -> tuple[int, ...]:
 
 def shown_k(ks: Iterable[int]) -> int:
     """The K of what shows one: 100, the paper's, where it is measured; else the largest."""
-    ks = set(ks)
-    return 100 if 100 in ks else max(ks)
+    return 100 if 100 in (found := set(ks)) else max(found)
 
 
 @dataclasses.dataclass(frozen=True)
