@@ -31,6 +31,7 @@ def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator
         if memory_mb:
             config["memory_limit"] = f"{memory_mb}MiB"
         with duckdb.connect(config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would draw over a command's own
             try:
                 yield connection
             except duckdb.OutOfMemoryException as error:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nmtr_tf.data import sql
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.logs.readers import read_log
@@ -379,3 +380,8 @@ def test_memory_and_threads_change_nothing(folder, memory_mb):
 def test_memory_that_does_not_do(folder):
     write(folder / "a.csv", HEADER + "ann,tea,view,1714521600\n" * 200000)
     assert error("a.csv", memory_mb=1, **TWO).startswith("`memory_mb=1` does not do here, with ")
+
+
+def test_the_database_draws_no_bar_of_its_own():
+    with sql.session() as connection:
+        assert sql.value(connection, "SELECT current_setting('enable_progress_bar')") is False
