@@ -207,7 +207,7 @@ class EvaluationConfig:
         ("HR", "NDCG"), "Metrics at each K: HR, NDCG, Recall, MRR, MAP, coverage or one of your own."
     )
     mask: str = option(
-        "target",
+        "auto",
         "Training items left out of the ranking: those of the target behavior, of all behaviors of the data "
         "set, or none; auto: all under protocol strict, where no held-out item was touched, else target.",
         ("auto", "none", "target", "all"),

@@ -29,6 +29,7 @@ def test_the_sample_is_as_shown(tmp_path):
     assert (tmp_path / "events.csv").read_text().startswith(blocks("csv")[0])
 
 
+@pytest.mark.slow
 def test_the_python_snippet(folder, capsys):
     (snippet,) = blocks("python")
     names: dict = {}
@@ -42,6 +43,7 @@ def test_the_python_snippet(folder, capsys):
     assert (folder / "out/models/nmtr_py/1/saved_model.pb").is_file()
 
 
+@pytest.mark.slow
 def test_the_commands_on_your_own_log(folder, capsys):
     own = [block for block in blocks("sh") if "events.csv" in block or "nmtr recommend" in block]
     assert len(own) == 3

@@ -163,14 +163,12 @@ _PACKAGES = {"tensorflow": "TensorFlow", "keras": "Keras", "python": "Python"}
 
 def changed_options(run: ReportedRun) -> dict[str, Any]:
     """The options of a run that are not the defaults, and always its method, protocol and seed."""
-    default, changed = RunConfig().of_catalogue(run.dataset.num_items), {}
+    default, changed = run.dataset.resolved(RunConfig().with_options(protocol=run.info.protocol)), {}
     for section in dataclasses.fields(RunConfig):
         for name, value in vars(getattr(run.config, section.name)).items():
             is_default = value == getattr(getattr(default, section.name), name)
             if name in ("method", "protocol", "seed") or not is_default:
                 changed[name] = value
-    if changed.get("behaviors") == run.dataset.behaviors:
-        del changed["behaviors"]
     changed.pop("dataset_dir", None)  # said apart
     return changed
 

@@ -1,11 +1,13 @@
 """A trained run: what one asks of it afterwards."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.results import Evaluation
@@ -58,7 +60,10 @@ class Run(OpenedRun):
         """
         check_split(split)
         self._refuse_final()
-        config = evaluation_config(self.config.evaluation, options).of_catalogue(self.view.num_items)
+        own = self.config.evaluation
+        if protocol and own.mask == EvaluationConfig().mask_under(self.view.protocol):
+            own = dataclasses.replace(own, mask="auto")  # what the other protocol asks
+        config = evaluation_config(own, options).of_catalogue(self.view.num_items)
         view = self.dataset.view(self.config.with_options(protocol=protocol)) if protocol else self.view
         ranks = rank_held_out(ModelScorer(self.model), view, split, config, progress=progress)
         about = {"method": self.info.method, "best_epoch": self.info.best_epoch}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nmtr_tf.config import OPTION_TYPES, RunConfig
+from nmtr_tf.config import OPTION_TYPES, EvaluationConfig, RunConfig
 from nmtr_tf.files import new_file
 from nmtr_tf.options import option_text, option_value
 from nmtr_tf.reporting.searches import plot_search
@@ -139,7 +139,8 @@ class TrialRecord:
         yield f"# {self.title}: the best of {len(self.trials)} trials ({self.counts}) of tune,"
         monitored = f"validation {self.config.training.monitor} {best.value:.4f}"
         yield f"# seed {best.seed}: {monitored} at epoch {best.best_epoch}."
-        default = settings_of(RunConfig())
+        usual = EvaluationConfig().mask_under(self.config.data.protocol)
+        default = settings_of(RunConfig().with_options(mask=usual))
         for name, value in settings_of(self.config, without=list(self.space)).items():
             if name == "method" or value != default[name]:
                 yield f"--{name}={option_text(value)}"

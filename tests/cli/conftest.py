@@ -15,7 +15,8 @@ TINY = ["--embedding_dim=8", "--num_layers=1", "--num_epochs=2", "--ks=5,10", "-
 def trained_dir(shop_dir, tmp_path_factory) -> Path:
     """A run of two epochs on the shop, evaluated on test; to be read only."""
     directory = tmp_path_factory.mktemp("runs") / "run"
-    assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={directory}", "--quiet", *TINY) == 0
+    flags = [f"--dataset_dir={shop_dir}", f"--workdir={directory}", "--method=nmtr_gmf", *TINY]
+    assert call(train, "--quiet", *flags) == 0
     assert call(evaluate, f"--workdir={directory}", "--quiet") == 0
     return directory
 

@@ -66,7 +66,12 @@ def tea_run(tea_log) -> Path:
     folder = tea_log.parent
     run = prepared_run(folder, *PREPARE, f"--input={tea_log}")
     assert call(evaluate, f"--workdir={run}", "--quiet") == 0
-    rule = ["--baselines=popularity", f"--dataset_dir={folder}/data", f"--output_dir={folder}/rules"]
+    rule = [
+        "--baselines=popularity",
+        f"--dataset_dir={folder}/data",
+        f"--output_dir={folder}/rules",
+        "--mask=target",
+    ]
     assert call(evaluate, *rule, "--quiet") == 0
     return run
 

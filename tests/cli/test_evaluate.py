@@ -22,7 +22,7 @@ def test_evaluate_writes_metrics_and_ranks_with_raw_ids(shop_dir, trained_dir):
     assert metrics["HR@5"] == pytest.approx((ranks["rank"] < 5).mean())
     expected = np.where(ranks["rank"] < 10, 1 / np.log2(ranks["rank"] + 2), 0).mean()
     assert metrics["NDCG@10"] == pytest.approx(expected)
-    assert (metrics["split"], metrics["protocol"], metrics["mask"]) == ("test", "strict", "target")
+    assert (metrics["split"], metrics["protocol"], metrics["mask"]) == ("test", "strict", "all")
     assert metrics["num_pairs"] == len(ranks)
 
 
@@ -42,7 +42,7 @@ def test_evaluate_with_other_choices(workdir, capsys):
     flags = ["--split=validation", "--mask=none", "--ks=1,40", "--protocol=released"]
     assert call(evaluate, f"--workdir={workdir}", *flags) == 0
     out = capsys.readouterr().out
-    assert "nmtr_neumf, validation, protocol released, mask none" in out
+    assert "nmtr_gmf, validation, protocol released, mask none" in out
     assert "HR@K is 1: K = 40 for everybody.\n" in out
     metrics = json.loads((workdir / "metrics_validation.json").read_text())
     assert metrics["HR@40"] == 1.0

@@ -12,7 +12,7 @@ from nmtr_tf.runs import Run
 
 def test_train_shows_every_epoch_and_where_the_curves_are(shop_dir, tmp_path, capsys):
     workdir = tmp_path / "run"
-    assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={workdir}", *TINY) == 0
+    assert call(train, f"--dataset_dir={shop_dir}", f"--workdir={workdir}", "--method=nmtr_gmf", *TINY) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[1].split() == ["epoch", "train/loss", "validation/HR@10", "validation/NDCG@10", "seconds"]
     history = Run(workdir).history
@@ -26,7 +26,7 @@ def test_train_shows_every_epoch_and_where_the_curves_are(shop_dir, tmp_path, ca
 
 
 def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
-    flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/runs", *TINY]
+    flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/runs", "--method=nmtr_gmf", *TINY]
     assert call(train, *flags, "--seeds=3,4") == 0
     out = capsys.readouterr().out
     runs = [Run(tmp_path / "runs" / f"seed_{seed}") for seed in (3, 4)]

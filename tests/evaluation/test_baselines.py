@@ -214,7 +214,7 @@ def test_evaluate_writes_a_directory_for_each_baseline_and_one_table(shop_dir, t
     flags = [f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--ks=5,10", "--metrics=HR,coverage"]
     assert call(evaluate, "--baselines=all,ease", *flags) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].startswith("test, protocol strict, mask target")
+    assert out.splitlines()[0].startswith("test, protocol strict, mask all")
     assert out.splitlines()[1].split() == ["users", "HR@5", "coverage@5", "HR@10", "coverage@10"]
     assert [line.split()[0] for line in out.splitlines()[3:]] == [*RULES, "ease"]
     assert {path.name for path in tmp_path.iterdir()} == {*RULES, "ease"}

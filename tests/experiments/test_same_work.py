@@ -81,7 +81,7 @@ def test_pairwise_ranks_are_the_rankings(view):
     # Items 0 to 9 are one item to the model, so there are ties.
     table = network(model).item_rows.tables[0]
     table.assign(keras.ops.concatenate([keras.ops.repeat(table[:1], 10, axis=0), table[10:]]))
-    ranks = rank_held_out(ModelScorer(model), view, "test", EvaluationConfig())
+    ranks = rank_held_out(ModelScorer(model), view, "test", EvaluationConfig(mask="target"))
     assert (ranks.tied > 1).any()
     by_pairs = pairwise_ranks(model, view, view.held_out["test"])
     np.testing.assert_array_equal(by_pairs, [ranks.ranks, ranks.tied])

@@ -66,7 +66,7 @@ def test_table_five():
     assert convergence.columns[1:] == ["parameters", "best epoch", "epochs", "first loss", "last loss"]
     assert [entry.value for entry in convergence.rows[1][1]] == [1000, 1, 2, 0.6, 0.3]
     assert [entry.value for entry in convergence.rows[2][1]] == [3000, 2, 2, 0.6, 0.3]
-    assert heads.title.startswith("Beside Table V: beibei, protocol strict, mask target, heads of the aux")
+    assert heads.title.startswith("Beside Table V: beibei, protocol strict, mask all, heads of the aux")
     assert [label for label, _ in heads.rows] == ["NMTR-GMF, cart", "multi-task", "sequential"]
     assert [entry.value for entry in heads.rows[1][1]] == [0.5, 0.25]
     assert "(cart 7)" in heads.notes[0]

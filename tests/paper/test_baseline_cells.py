@@ -51,8 +51,8 @@ def test_none_is_ranked_twice(study, pretence, monkeypatch):
     with pytest.raises(ValueError, match=r"`ks` is .* there and .* here"):
         run_baselines(study_of(study.dataset.directory, study.workdir, "--ks=3", "--monitor=NDCG@3"))
     # Another mask is another question, whose results lie in a folder of their own.
-    masked = study_of(study.dataset.directory, study.workdir, "--mask=auto")
-    assert masked.results_path == study.results_path.with_name("strict-mask_all")
+    masked = study_of(study.dataset.directory, study.workdir, "--mask=target")
+    assert masked.results_path == study.results_path.with_name("strict-mask_target")
 
 
 class Told(Progress):

@@ -64,7 +64,7 @@ def test_figure_2_is_written(drawn):
     shown = texts(workdir / "figure2_strict_validation.svg")
     assert {"BPR", "GMF", "test HR@10", "test NDCG@10", "epoch"} <= set(shown)
     assert {"training: bpr loss per instance", "training: log loss per instance"} <= set(shown)
-    assert any(text.startswith("shop, protocol strict, mask target, seed 0, ") for text in shown)
+    assert any(text.startswith("shop, protocol strict, mask all, seed 0, ") for text in shown)
     numbers = json.loads((workdir / "figure2_strict_validation.json").read_text())
     results = results_of(workdir)
     assert (numbers["schema"], numbers["figure"], numbers["protocol"]) == (1, 2, "strict")

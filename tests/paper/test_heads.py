@@ -12,7 +12,7 @@ from nmtr_tf.methods.plan import resolve
 from nmtr_tf.paper.heads import head_metrics, head_view
 from paper.made_up import metrics_of
 
-CONFIG = EvaluationConfig(ks=(1, 2, 3))
+CONFIG = EvaluationConfig(ks=(1, 2, 3), mask="target")
 MATRICES = {
     "view": [[1, 1, 1, 0, 1, 0], [1, 0, 1, 0, 0, 1], [0, 1, 0, 1, 1, 0]],
     "cart": [[1, 0, 1, 0, 0, 0], [0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 0, 0]],

@@ -33,7 +33,7 @@ def test_the_page_is_made_of_the_results_alone(tmp_path, page):
     command = [f"--results_dir={folder}", f"--write={page}", "--quiet"]
     assert call(tables, *command) == 0
     text = page.read_text()
-    assert text.startswith(f"# Results\n\n{BEGIN}\n\n### beibei, protocol strict, mask target\n")
+    assert text.startswith(f"# Results\n\n{BEGIN}\n\n### beibei, protocol strict, mask all\n")
     assert text.endswith(f"{END}\n\nAfter.\n")
     assert "old" not in text
     assert text.count("**Table III: beibei") == 2  # both selections where the paper has values

@@ -45,7 +45,7 @@ def test_the_command_writes_three_files_and_resumes(made, nothing_trains, capsys
         "table": 3,
         "dataset": "shop",
         "protocol": "strict",
-        "mask": "target",
+        "mask": "all",
         "selection": "validation",
         "seed": 0,
     }
@@ -60,7 +60,7 @@ def test_the_command_writes_three_files_and_resumes(made, nothing_trains, capsys
     }
     assert call(tables, "--table=3", *flags) == 0
     out = capsys.readouterr().out
-    assert "Table III: shop, protocol strict, mask target" in out
+    assert "Table III: shop, protocol strict, mask all" in out
     assert f"Written: {workdir}/table3_strict_validation.md, .tex, .json" in out
     assert read_json(workdir / "table3_strict_validation.json")["tables"] == [table]
 

@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
     "batch_size": 256,
     "steps_per_call": 1,
 }
-MEASURED: dict[str, Any] = {"ks": (5, 10), "monitor": "NDCG@10"}
+MEASURED: dict[str, Any] = {"ks": (5, 10), "monitor": "NDCG@10", "mask": "target"}
 QUICK: dict[str, Any] = {"method": "bpr", "embedding_dim": 4, "num_epochs": 1, "batch_size": 1024, **MEASURED}
 """The cheapest training: one behavior, one epoch of one or two steps."""
 

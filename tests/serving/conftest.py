@@ -51,7 +51,13 @@ def prepared_run(folder: Path, *source: str) -> Path:
 
 def stored_run(dataset: Dataset, workdir: Path) -> Path:
     """The directory of a run that was given its weights, as training would take longer than all tests."""
-    options = {"method": "nmtr_gmf", "embedding_dim": 8, "ks": (5, 10), "monitor": "NDCG@10"}
+    options = {
+        "method": "nmtr_gmf",
+        "embedding_dim": 8,
+        "ks": (5, 10),
+        "monitor": "NDCG@10",
+        "mask": "target",
+    }
     setup = set_up(RunConfig().with_options(**options), dataset)
     view = setup.view
     info = RunInfo(

@@ -34,7 +34,9 @@ def dataset(tmp_path):
 
 def card_of(dataset, options=None, **facts) -> ModelCard:
     """The card of a model that nobody had to train."""
-    config = dataset.resolved(RunConfig().with_options(**(options or {"method": "nmtr_gmf"})))
+    config = dataset.resolved(
+        RunConfig().with_options(**(options or {"method": "nmtr_gmf", "mask": "target"}))
+    )
     known = ModelFacts(dataset, config, best_epoch=4, versions=versions())
     facts_of_it = dataclasses.replace(known, **facts)
     plan = resolve(config, dataset.behaviors)

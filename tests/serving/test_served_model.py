@@ -33,7 +33,7 @@ def test_recommendations_are_the_best_unbought_items_by_the_scorers_scores(expor
 
 def test_hit_ratio_through_the_export_is_evaluates(exported):
     view = exported.view
-    config = EvaluationConfig(ks=(1, 5, 10, K), metrics=("HR",))
+    config = EvaluationConfig(ks=(1, 5, 10, K), metrics=("HR",), mask="target")
     ranks = rank_held_out(ModelScorer(exported.model), view, "test", config)
     evaluated = mean_metrics(ranks, config)
     users, items = view.held_out["test"].T

@@ -145,7 +145,7 @@ class PlainAdagrad:
             variable.assign(variable.numpy() - self.rate * gradient.numpy() / np.sqrt(accumulator))
 
 
-@pytest.mark.parametrize(("units", "compiled"), [(GMF, False), (("gmf", "gmf", "neumf"), True)])
+@pytest.mark.parametrize(("units", "compiled"), [(GMF, False), (("gmf", "gmf", "mlp"), True)])
 def test_an_epoch_is_that_of_the_plain_formulation(batches, sampler, units, compiled):
     """The functional model on the same batches, with dense gradients: 1e-4 in every weight and logit."""
     config = TrainingConfig(**L2, loss_reduction="mean")
