@@ -139,8 +139,9 @@ class TrialRecord:
         yield f"# {self.title}: the best of {len(self.trials)} trials ({self.counts}) of tune,"
         monitored = f"validation {self.config.training.monitor} {best.value:.4f}"
         yield f"# seed {best.seed}: {monitored} at epoch {best.best_epoch}."
-        usual = EvaluationConfig().mask_under(self.config.data.protocol)
-        default = settings_of(RunConfig().with_options(mask=usual))
+        default = settings_of(RunConfig())
+        if self.config.evaluation.mask == EvaluationConfig().mask_under(self.config.data.protocol):
+            default["mask"] = self.config.evaluation.mask
         for name, value in settings_of(self.config, without=list(self.space)).items():
             if name == "method" or value != default[name]:
                 yield f"--{name}={option_text(value)}"
