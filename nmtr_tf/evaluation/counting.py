@@ -1,4 +1,4 @@
-"""Counts where held-out items are in a chunk of scores, and finds the first candidates: parts of a graph."""
+"""Counts where held-out items, one a user, are in a chunk of scores, and lists first candidates: a graph."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,20 @@ import tensorflow as tf
 
 
 def places_of_splits(
-    scores: tf.Tensor, splits: Sequence[Sequence[tf.Tensor]], length: int, plain: bool
+    scores: tf.Tensor, splits: Sequence[Sequence[tf.Tensor]], length: int
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-    """Places of the items of every split, and the first candidates.
+    """Places of one item of each user in every split, and the first candidates.
 
     Args:
         scores: float32 [num_users, num_items].
-        splits: For each, rows of the scores and items, int32 [n], with rows (positions among the items) and
-            columns of masked entries, int32 [m] each.
+        splits: For each, items int32 [num_users], with rows and columns of masked entries, int32 [m] each.
         length: Candidates in a list; 0: there are no lists.
-        plain: The rows are 0, 1, ...: each user has one item in every split.
 
     Returns:
-        For every split float32 [2, n], as `_places` counts, and int32 [n, length].
+        For every split float32 [2, num_users], as `_places` counts, and int32 [num_users, length].
     """
-    of_pairs = [scores if plain else tf.gather(scores, rows) for rows, *_ in splits]
-    places = [_places(own, *split[1:]) for own, split in zip(of_pairs, splits, strict=True)]
-    if not length:
-        return places, []
-    return places, [_top_items(own, split[1:], length) for own, split in zip(of_pairs, splits, strict=True)]
+    places = [_places(scores, *split) for split in splits]
+    return places, [_top_items(scores, split, length) for split in splits] if length else []
 
 
 def _places(
@@ -73,3 +68,20 @@ def _top_items(scores: tf.Tensor, split: Sequence[tf.Tensor], length: int) -> tf
     hidden = tf.where(itself, tf.gather_nd(scores, entries), -np.inf)
     top = tf.math.top_k(tf.tensor_scatter_nd_update(scores, entries, hidden), length)
     return tf.where(tf.math.is_finite(top.values), top.indices, -1)
+
+
+def filled(values: np.ndarray, size: int) -> np.ndarray:
+    """The values, the last one repeated up to a size."""
+    return np.pad(values, (0, size - len(values)), mode="edge")
+
+
+def padded_split(items: np.ndarray, masked: tuple[np.ndarray, np.ndarray], size: int) -> list[tf.Tensor]:
+    """Items of a chunk of users, and rows and columns of masked entries, int32, in lasting sizes.
+
+    A size that XLA has not seen costs a compilation. So the items are filled up to the size of a chunk, and
+    the masked entries up to a power of two with the first user's item, which masks nothing.
+    """
+    rows, columns = masked
+    fill = (1 << len(rows).bit_length()) - len(rows)
+    rows, columns = np.pad(rows, (0, fill)), np.pad(columns, (0, fill), constant_values=items[0])
+    return [tf.constant(part, tf.int32) for part in (filled(items, size), rows, columns)]

@@ -1,7 +1,7 @@
 """Ranking of every held-out item among the whole catalogue, in chunks of users."""
 
-import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,15 @@ import tensorflow as tf
 from scipy import sparse
 
 from nmtr_tf.config import EvaluationConfig
-from nmtr_tf.data.pairs import contained
+from nmtr_tf.data.pairs import without
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.counting import places_of_splits
+from nmtr_tf.evaluation.counting import filled, padded_split, places_of_splits
 from nmtr_tf.evaluation.masks import entries_of, masked_items
 from nmtr_tf.evaluation.metrics import list_length
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.scorers import ArrayScorer, Scorer, as_scorer
+from nmtr_tf.evaluation.sorting import places_by_sorting
 
 # Scores below which XLA's compilation, a second or so, takes longer than all that it saves.
 _SCORES_WORTH_COMPILING = 20_000_000
@@ -86,10 +87,13 @@ class HeldOutRanking:
         self.num_ranked = {
             split: len(np.unique(pairs[:, 0])) for split, pairs in zip(splits, self._pairs, strict=True)
         }
-        # Where each user has one item in every split, pairs are rows of the scores as they are.
-        self._is_plain = all(np.array_equal(pairs[:, 0], self._users) for pairs in self._pairs)
+        # Above one item a user candidates are counted; where there are several, scores are sorted.
+        self._counts = all(np.array_equal(pairs[:, 0], self._users) for pairs in self._pairs)
         mask = config.mask_under(view.protocol)
-        self._masks = [masked_items(view, split, mask) for split in splits]
+        self._masks = [
+            without(masked_items(view, split, mask), own)
+            for split, own in zip(splits, self._pairs, strict=True)
+        ]
         self._candidates = [
             _num_candidates(own, mask) for own, mask in zip(self._pairs, self._masks, strict=True)
         ]
@@ -106,38 +110,29 @@ class HeldOutRanking:
         """
         scorer = as_scorer(scorer, self._num_items)
         chunk = self._chunk_size(scorer)
-        chunks = [self._chunks(pairs, chunk) for pairs in self._pairs]
-        ranks_of_chunk = self._graph(scorer)
+        places_of = self._counting(scorer) if self._counts else self._sorting(scorer)
         found: list[list[np.ndarray]] = [[] for _ in self.splits]
         lists: list[list[np.ndarray]] = [[] for _ in self.splits]
-        for number, first in enumerate(range(0, self.num_users, chunk)):
-            users = self._users[first : first + chunk]
-            parts = [own[number] for own in chunks]
-            padded = [
-                _padded(part, mask, users, chunk if self._is_plain else _power_of_two(len(part)))
-                for part, mask in zip(parts, self._masks, strict=True)
-            ]
-            rows = tf.constant(np.pad(users, (0, chunk - len(users)), mode="edge"), tf.int32)
-            counts, tops = ranks_of_chunk(rows, padded)
-            for own, part, count in zip(found, parts, counts, strict=True):
-                own.append(_finite(count.numpy()[:, : len(part)]))
-            for own, part, top in zip(lists, parts, tops, strict=False):  # none unless they are asked for
-                own.append(top.numpy()[: len(part)])
+        for users, parts in self._chunks(chunk):
+            for number, (places, top) in enumerate(places_of(users, parts)):
+                found[number].append(_finite(places))
+                if top is not None:
+                    lists[number].append(top)
             if progress:
                 progress(len(users))
         return self._results(found, lists)
 
     def _chunk_size(self, scorer: Scorer) -> int:
         """Users that are scored at once."""
-        copies = scorer.pair_floats + bool(self._list_length)  # lists: a masked copy
-        if not self._is_plain:  # and a row of scores for each pair
-            copies += -(-max(map(len, self._pairs)) // self.num_users)
+        copies = scorer.pair_floats + (not self._counts or bool(self._list_length))  # a masked copy
         return min(users_at_once(self._memory_mb, self._num_items * copies), self.num_users)
 
-    def _chunks(self, pairs: np.ndarray, chunk: int) -> list[np.ndarray]:
-        """The pairs of each chunk of users."""
-        starts = np.searchsorted(pairs[:, 0], self._users[chunk::chunk])
-        return np.split(pairs, starts)
+    def _chunks(self, chunk: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Users, and their pairs in every split."""
+        starts = [np.searchsorted(pairs[:, 0], self._users[chunk::chunk]) for pairs in self._pairs]
+        parts = [np.split(pairs, own) for pairs, own in zip(self._pairs, starts, strict=True)]
+        for number, own in enumerate(zip(*parts, strict=True)):
+            yield self._users[number * chunk : (number + 1) * chunk], list(own)
 
     def _results(self, found: Sequence[list[np.ndarray]], lists: Sequence[list[np.ndarray]]) -> list[Ranks]:
         """The chunks of ranks and ties, [2, n] each, and of lists of every split, put together."""
@@ -148,32 +143,73 @@ class HeldOutRanking:
             results.append(Ranks(own[:, 0], own[:, 1], ranks, tied, candidates, self._num_items, top_items))
         return results
 
-    def _graph(self, scorer: Scorer) -> Callable[[tf.Tensor, list], tuple[list[tf.Tensor], list[tf.Tensor]]]:
-        """Ranks and lists of a chunk, from (users, splits); a scorer traces its graph once.
+    def _counting(self, scorer: Scorer) -> "_PlacesOf":
+        """How a chunk is ranked where each user has one item in every split: in one graph with its scores."""
+        length, ids = self._list_length, tf.TensorSpec([None], tf.int32)
+        graph = self._graph(
+            scorer,
+            lambda scores, splits: places_of_splits(scores, splits, length),
+            [[ids] * 3] * len(self.splits),
+        )
 
-        The splits are, for each, rows of the chunk and items, int32 [n], with rows and columns of masked
-        entries, int32 [m] each; the results are those of `places_of_splits`.
+        def places_of(users, parts):
+            size = self._chunk_size(scorer)
+            padded = [
+                padded_split(part[:, 1], entries_of(mask, users), size)
+                for part, mask in zip(parts, self._masks, strict=True)
+            ]
+            places, lists = graph(users, padded)
+            for own, top in itertools.zip_longest(places, lists):
+                yield own.numpy()[:, : len(users)], top.numpy()[: len(users)] if length else None
+
+        return places_of
+
+    def _sorting(self, scorer: Scorer) -> "_PlacesOf":
+        """How a chunk is ranked where users have several items in a split, or none."""
+        graph = self._graph(scorer, lambda scores, splits: scores, [])
+
+        def places_of(users, parts):
+            scores = np.asarray(graph(users, []))[: len(users)]
+            for part, mask in zip(parts, self._masks, strict=True):
+                rows, masked = np.searchsorted(users, part[:, 0]), entries_of(mask, users)
+                yield places_by_sorting(scores, rows, part[:, 1], masked, self._list_length)
+
+        return places_of
+
+    def _graph(self, scorer: Scorer, of_scores: Callable[..., Any], splits: list) -> Callable[..., Any]:
+        """A graph of what is asked of the scores: (users int32 [n], splits) -> `of_scores(scores, splits)`.
+
+        Chunks of users are filled up to one size, the last one too. A scorer traces its graph once.
+
+        Args:
+            scorer: Gives the scores.
+            of_scores: What is asked.
+            splits: Signature of its second argument.
         """
-        ids, length, plain = tf.TensorSpec([None], tf.int32), self._list_length, self._is_plain
-        splits = [[ids] * 4] * len(self.splits)
+        chunk = self._chunk_size(scorer)
         if isinstance(scorer, ArrayScorer):
             spec = tf.TensorSpec([None, self._num_items], tf.float32)
-            of_scores = tf.function(
-                functools.partial(places_of_splits, length=length, plain=plain), [spec, splits]
-            )
-            return lambda users, own: of_scores(scorer.array(users.numpy()), own)
+            of_array = tf.function(of_scores, [spec, splits])
+            return lambda users, own: of_array(scorer.array(filled(users, chunk)), own)
         compiled = scorer.worth_compiling and self.num_users * self._num_items >= _SCORES_WORTH_COMPILING
-        item_side, key = scorer.item_side(), ("ranks", len(self.splits), length, plain, compiled)
+        item_side = scorer.item_side()
+        key = (len(splits), self._list_length, compiled)
         if key not in scorer.graphs:
 
             def of_chunk(item_side, user_ids, splits):
-                return places_of_splits(scorer.scores(user_ids, item_side), splits, length, plain)
+                return of_scores(scorer.scores(user_ids, item_side), splits)
 
-            signature = [tf.nest.map_structure(tf.TensorSpec.from_tensor, item_side), ids, splits]
+            users = tf.TensorSpec([None], tf.int32)
+            signature = [tf.nest.map_structure(tf.TensorSpec.from_tensor, item_side), users, splits]
             scorer.graphs[key] = tf.function(
                 of_chunk, input_signature=signature, jit_compile=compiled or None
             )
-        return lambda users, own: scorer.graphs[key](item_side, users, own)
+        graph = scorer.graphs[key]
+        return lambda users, own: graph(item_side, tf.constant(filled(users, chunk), tf.int32), own)
+
+
+_PlacesOf = Callable[[np.ndarray, list[np.ndarray]], Iterable[tuple[np.ndarray, np.ndarray | None]]]
+"""(users of a chunk, their pairs in each split) -> places [2, n] and lists, as of `places_by_sorting`."""
 
 
 def _pairs_of(view: TrainingView, split: str, sample: np.ndarray | None) -> np.ndarray:
@@ -190,34 +226,12 @@ def _pairs_of(view: TrainingView, split: str, sample: np.ndarray | None) -> np.n
     return pairs
 
 
-def _power_of_two(count: int) -> int:
-    """The least that is not below the count."""
-    return 1 << max(count - 1, 0).bit_length()
+def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:
+    """Items that are ranked for the user of each pair, int32."""
+    return (mask.shape[1] - np.diff(mask.indptr)[pairs[:, 0]]).astype(np.int32)
 
 
 def _finite(places: np.ndarray) -> np.ndarray:
     if np.isnan(places).any():
         raise InputError("There are scores that are NaN or infinite; they cannot be ranked.")
     return places
-
-
-def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:
-    """Items that are ranked for the user of each pair, int32; the held-out one always is."""
-    hidden = contained(pairs, mask)
-    return (mask.shape[1] - np.diff(mask.indptr)[pairs[:, 0]] + hidden).astype(np.int32)
-
-
-def _padded(pairs: np.ndarray, mask: sparse.csr_array, users: np.ndarray, num_rows: int) -> list[tf.Tensor]:
-    """Rows among the users, items, and rows and columns of masked entries, int32 each, in lasting sizes.
-
-    A size that XLA has not seen costs a compilation. So the last pair is repeated up to `num_rows`, and the
-    masked entries are filled up to a power of two with the first pair, which masks nothing.
-    """
-    if not len(pairs):  # of this split; another one has pairs of these users
-        pairs = np.array([[users[0], 0]], np.int32)
-    rows, columns = entries_of(mask, pairs[:, 0])
-    users_of_pairs, items = np.pad(pairs, [(0, num_rows - len(pairs)), (0, 0)], mode="edge").T
-    fill = _power_of_two(len(rows) + 1) - len(rows)
-    rows, columns = np.pad(rows, (0, fill)), np.pad(columns, (0, fill), constant_values=items[0])
-    parts = (np.searchsorted(users, users_of_pairs), items, rows, columns)
-    return [tf.constant(part, tf.int32) for part in parts]
