@@ -28,7 +28,7 @@ def test_several_files(tmp_path):
     files = f"{tmp_path}/a.csv, {tmp_path}/b.csv"
     assert prepare(tmp_path, "--source=log", f"--input={files}", "--behaviors=view,buy", "--quiet") == 0
     dataset = Dataset.load(tmp_path / "data")
-    assert dataset.user_ids.tolist() == [1, 2, 3]
+    assert dataset.user_ids.tolist() == ["1", "2", "3"]
     assert list(dataset.about["checksums"]) == ["a.csv", "b.csv"]
 
 
