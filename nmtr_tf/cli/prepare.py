@@ -38,7 +38,8 @@ flags.DEFINE_string("source", None, f"Format of the input. {_SOURCES}; or a regi
 flags.DEFINE_string(
     "input",
     "",
-    "Files, folders or patterns such as day-*.csv, between commas; behavior:file where each is one behavior.",
+    "Files, folders or patterns such as day-*.csv, between commas; behavior:file where each is one behavior; "
+    "or a .toml file that describes the sources, see data/README.md.",
     **_at,
 )
 flags.DEFINE_string("heldout", None, "File of held-out target pairs, for formats that come split.", **_at)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from nmtr_tf.data import sql
 from nmtr_tf.data.logs.columns import Nested, find_columns
 from nmtr_tf.data.logs.files import reading
-from nmtr_tf.data.logs.sources import is_frame
+from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.staged import Staged, of_json
 from nmtr_tf.errors import InputError
 
