@@ -42,7 +42,13 @@ flags.DEFINE_string(
     "or a .toml file that describes the sources, see data/README.md.",
     **_at,
 )
-flags.DEFINE_string("heldout", None, "File of held-out target pairs, for formats that come split.", **_at)
+flags.DEFINE_string(
+    "heldout",
+    None,
+    "File of held-out rows of the target; needed where "
+    "a format comes split, else empty: the last of each user is held out.",
+    **_at,
+)
 flags.DEFINE_string("dataset_dir", None, "Directory to write.", **_at)
 flags.DEFINE_bool("overwrite", False, "Replace a data set that stands in --dataset_dir.", **_at)
 flags.DEFINE_list("behaviors", [], "Behaviors, weakest first, target last; empty: the format's own.", **_at)

@@ -292,7 +292,8 @@ def test_missing_column(table, options, message):
     [
         (frame()[:0], {}, "data frame: no rows"),
         (pd.DataFrame(), {}, "data frame: no rows"),
-        (frame(), {"heldout": "test.csv"}, "`heldout`: the log format 'log' has no held-out file."),
+        (frame(), {"heldout": "test.csv"}, "test.csv: does not exist"),
+        (frame(), {"heldout": 7}, "A log should be a file or files, or a pandas DataFrame. Received: int."),
         (frame(), {"behaviors": ()}, "`behaviors` should be one or more different names, weakest first"),
         (frame(), {"format": "adjacency"}, "The log format 'adjacency' is of files. Received: a data frame."),
         (frame(), {"format": "nmtr"}, "The log format 'nmtr' takes a file for each behavior, behavior:file."),

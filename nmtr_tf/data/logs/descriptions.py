@@ -25,12 +25,14 @@ class Description:
         files: Paths, folders and patterns, from the folder of the description.
         behavior: Of all its rows; None: a column tells.
         options: What else is said of how to read it: fields of `ReadOptions`.
+        heldout: Its rows are held-out rows of the target.
     """
 
     where: str
     files: tuple[str, ...]
     behavior: str | None
     options: Mapping[str, Any]
+    heldout: bool
 
 
 def _is_text(value: Any) -> bool:
@@ -50,6 +52,7 @@ _TEXTS = ("a list of texts", _are_texts)
 _KEYS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "file": ("a path or a list of paths", lambda value: _is_text(value) or _are_texts(value)),
     "behavior": _TEXT,
+    "heldout": ("true or false", lambda value: isinstance(value, bool)),
     "columns": (
         "a table such as {user = 'customer'}",
         lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
@@ -66,6 +69,7 @@ _KEYS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
 }
 """What a table may say: in words, and whether a value is such."""
+_OWN = ("file", "behavior", "heldout")  # the others are options of reading
 
 
 def read_descriptions(path: Path) -> list[Description]:
@@ -105,15 +109,14 @@ def _description(path: Path, text: str, number: int, table: Mapping[str, Any]) -
     where = f"{path}{_line(text, number)}"
     if "file" not in table:
         raise InputError(f"{where}: expected a `file` of the source, a path or a pattern")
-    options = {name: value for name, value in table.items() if name not in ("file", "behavior")}
-    telling = [name for name in ("behavior", "wide", "thresholds") if name in table]
+    options = {name: value for name, value in table.items() if name not in _OWN}
+    telling = [name for name in ("behavior", "heldout", "wide", "thresholds") if table.get(name)]
     if len(telling) > 1:
         raise InputError(f"{where}: {telling[0]!r} and {telling[1]!r} exclude each other; give one of them")
     files = table["file"] if isinstance(table["file"], list) else [table["file"]]
     options |= {name: tuple(options[name]) for name in ("header", "wide") if name in options}
-    return Description(
-        where, tuple(str(path.parent / file) for file in files), table.get("behavior"), options
-    )
+    paths = tuple(str(path.parent / file) for file in files)
+    return Description(where, paths, table.get("behavior"), options, table.get("heldout", False))
 
 
 def _line(text: str, number: int, name: str = "") -> str:

@@ -22,12 +22,14 @@ class Input:
         behavior: Of all its rows; None: a column tells.
         where: The place of its description, for messages; "": it has none.
         options: What that says of how to read it: fields of `ReadOptions`.
+        heldout: Its rows are held-out rows of the target.
     """
 
     content: Any
     behavior: str | None = None
     where: str = ""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    heldout: bool = False
 
 
 def is_frame(content: object) -> bool:
@@ -56,7 +58,7 @@ def _described(content: Any) -> list[Input]:
     if not isinstance(content, str | os.PathLike) or Path(content).suffix.lower() != ".toml":
         return [Input(content)]
     return [
-        Input(file, one.behavior, one.where, one.options)
+        Input(file, one.behavior, one.where, one.options, one.heldout)
         for one in read_descriptions(Path(content))
         for file in one.files
     ]

@@ -52,7 +52,8 @@ def read_log(
             there are times, "timestamp". Ids are text or integers, times datetimes, ISO-8601 text or numbers.
         behaviors: Behaviors to read, weakest first, the one to recommend for last; empty: the format's own.
         format: Name of a format, of this package or registered: see data/README.md.
-        heldout: File of the held-out rows of the last behavior, for formats that come split.
+        heldout: File, folder or pattern of the held-out rows of the last behavior, in the layout of the
+            source, but for the column of behaviors. Formats that come split need it; None: `prepare` splits.
         columns: Role ("user", "item", "behavior", "timestamp") -> the log's name of that column, where it
             is another; for the formats "log" and "recbole". "buy.user" is that of the files of a behavior.
             In JSON and Parquet, a.b and items[].id reach into columns; of a list, each element is an event.

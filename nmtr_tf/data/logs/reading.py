@@ -56,7 +56,7 @@ class LogReader:
     ):
         self.report = ReadReport()
         self._num_timed = self._num_ordered = self._num_sources = 0
-        self._units: set[str] = set()
+        self._split, self._units = False, set[str]()
         self._others: dict[str, None] = {}  # columns that were not read, of sources without times
         self._sql, self._options, self._progress = connection, options, progress
         self._behaviors, self._format = behaviors, options.format
@@ -94,6 +94,7 @@ class LogReader:
         for table in ("raw", "decoded", "fields", "wrong"):
             self._sql.execute(f"DROP TABLE IF EXISTS {table}")
         self._num_sources += 1
+        self._split = self._split or source.heldout
         if "timestamp" in staged.columns:
             self._num_timed += 1
             self._num_ordered += source.options.time_unit == "order"
@@ -213,7 +214,7 @@ class LogReader:
             )
             if self._options.impossible_times == "drop":
                 self._sql.execute(f"DELETE FROM log WHERE {impossible}")
-        check_complete(self._sql, self._behaviors, self._format.split, self.report.rows_read)
+        check_complete(self._sql, self._behaviors, self._split, self.report.rows_read)
         if 0 < self._num_timed < self._num_sources:
             raise InputError("only some of the files have times")
         if 0 < self._num_ordered < self._num_timed:
@@ -221,7 +222,7 @@ class LogReader:
                 "`time_unit=order` should be that of all files, as times only order within one unit"
             )
         unit = "order" if self._num_ordered else ""
-        events = gather(self._sql, self._behaviors, self._format.split, self._num_timed > 0, unit)
+        events = gather(self._sql, self._behaviors, self._split, self._num_timed > 0, unit)
         self.report.times = self._times(unit)
         return events
 

@@ -83,18 +83,18 @@ def plan(inputs: Sequence[Input], heldout: Any, options: ReadOptions) -> tuple[t
     log_format = options.format
     if log_format.behavior is None and log_format.behaviors:
         inputs, heldout = _expand_prefix(inputs, heldout, log_format, bool(options.behaviors))
-    inputs = [file for one in inputs for file in files_of(one)]
+    files = [file for one in inputs for file in files_of(one)]
+    held_out = [one for one in files if one.heldout]
+    held_out += [] if heldout is None else files_of(Input(heldout))
+    inputs = [one for one in files if not one.heldout]
+    _check_contents([*inputs, *held_out], options)
     _check_inputs(inputs, options)
     sources = [_source(one, options) for one in inputs]
     behaviors = _behaviors(sources, options)
-    if log_format.split and heldout is None:
+    if log_format.split and not held_out:
         raise InputError(f"`heldout` is needed: the log format {options.name!r} comes split.")
-    if heldout is not None and not log_format.split:
-        has_none = f"`heldout`: the log format {options.name!r} has no held-out file."
-        raise InputError(f"{has_none} Received: {str(heldout)!r}.")
     sources = [source for source in sources if source.behavior in (None, *behaviors)]
-    if heldout is not None:
-        sources.append(Source(heldout, behaviors[-1], options, heldout=True))
+    sources += [_held_out_source(one, options, behaviors[-1]) for one in held_out]
     return behaviors, [_checked(source) for source in sources]
 
 
@@ -108,6 +108,13 @@ def _source(one: Input, options: ReadOptions) -> Source:
                 "give one of the two."
             )
         return Source(one.content, one.behavior, own, where=one.where)
+
+
+def _held_out_source(one: Input, options: ReadOptions, target: str) -> Source:
+    """A source of rows of the target, a row each, whatever tells the behaviors of the others."""
+    source = _source(dataclasses.replace(one, behavior=None), options)
+    own = dataclasses.replace(source.options, wide=(), thresholds={})
+    return dataclasses.replace(source, behavior=target, options=own, heldout=True)
 
 
 def _behaviors(sources: Sequence[Source], options: ReadOptions) -> tuple[str, ...]:
@@ -176,7 +183,7 @@ def _expand_prefix(
     return (files if chosen else existing), heldout or f"{prefix}.test.rating"
 
 
-def _check_inputs(inputs: Sequence[Input], options: ReadOptions) -> None:
+def _check_contents(inputs: Sequence[Input], options: ReadOptions) -> None:
     for one in inputs:
         content = one.content
         if not isinstance(content, str | os.PathLike) and not is_frame(content):
@@ -184,6 +191,9 @@ def _check_inputs(inputs: Sequence[Input], options: ReadOptions) -> None:
             raise InputError(f"A log should be a file or files, or a pandas DataFrame. Received: {kind}.")
         if options.format.adjacency and is_frame(content):
             raise InputError(f"The log format {options.name!r} is of files. Received: a data frame.")
+
+
+def _check_inputs(inputs: Sequence[Input], options: ReadOptions) -> None:
     # Where a format names its behaviors, a file may hold one of them; otherwise a column or the file tells.
     by_column, by_file = options.format.behavior is not None, not options.wide
     all_plain = by_column and all(one.behavior is None for one in inputs)
