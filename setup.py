@@ -39,6 +39,7 @@ setup(
         "scipy>=1.12",
         "tabulate>=0.9",
         "tensorboard>=2.18",
+        'tomli>=2.0; python_version < "3.11"',
         "tqdm>=4.66",
         "typing-extensions>=4.4",
     ],

@@ -47,6 +47,20 @@ def _refusal(error: Exception) -> int | None:
     return next((code for code in _REFUSALS if os.strerror(code) in str(error)), None)
 
 
+def check_directory(path: str | Path) -> None:
+    """Checks that a directory can be made, or be written to where it is there.
+
+    Raises:
+        OSError: With the reason, and `path` as its file name.
+    """
+    own = Path(path).absolute()
+    there = next(one for one in (own, *own.parents) if one.exists())
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".nmtr-", dir=there))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary name beside `path`; renames it to `path` when the block ends well.

@@ -14,6 +14,7 @@ from nmtr_tf.cli import prepare as prepare_command
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import SPLITS, Events
+from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.pairs import matrix_of
 from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.synthetic import synthetic_shop
@@ -48,8 +49,8 @@ def make_view(matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int,
         name: matrix_of(np.flatnonzero(rows.ravel()), (num_users, num_items)) for name, rows in dense.items()
     }
     return TrainingView(
-        user_ids=np.arange(100, 100 + num_users),
-        item_ids=np.arange(num_items),
+        user_ids=as_text(np.arange(100, 100 + num_users)),
+        item_ids=as_text(np.arange(num_items)),
         matrices=binary,
         every=binary,
         held_out={split: _pairs(held_out.get(split, [])) for split in SPLITS[1:]},

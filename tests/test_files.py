@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_directory, new_file, read_json, write_json, writing
+from nmtr_tf.files import check_directory, new_directory, new_file, read_json, write_json, writing
 
 
 def tree(root) -> dict[str, str]:
@@ -52,6 +52,17 @@ def test_failed_new_file_changes_nothing(tmp_path, before, error):
     with pytest.raises(error):
         write()
     assert tree(tmp_path) == ({"x.txt": "old"} if before else {})
+
+
+def test_a_directory_is_checked_without_a_trace(tmp_path):
+    check_directory(tmp_path)
+    check_directory(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("old")
+    for name in ("file", "file/a/b"):
+        with pytest.raises(NotADirectoryError) as error:
+            check_directory(tmp_path / name)
+        assert error.value.filename == str(tmp_path / name)
+    assert tree(tmp_path) == {"file": "old"}
 
 
 @pytest.mark.parametrize("before", [None, "old"])

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
+from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.pairs import pair_keys
 from nmtr_tf.data.view import TrainingView
 
@@ -84,8 +85,8 @@ def view_of(matrices: Mapping[str, sparse.csr_array]) -> TrainingView:
     num_users, num_items = next(iter(matrices.values())).shape
     nothing = np.zeros((0, 2), np.int32)
     return TrainingView(
-        user_ids=np.arange(num_users),
-        item_ids=np.arange(num_items),
+        user_ids=as_text(np.arange(num_users)),
+        item_ids=as_text(np.arange(num_items)),
         matrices=matrices,
         every=matrices,
         held_out={"validation": nothing, "test": nothing},

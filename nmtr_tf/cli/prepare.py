@@ -8,7 +8,6 @@ Examples:
         --heldout=test.txt --dataset_dir=out/beibei
 """
 
-import re
 import time
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from absl import flags
 
 from nmtr_tf.cli.console import progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
+from nmtr_tf.cli.log_flags import columns_of, source_of, thresholds_of
 from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.logs.formats import FORMATS, TIME_UNITS
 from nmtr_tf.data.logs.readers import read_log
-from nmtr_tf.data.logs.sources import ROLES
 from nmtr_tf.data.pairs import leaks
 from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.storage import check_destination
@@ -38,10 +37,17 @@ flags.DEFINE_string("source", None, f"Format of the input. {_SOURCES}; or a regi
 flags.DEFINE_string(
     "input",
     "",
-    "Files, folders or patterns such as day-*.csv, between commas; behavior:file where each is one behavior.",
+    "Files, folders or patterns such as day-*.csv, between commas; behavior:file where each is one behavior; "
+    "or a .toml file that describes the sources, see data/README.md.",
     **_at,
 )
-flags.DEFINE_string("heldout", None, "File of held-out target pairs, for formats that come split.", **_at)
+flags.DEFINE_string(
+    "heldout",
+    None,
+    "File of held-out rows of the target; needed where "
+    "a format comes split, else empty: the last of each user is held out.",
+    **_at,
+)
 flags.DEFINE_string("dataset_dir", None, "Directory to write.", **_at)
 flags.DEFINE_bool("overwrite", False, "Replace a data set that stands in --dataset_dir.", **_at)
 flags.DEFINE_list("behaviors", [], "Behaviors, weakest first, target last; empty: the format's own.", **_at)
@@ -156,7 +162,7 @@ def _read(values: flags.FlagValues) -> Events:
             raise InputError(f"`behaviors` of the synthetic shop are {','.join(BEHAVIORS)}.")
         return synthetic_shop(values.synthetic_users, values.synthetic_items, values.seed)
     require(values, "input")
-    source, columns = _source(values.input), _columns(values.columns)
+    source, columns = source_of(values.input), columns_of(values.columns)
     with progress_bar(values, None, " rows", desc="reading") as bar:
         return read_log(
             source,
@@ -170,7 +176,7 @@ def _read(values: flags.FlagValues) -> Events:
             delimiter=values.delimiter.replace("\\t", "\t"),
             encoding=values.encoding,
             wide=values.wide,
-            thresholds=_thresholds(values.thresholds),
+            thresholds=thresholds_of(values.thresholds),
             memory_mb=values.memory_mb,
             spill_dir=Path(values.dataset_dir).parent,
             on_bad_rows=values.on_bad_rows,
@@ -179,56 +185,6 @@ def _read(values: flags.FlagValues) -> Events:
             ignore_behaviors=values.ignore_behaviors,
             progress=bar.update,
         )
-
-
-def _source(text: str) -> list[str] | dict[str, list[str]]:
-    """The files of "cart:cart.txt,buy:train.txt" or "a.csv,b.csv", as `read_log` takes them."""
-    paths: list[str] = []
-    by_behavior: dict[str, list[str]] = {}
-    for entry in _entries(text):
-        match = re.fullmatch(r"(?:(\w+):)?(.+)", entry.strip(), re.ASCII)
-        if not match:
-            raise InputError(
-                f"`input` should be files, or behavior:file, between commas. Received: {text!r}."
-            )
-        name, path = match.groups()
-        (paths if name is None else by_behavior.setdefault(name, [])).append(path)
-    if paths and by_behavior:
-        raise InputError(f"`input` should name a behavior for each file or for none. Received: {text!r}.")
-    return paths or by_behavior
-
-
-def _entries(text: str) -> list[str]:
-    """The parts between commas; where only several of them together are a path that exists, they are one."""
-    parts, entries = text.split(","), []
-    while parts:
-        ends = range(len(parts), 1, -1)
-        joined = ((end, ",".join(parts[:end])) for end in ends)
-        end = next((end for end, entry in joined if Path(re.sub(r"^\s*\w+:", "", entry)).exists()), 1)
-        entries.append(",".join(parts[:end]))
-        parts = parts[end:]
-    return entries
-
-
-def _thresholds(entries: list[str]) -> dict[str, float]:
-    try:
-        return {name: float(number) for name, number in (entry.rsplit(":", 1) for entry in entries)}
-    except ValueError:
-        raise InputError(
-            f"`thresholds` should be behavior:number pairs. Received: {','.join(entries)!r}."
-        ) from None
-
-
-def _columns(entries: list[str]) -> dict[str, str]:
-    columns = {}
-    for entry in entries:
-        role, colon, name = entry.partition(":")
-        if not colon or not name or role.rpartition(".")[2] not in ROLES:
-            raise InputError(
-                f"`columns` should be role:column pairs with roles {', '.join(ROLES)}. Received: {entry!r}."
-            )
-        columns[role] = name
-    return columns
 
 
 def _show(values: flags.FlagValues, dataset: Dataset, seconds: float) -> None:

@@ -149,13 +149,13 @@ def _for_unknown(who: str, trained: "Run", found: list[dict[str, Any]]) -> str:
     """What is popular, for a user that the data set does not have."""
     if not found:
         return f"{who}: {_NOTHING}"
-    rows = [[line["rank"], str(line["item"]), *_title(line), int(line["score"])] for line in found]
+    rows = [[line["rank"], line["item"], *_title(line), int(line["score"])] for line in found]
     columns = ["rank", "item", *_title_column(found), f"{trained.view.target_behavior} rows in training"]
     return format_table(f"{who}, what is popular:", columns, rows)
 
 
 def _for_known(
-    values: flags.FlagValues, trained: "Run", user_id: Any, user: int, found: list[dict[str, Any]]
+    values: flags.FlagValues, trained: "Run", user_id: str, user: int, found: list[dict[str, Any]]
 ) -> str:
     """The recommendations to a user, with what the user did before."""
     history = trained.dataset.whole
@@ -166,7 +166,7 @@ def _for_known(
     rows = [
         [
             line["rank"],
-            str(line["item"]),
+            line["item"],
             *_title(line),
             *(line[f"probability_{name}"] for name in behaviors),
             _shown(history, user, line["row"]),

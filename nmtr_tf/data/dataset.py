@@ -12,6 +12,7 @@ from scipy import sparse
 from nmtr_tf.config import PROTOCOLS, DataConfig, RunConfig
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
+from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.matrices import BehaviorMatrices
 from nmtr_tf.data.pairs import matrix_keys, matrix_of, pair_keys, without
 from nmtr_tf.data.storage import header_of, read_dropped, read_tables, write_tables
@@ -87,15 +88,15 @@ class Dataset(BehaviorMatrices):
         """Names of the behaviors, weakest first."""
         return self.events.behaviors
 
-    @property
+    @functools.cached_property
     def user_ids(self) -> np.ndarray:  # type: ignore[override]
-        """Raw user ids, int64 or str (object) [num_users]."""
-        return self.events.users
+        """Raw user ids, str (object) [num_users], also those that are numbers."""
+        return as_text(self.events.users)
 
-    @property
+    @functools.cached_property
     def item_ids(self) -> np.ndarray:  # type: ignore[override]
-        """Raw item ids, int64 or str (object) [num_items]."""
-        return self.events.items
+        """Raw item ids, likewise [num_items]."""
+        return as_text(self.events.items)
 
     @functools.cached_property
     def matrices(self) -> Mapping[str, sparse.csr_array]:  # type: ignore[override]

@@ -16,8 +16,8 @@ class Events:
     """A multi-behavior log: one row per event, ids as rows of two sorted vocabularies.
 
     Attributes:
-        users: Raw user ids, int64 [num_users] in numeric order or str (object) [num_users] in
-            code-point order. Every id occurs in at least one row.
+        users: Raw user ids: where all are whole numbers, int64 [num_users] in numeric order, else str
+            (object) [num_users] in code-point order. Every id occurs in at least one row.
         items: Raw item ids, int64 or str (object) [num_items], likewise.
         behaviors: Names of the behaviors, weakest first; the last is the target.
         user: int32 [num_events], rows of `users`.

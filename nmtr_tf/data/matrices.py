@@ -12,8 +12,8 @@ class BehaviorMatrices:
     A class that has the following attributes gets sizes and names from here.
 
     Attributes:
-        user_ids: Raw user ids, int64 or str (object) [num_users].
-        item_ids: Raw item ids, int64 or str (object) [num_items].
+        user_ids: Raw user ids, str (object) [num_users].
+        item_ids: Raw item ids, str (object) [num_items].
         matrices: Behavior name -> binary CSR [num_users, num_items] with sorted int32 indices, the training
             rows of the behavior.
         held_out: Split name ("validation", "test") -> int32 [num_pairs, 2] of (user, item) rows of the

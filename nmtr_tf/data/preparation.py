@@ -19,8 +19,8 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.filters import Rows
+from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.readers import read_log
-from nmtr_tf.data.logs.sources import is_frame
 from nmtr_tf.data.splits import leave_one_out
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_types, require

@@ -23,10 +23,9 @@ def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator
 
     Raises:
         InputError: If `memory_mb` is too little, or the disk is full.
+        OSError: If `spill_dir` cannot be written.
     """
-    if spill_dir is not None:
-        Path(spill_dir).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".nmtr-spill-", dir=spill_dir) as folder:
+    with _temporary(spill_dir) as folder:
         config: dict = {"temp_directory": folder, "autoinstall_known_extensions": "false"}
         if memory_mb:
             config["memory_limit"] = f"{memory_mb}MiB"
@@ -41,6 +40,15 @@ def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator
                 ) from error
             except duckdb.IOException as error:
                 raise InputError(f"{folder}: {str(error).splitlines()[0]}") from error
+
+
+def _temporary(spill_dir: str | Path | None) -> tempfile.TemporaryDirectory:
+    try:
+        if spill_dir is not None:
+            Path(spill_dir).mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".nmtr-spill-", dir=spill_dir)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(spill_dir or error.filename)) from error
 
 
 def literal(text: str) -> str:

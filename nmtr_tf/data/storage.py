@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_directory, read_json, write_json
+from nmtr_tf.files import check_directory, new_directory, read_json, write_json
 
 SCHEMA_VERSION = 1
 
@@ -88,17 +88,17 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
 
     Raises:
         InputError: If it holds a data set (unless `overwrite`) or other things.
+        OSError: If nothing can be written there.
     """
     directory = Path(dataset_dir)
-    if not directory.exists():
-        return
     is_dataset = (directory / "dataset.json").is_file()
-    if not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
+    if directory.exists() and not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"`dataset_dir={directory}` exists and is no data set; name another directory.")
     if is_dataset and not overwrite:
         raise InputError(
             f"`dataset_dir={directory}` holds a data set; name another one, or replace it with `overwrite`."
         )
+    check_directory(directory)
 
 
 def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[str, Any]]:

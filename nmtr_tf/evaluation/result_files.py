@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nmtr_tf.data import ids
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import METRICS, metric_values
 from nmtr_tf.evaluation.places import Places
@@ -20,7 +21,7 @@ SCHEMA = 3
 TEXTS = ("split", "protocol", "mask", "dataset_fingerprint")
 """Entries of the metrics file that there have to be."""
 
-COLUMNS = {"user": "iuU", "item": "iuU", "rank": "iu", "tied": "iu", "num_candidates": "iu"}
+COLUMNS = {"user": "U", "item": "U", "rank": "iu", "tied": "iu", "num_candidates": "iu"}
 """Columns of the table of ranks, and the kinds of their NumPy types."""
 
 _METRIC = re.compile(r"\w+@[1-9]\d*")
@@ -66,7 +67,7 @@ def read_entries(path: Path, split: str) -> tuple[dict[str, Any], dict[str, floa
 
 
 def read_ranks(path: Path) -> list[np.ndarray]:
-    """The columns of the table of ranks, see `COLUMNS`, sorted by user and item.
+    """The columns of the table of ranks, see `COLUMNS`, in the order of `by_id`.
 
     Raises:
         InputError: If it is no such table, or a user and item stand there twice.
@@ -79,10 +80,13 @@ def read_ranks(path: Path) -> list[np.ndarray]:
     for name, kinds in COLUMNS.items():
         if name not in table.column_names:
             raise InputError(f"{path}: expected a column {name!r}. Found: {', '.join(table.column_names)}.")
-        columns[name] = plain_ids(table[name].to_numpy())
-        if table[name].null_count or columns[name].dtype.kind not in kinds:
+        column = table[name].to_numpy()
+        if kinds == "U" and column.dtype.kind in "iuO":  # files of the version before have numbers too
+            column = column.astype(str)
+        if table[name].null_count or column.dtype.kind not in kinds:
             raise InputError(f"{path}: column {name!r} has values that are empty or of the wrong type.")
-    order = np.lexsort((columns["item"], columns["user"]))
+        columns[name] = column
+    order = by_id(columns["user"], columns["item"])
     users, items, ranks, tied, num_candidates = (values[order] for values in columns.values())
     if not len(users):
         raise InputError(f"{path}: expected at least one user. Found: none.")
@@ -94,9 +98,9 @@ def read_ranks(path: Path) -> list[np.ndarray]:
     return [users, items, ranks, tied, num_candidates]
 
 
-def plain_ids(ids: np.ndarray) -> np.ndarray:
-    """Ids as they come back from a file: objects become str."""
-    return ids.astype(str) if ids.dtype == object else ids
+def by_id(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """The order of held-out items (ids, str [n] each): by user, then by item; int64 [n]."""
+    return np.lexsort((ids.order(items), ids.order(users)))
 
 
 def check_ranks(places: Places, path: Path, metrics: Mapping[str, float], metrics_name: str) -> None:

@@ -41,8 +41,8 @@ class Evaluation:
         metrics: "HR@50" -> its mean over the held-out items, or what it is of all lists.
         groups: Group of held-out items, see `nmtr_tf.evaluation.groups` -> "num_pairs", "num_users" and
             the same metrics.
-        users: Raw ids, int64 or str [n], sorted; once for each held-out item of a user.
-        items: Raw ids of the held-out items, int64 or str [n].
+        users: Raw ids, str [n], sorted; once for each held-out item of a user.
+        items: Raw ids of the held-out items, str [n].
         ranks: int64 [n], 0-based: candidates with a higher score.
         tied: int64 [n], candidates with the same score, the item itself included.
         num_candidates: int32 [n], items that were ranked.
@@ -90,6 +90,8 @@ class Evaluation:
         before = dataset.training_view(view.behaviors, "released")
         members = held_out_groups(before, ranks.users, ranks.items, config.groups)
         groups = {name: ranks.of(chosen) for name, chosen in members.items()}
+        users, items = view.user_ids[ranks.users].astype(str), view.item_ids[ranks.items].astype(str)
+        order = files.by_id(users, items)  # as they come back from a file
         return cls(
             split=split,
             protocol=view.protocol,
@@ -99,11 +101,11 @@ class Evaluation:
             about=dict(about),
             metrics=mean_metrics(ranks, config),
             groups={name: counted_metrics(own, config) for name, own in groups.items()},
-            users=files.plain_ids(view.user_ids[ranks.users]),
-            items=files.plain_ids(view.item_ids[ranks.items]),
-            ranks=ranks.ranks,
-            tied=ranks.tied,
-            num_candidates=ranks.num_candidates,
+            users=users[order],
+            items=items[order],
+            ranks=ranks.ranks[order],
+            tied=ranks.tied[order],
+            num_candidates=ranks.num_candidates[order],
         )
 
     @functools.cached_property

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nmtr_tf.config import RunConfig
+from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.storage import read_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
@@ -148,13 +149,13 @@ class RunDirectory:
         return [json.loads(line) for line in lines]
 
     def read_ids(self) -> tuple[np.ndarray, np.ndarray]:
-        """Raw ids of the rows of the model's user and item tables, int64 or str (object) each.
+        """Raw ids of the rows of the model's user and item tables, str (object) each.
 
         Raises:
             InputError: If a file of them is missing or damaged.
         """
         users, items = (
-            read_table(self._existing(f"{kind}s.parquet"))[f"{kind}_id"].to_numpy()
+            as_text(read_table(self._existing(f"{kind}s.parquet"))[f"{kind}_id"].to_numpy())
             for kind in ("user", "item")
         )
         return users, items

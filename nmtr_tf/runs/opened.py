@@ -93,7 +93,7 @@ class OpenedRun:
         return keras.models.load_model(self._stored.checkpoint(), compile=False)
 
     def ids(self) -> tuple[np.ndarray, np.ndarray]:
-        """Raw ids of the rows of the model's user and item tables, int64 or str (object) each."""
+        """Raw ids of the rows of the model's user and item tables, str (object) each."""
         return self._stored.read_ids() if self.directory else (self.view.user_ids, self.view.item_ids)
 
     @property

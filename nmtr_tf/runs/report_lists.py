@@ -165,7 +165,7 @@ def _card(
         order = np.argsort(-events.timestamp[first:end], kind="stable")
 
     def shown(item: int, *marks: str) -> ShownItem:
-        text = str(dataset.item_ids[item])
+        text = dataset.item_ids[item]
         return ShownItem(text, titles.get(text, ""), marks)
 
     history = {}
@@ -178,8 +178,9 @@ def _card(
         found = np.flatnonzero(items == item)
         marks = [events.behaviors[behaviors[place]] for place in found if not splits[place]]
         recommended.append(shown(item, *marks, *_HELD[: int(splits[found].any())]))
-    name = str(dataset.user_ids[user])
-    return UserCard(name, _held_out(dataset, evaluation, titles, user), history, recommended)
+    return UserCard(
+        dataset.user_ids[user], _held_out(dataset, evaluation, titles, user), history, recommended
+    )
 
 
 _HELD = ("held out",)

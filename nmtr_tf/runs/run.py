@@ -141,17 +141,17 @@ class Run(OpenedRun):
 
         Returns:
             A row for each user and rank: columns user, rank (from 1), item, title (with `items`), score,
-            known_user. Users that the data set does not have get what is popular, with known_user False;
-            `why_unknown` says why.
+            known_user. Ids are text, also those that are numbers, which may be given as such. Users that
+            the data set does not have get what is popular, with known_user False; `why_unknown` says why.
 
         Raises:
-            InputError: If an id is not of the data set's kind, or k is larger than the catalogue.
+            InputError: If there is no list of ids, or k is larger than the catalogue.
         """
         mask = self.config.evaluation.mask
         request = Request(k, exclude, mask, exclude_items, among, items, probabilities, memory_mb)
         return recommend_table(self.model, self.dataset, self.view, user_ids, request)
 
-    def why_unknown(self, user_ids: Iterable[Any]) -> dict[Any, str]:
+    def why_unknown(self, user_ids: Iterable[Any]) -> dict[str, str]:
         """Of some users those that the data set does not have: id -> "dropped by ..." or "never seen"."""
         return asked_users(self.dataset, user_ids).why_unknown(self.dataset)
 

@@ -31,7 +31,7 @@ class WarmStart:
     Attributes:
         name: The run, for messages and reports.
         run: The run; its weights are read when they are needed.
-        user_ids: Raw ids of the rows of its user tables, int64 or str (object).
+        user_ids: Raw ids of the rows of its user tables, str (object).
         item_ids: Raw ids of the rows of its item tables, likewise.
     """
 
@@ -87,14 +87,9 @@ class WarmStart:
             view: What it trains on.
 
         Raises:
-            InputError: If the two predict no behavior in common, or differ in the kind of ids, in the layout
-                of embeddings and item biases, or in the unit or the tower of a common behavior.
+            InputError: If the two predict no behavior in common, or differ in the layout of embeddings and
+                item biases, or in the unit or the tower of a common behavior.
         """
-        for kind, old, new in (
-            ("user", self.user_ids, view.user_ids),
-            ("item", self.item_ids, view.item_ids),
-        ):
-            self._require_equal(f"the kind of {kind} ids", _kind(old), _kind(new))
         for what, layout in _LAYOUT.items():
             self._require_equal(what, layout(self.plan), layout(plan))
         old_units = dict(zip(self.behaviors, self.plan.unit_names, strict=True))
@@ -175,7 +170,3 @@ def summary(report: Mapping[str, Any]) -> str:
     ]
     parts += [f"behaviors {what}: {', '.join(names)}" for what, names in report["behaviors"].items() if names]
     return f"Started from {report['run']}: {'; '.join(parts)}. The optimizer's state starts new."
-
-
-def _kind(ids: np.ndarray) -> str:
-    return "text" if ids.dtype == object else "whole numbers"

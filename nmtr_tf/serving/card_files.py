@@ -148,8 +148,8 @@ def _examples(card: ModelCard) -> str:
     if not card.facts.examples:
         return ""
 
-    def text(value: str | int | list[str]) -> str:
-        return " ".join(("; ".join(value) or "-").split()) if isinstance(value, list) else str(value)
+    def text(value: str | list[str]) -> str:
+        return " ".join(("; ".join(value) or "-").split()) if isinstance(value, list) else value
 
     lines = [[text(value) for value in one.values()] for one in card.facts.examples]
     return f"## Examples\n\n{_table(list(card.facts.examples[0]), lines)}"

@@ -31,11 +31,11 @@ def examples_of(
     table = recommend_table(model, dataset, view, dataset.user_ids[:NUM_USERS], request)
     titles, done = request.titles(dataset), dataset.whole[dataset.target_behavior]
     assert titles is not None
-    names = [title or str(item) for title, item in zip(titles.to_pylist(), dataset.item_ids, strict=True)]
+    names = [title or item for title, item in zip(titles.to_pylist(), dataset.item_ids, strict=True)]
     examples = []
     for row, user in enumerate(dataset.user_ids[:NUM_USERS].tolist()):
         own = table[table["user"] == user]
-        listed = own["title"].where(own["title"].fillna("") != "", own["item"].astype(str))
+        listed = own["title"].where(own["title"].fillna("") != "", own["item"])
         bought = [names[item] for item in done[[row]].indices[:NUM_ITEMS]]
         examples.append({"user": user, dataset.target_behavior: bought, "recommended": listed.tolist()})
     return examples

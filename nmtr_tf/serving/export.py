@@ -119,26 +119,20 @@ def save_model(
 
 
 def id_lines(ids: np.ndarray, kind: str) -> list[str]:
-    """Raw ids as the text that stands for them on the wire.
+    """Raw ids as the lines of a file.
 
     Args:
-        ids: int64 or str [n].
+        ids: str [n].
         kind: What the ids are, for the error.
 
     Raises:
-        InputError: If whole numbers and text are mixed, or an id is empty or spans lines.
+        InputError: If an id is empty or spans lines.
     """
-    raw = ids.tolist()
-    kinds = {type(one): one for one in raw}
-    if len(kinds) > 1 or not kinds.keys() <= {int, str}:
-        received = " and ".join(map(repr, kinds.values()))
-        raise InputError(
-            f"{kind} should be all whole numbers or all text to be exported. Received: {received}."
-        )
-    for one in raw:
-        if one == "" or (isinstance(one, str) and ("\n" in one or "\r" in one)):
+    lines = ids.tolist()
+    for one in lines:
+        if one == "" or "\n" in one or "\r" in one:
             raise InputError(f"{kind} should not be empty or contain line breaks. Received: {one!r}.")
-    return [str(one) for one in raw]
+    return lines
 
 
 def _description(function: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.ids import as_given
 from nmtr_tf.errors import InputError
 from nmtr_tf.serving.id_files import read_ids
 
@@ -72,28 +73,26 @@ def items_by_id(dataset: Dataset, name: str, item_ids: Iterable[Any]) -> np.ndar
     Args:
         dataset: The data set.
         name: The option that holds the ids, for messages.
-        item_ids: Ids of the log; whole numbers may be given as their digits.
+        item_ids: Ids of the log, as `nmtr_tf.data.ids.as_given` takes them.
 
     Raises:
-        InputError: If ids are given, but none is an item of the data set.
+        InputError: If it is no list of ids, or ids are given, but none is an item of the data set.
     """
-    if isinstance(item_ids, str | bytes) or not isinstance(item_ids, Iterable):
-        raise InputError(f"`{name}` should be a list of ids. Received: {item_ids!r}.")
-    return _named(dataset, f"`{name}`", pa.array([str(one) for one in item_ids], pa.string()))
+    return _named(dataset, f"`{name}`", as_given(name, item_ids))
 
 
-def items_of_file(dataset: Dataset, name: str, path: str | Path) -> list[Any]:
+def items_of_file(dataset: Dataset, name: str, path: str | Path) -> list[str]:
     """The items of the catalogue that a file names, an id a line, UTF-8: their raw ids.
 
     Raises:
         InputError: If the file is no such text, or it holds ids, but none of the data set's items.
     """
-    ids, _ = read_ids(path)
+    ids = read_ids(path)
     return dataset.item_ids[_named(dataset, f"`{name}={path}`", ids)].tolist()
 
 
 def _named(dataset: Dataset, where: str, ids: pa.Array) -> np.ndarray:
-    rows = pc.drop_null(pc.index_in(ids, pa.array(dataset.item_ids).cast(pa.string()))).to_numpy()
+    rows = pc.drop_null(pc.index_in(ids, pa.array(dataset.item_ids, pa.string()))).to_numpy()
     if len(ids) and not len(rows):
         raise InputError(
             f"{where}: none of the {len(ids)} ids is an item of the data set, the first: "

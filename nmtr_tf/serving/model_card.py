@@ -42,7 +42,7 @@ class ModelFacts:
     dataset: Dataset
     config: RunConfig
     exclude: str = "auto"
-    exclude_items: Sequence[Any] = ()
+    exclude_items: Sequence[str] = ()
     examples: Sequence[Mapping[str, Any]] = ()
     best_epoch: int | None = None
     evaluation: Evaluation | None = None
@@ -131,7 +131,7 @@ class ModelCard:
             "k": self.k,
             "exclude": facts.exclude,
             "left_out": self.left_out,
-            "exclude_items": [str(one) for one in facts.exclude_items],
+            "exclude_items": list(facts.exclude_items),
             "signatures": self.signatures,
             "examples": [dict(example) for example in facts.examples],
         }

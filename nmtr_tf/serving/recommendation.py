@@ -37,15 +37,15 @@ def recommend_table(
 
     Returns:
         Columns user, rank (from 1), item, title (where `request.items` names some), score (the target logit),
-        known_user (bool) and
-        `probability_<behavior>`; users in the order of `user_ids`, each once. Who has nothing left to be
-        recommended has no row. Users that the data set does not have, whether a filter dropped them or they
-        were never seen, get the items with the most training rows of the target: these are their scores,
-        known_user is False, and they have no probabilities.
+        known_user (bool) and `probability_<behavior>`. Ids are text, also those that are numbers.
+        Users stand in the order of `user_ids`, each once. Who has nothing left to be recommended has no row.
+        Users that the data set does not have, whether a filter dropped them or they were never seen, get the
+        items with the most training rows of the target: these are their scores, known_user is False, and they
+        have no probabilities.
 
     Raises:
-        InputError: If an id is not of the data set's kind, k is more than the number of items, or a score is
-            no number.
+        InputError: If `user_ids` is no list of ids, k is more than the number of items, or a score is no
+            number.
     """
     users = asked_users(dataset, user_ids)
     found = _found(model, dataset, view, users, request or Request())
@@ -112,7 +112,7 @@ def _found(
     k = request.length(view.num_items)
     left_out, offered = excluded_items(dataset, request.exclude, request.mask), request.offered(dataset)
     recommender = Recommender(ModelScorer(model), offered, popularity_of(view))
-    item_ids, titles, done = pa.array(view.item_ids), request.titles(dataset), 0
+    item_ids, titles, done = pa.array(view.item_ids, pa.string()), request.titles(dataset), 0
     for found in recommender.recommend(users.rows, k, left_out, request.memory_mb, request.probabilities):
         yield found.table(users.ids[done : done + len(found.users)], item_ids, titles), found
         done += len(found.users)

@@ -44,8 +44,8 @@ class Recommendations:
         """One row per user and recommended item.
 
         Args:
-            user_ids: Raw ids of these users, int64 or string [n].
-            item_ids: Raw ids of all item rows, int64 or string [num_items].
+            user_ids: Raw ids of these users, string [n].
+            item_ids: Raw ids of all item rows, string [num_items].
             titles: Titles of all item rows, string [num_items]; None: there are none.
 
         Returns:

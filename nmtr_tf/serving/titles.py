@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.ids import as_given
 from nmtr_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ def item_titles(dataset: Dataset, items: "str | Path | pd.DataFrame") -> pa.Arra
         where = "`items`"
         for name in set(_COLUMNS) - set(items.columns):
             raise InputError(f"{where}: expected the columns id and title. Missing: {name}.")
-        texts = {name: items[name].astype(str).where(items[name].notna(), None) for name in _COLUMNS}
-        table = pa.table(
-            {name: pa.array(text, pa.string(), from_pandas=True) for name, text in texts.items()}
-        )
+        items = items[items["id"].notna()]
+        titles = items["title"].astype(str).where(items["title"].notna(), None)
+        texts = as_given("items", items["id"]), pa.array(titles, pa.string(), from_pandas=True)
+        table = pa.table(texts, list(_COLUMNS))
     ids = table["id"].combine_chunks()
     counts = ids.value_counts()
     if twice := counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist():
         raise InputError(f"{where}: the id {twice[0]!r} stands there more than once.")
-    rows = pc.index_in(pa.array(dataset.item_ids).cast(pa.string()), ids)
+    rows = pc.index_in(pa.array(dataset.item_ids, pa.string()), ids)
     if rows.null_count == len(rows):
         raise InputError(
             f"{where}: none of its {len(ids)} ids is an item of the data set; expected ids such as "
@@ -51,9 +52,9 @@ def item_titles(dataset: Dataset, items: "str | Path | pd.DataFrame") -> pa.Arra
 
 
 def titles_by_id(dataset: Dataset, items: "str | Path | pd.DataFrame") -> dict[str, str]:
-    """Raw id, as text -> title, of the items that have one; raises what `item_titles` does."""
+    """Raw id -> title, of the items that have one; raises what `item_titles` does."""
     titles = item_titles(dataset, items).to_pylist()
-    return {str(raw): title for raw, title in zip(dataset.item_ids, titles, strict=True) if title is not None}
+    return {raw: title for raw, title in zip(dataset.item_ids, titles, strict=True) if title is not None}
 
 
 def _read(path: str | Path) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import Any
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
+from nmtr_tf.files import check_directory
 from nmtr_tf.options import option_text
 from nmtr_tf.runs.checks import RunSetup, set_up
 from nmtr_tf.tuning.options import TuneConfig
@@ -77,6 +78,8 @@ def tune(
     study = Study(record.directory, space, tuning, training.seed, num_evaluations, about)
     record.num_trials = study.num_trials
     record.trials, record.num_running = study.state()
+    if not dry_run:
+        check_directory(record.directory)
     on_start(record)
     if not dry_run:
         if len(record.trials) < record.num_trials:

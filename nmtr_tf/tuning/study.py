@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import sqlite3
 import time
 import uuid
 import warnings
@@ -13,17 +12,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.tuning.locks import held, is_free
 from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.space import Space, as_options, grid_points, option_of
+from nmtr_tf.tuning.storage import WAIT_SECONDS, open_study, writing_to
 from nmtr_tf.tuning.trials import Trial
 
 _ENOUGH = 10  # trials, to say which option matters
-_WAIT_SECONDS = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,10 +105,13 @@ class Study:
             objective: Runs one.
             on_end: Called with each trial that was run here.
             max_minutes: No trial is begun after these minutes; 0: no limit.
+
+        Raises:
+            OSError: If the disk is full.
         """
         started, worker = time.monotonic(), self._locks / uuid.uuid4().hex
         try:
-            with held(worker):
+            with held(worker), writing_to(self._path):
                 while not (max_minutes and time.monotonic() - started > 60 * max_minutes):
                     with self.alone():
                         claim = self._claim(worker.name)
@@ -143,7 +143,7 @@ class Study:
     def alone(self) -> Iterator[None]:
         """Keeps others from claiming trials and writing files, and Optuna from talking."""
         verbosity = optuna.logging.get_verbosity()
-        with held(self._locks / "claim", _WAIT_SECONDS), warnings.catch_warnings():
+        with held(self._locks / "claim", WAIT_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.logging.set_verbosity(optuna.logging.ERROR)
             try:
@@ -204,31 +204,8 @@ class Study:
         """The study in the file, which is made if there is none; call it `alone`."""
         if self._study is not None:
             return self._study
-        # A connection for each use: nothing stays open, whatever becomes of the process.
-        connect = {"creator": lambda: sqlite3.connect(self._path, _WAIT_SECONDS), "poolclass": NullPool}
-        try:
-            storage = optuna.storages.RDBStorage("sqlite://", connect)
-            study = optuna.create_study(
-                storage=storage,
-                study_name="search",
-                direction="maximize",
-                load_if_exists=True,
-                pruner=self._pruner,
-            )
-        except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise InputError(f"{self._path} is no search that Optuna can read: {reason}") from None
-        known = study.user_attrs.get("about", self._about)
-        for name in sorted(set(known) | set(self._about)):
-            ours, theirs = self._about.get(name), known.get(name)
-            if ours != theirs:
-                raise InputError(
-                    f"{self._path.parent} holds trials with {name} {theirs!r}; expected the same, or another "
-                    f"`workdir`. Received: {ours!r}."
-                )
-        study.set_user_attr("about", self._about)
-        self._study = study
-        return study
+        self._study = open_study(self._path, self._about, self._pruner)
+        return self._study
 
 
 def _pruner(tuning: TuneConfig, num_evaluations: int) -> optuna.pruners.BasePruner:

@@ -1,10 +1,15 @@
 """What `prepare` makes of its flags."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from nmtr_tf.cli.prepare import main
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.logs.formats import FORMATS, Format, register_format
+from nmtr_tf.data.logs.readers import read_log
 
 LOG = "user,item,behavior\n1,10,view\n1,10,buy\n1,20,buy\n1,30,buy\n2,10,view\n2,10,buy\n2,20,buy\n"
 
@@ -28,7 +33,7 @@ def test_several_files(tmp_path):
     files = f"{tmp_path}/a.csv, {tmp_path}/b.csv"
     assert prepare(tmp_path, "--source=log", f"--input={files}", "--behaviors=view,buy", "--quiet") == 0
     dataset = Dataset.load(tmp_path / "data")
-    assert dataset.user_ids.tolist() == [1, 2, 3]
+    assert dataset.user_ids.tolist() == ["1", "2", "3"]
     assert list(dataset.about["checksums"]) == ["a.csv", "b.csv"]
 
 
@@ -97,6 +102,35 @@ def test_the_destination_is_looked_at_first(tmp_path, capsys):
     (tmp_path / "data" / "notes.txt").write_text("precious")
     assert prepare(tmp_path, "--source=log", "--input=no.csv") == 2
     assert "exists and is no data set" in capsys.readouterr().err
+
+
+@pytest.fixture
+def unwritable(tmp_path, monkeypatch):
+    """A folder in which nothing can be made, whoever runs the tests."""
+    folder, mkdir = tmp_path / "unwritable", os.mkdir
+    folder.mkdir()
+
+    def refuse(path, *args, **options):
+        if Path(path).parent == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        mkdir(path, *args, **options)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    return folder
+
+
+@pytest.mark.parametrize("below", ["data", "a/b"])
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_read(unwritable, capsys, below):
+    assert main(["prepare", "--source=log", "--input=no.csv", f"--dataset_dir={unwritable}/{below}"]) == 2
+    assert capsys.readouterr().err == f"error: {unwritable}/{below}: Permission denied\n"
+
+
+def test_a_place_to_spill_that_cannot_be_written_is_named(unwritable):
+    (unwritable.parent / "a.csv").write_text(LOG)
+    for spill_dir in (unwritable, unwritable / "new"):
+        with pytest.raises(PermissionError) as error:
+            read_log(unwritable.parent / "a.csv", behaviors=("view", "buy"), spill_dir=spill_dir)
+        assert error.value.filename == str(spill_dir)
 
 
 def test_paths_with_commas(tmp_path):

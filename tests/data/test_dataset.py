@@ -94,7 +94,7 @@ def test_matrices_and_pairs(dataset):
     assert {matrix.indices.dtype for matrix in dataset.matrices.values()} == {np.dtype(np.int32)}
     assert (dataset.num_users, dataset.num_items) == (3, 4)
     assert dataset.user_ids.tolist() == ["a", "b", "c"]
-    assert dataset.item_ids.tolist() == [10, 20, 30, 40]
+    assert dataset.item_ids.tolist() == ["10", "20", "30", "40"]
     assert dataset.behaviors == BEHAVIORS
     assert dataset.auxiliary_behaviors == ("view", "cart")
     assert dataset.target_behavior == "buy"

@@ -235,6 +235,16 @@ def test_integers_next_to_missing_ones_stay_integers():
     assert events.items.dtype == np.int64
 
 
+def test_text_and_whole_numbers_in_one_column_are_text():
+    """As they come from a spreadsheet, or with the first id that is no number."""
+    events = read(frame(user=["x1", 12, np.int64(7), "0012"], item=[10**30, 3, "3", "tea"]))
+    assert events.users[events.user].tolist() == ["x1", "12", "7", "0012"]
+    assert events.items[events.item].tolist() == [str(10**30), "3", "3", "tea"]
+    events = read(frame(user=["x1", None, 7, float("nan")]), on_bad_rows="skip")
+    assert events.users.tolist() == ["7", "x1"]
+    assert events.origin["bad_rows"] == {"expected an id": 2}
+
+
 NAN = float("nan")
 BAD_COLUMNS = {
     "fractions": ([1.0, 2.5, 3.0, 4.0], "expected ids as text or integers, got double"),
@@ -250,9 +260,12 @@ BAD_COLUMNS = {
         "expected ids as text or integers, got double",
     ),
     "booleans": ([True, False, True, True], "expected ids as text or integers, got bool"),
-    "mixed": (["a", 1, None, "b"], "expected text, numbers or times, all of one kind, got int, str"),
+    "mixed": (["a", 1.5, None, "b"], "expected text, numbers or times, all of one kind, got float, str"),
+    "text and booleans": (
+        ["a", True, None, "b"],
+        "expected text, numbers or times, all of one kind, got bool, str",
+    ),
     "objects": ([object()] * 4, "expected text, numbers or times, all of one kind, got object"),
-    "huge": ([10**30] * 4, "expected text, numbers or times, all of one kind, got int"),
     "lists": ([[1], [2], [3], [4]], "expected text or numbers, got list<item: int64>"),
 }
 
@@ -292,7 +305,8 @@ def test_missing_column(table, options, message):
     [
         (frame()[:0], {}, "data frame: no rows"),
         (pd.DataFrame(), {}, "data frame: no rows"),
-        (frame(), {"heldout": "test.csv"}, "`heldout`: the log format 'log' has no held-out file."),
+        (frame(), {"heldout": "test.csv"}, "test.csv: does not exist"),
+        (frame(), {"heldout": 7}, "A log should be a file or files, or a pandas DataFrame. Received: int."),
         (frame(), {"behaviors": ()}, "`behaviors` should be one or more different names, weakest first"),
         (frame(), {"format": "adjacency"}, "The log format 'adjacency' is of files. Received: a data frame."),
         (frame(), {"format": "nmtr"}, "The log format 'nmtr' takes a file for each behavior, behavior:file."),

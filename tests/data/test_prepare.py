@@ -99,7 +99,7 @@ def test_data_set_in_memory_and_stored_are_the_same(tmp_path):
 )
 def test_defaults_of_a_log_that_comes_split(tmp_path, options, least, protocol):
     dataset = prepare(pre_split(tmp_path), **options)
-    assert dataset.user_ids.tolist() == ([0, 1] if least == 1 else [0])
+    assert dataset.user_ids.tolist() == (["0", "1"] if least == 1 else ["0"])
     assert dataset.protocol == protocol
     assert dataset.about["source"] == "adjacency"
     assert dataset.events.heldout is None

@@ -520,7 +520,7 @@ pq.write_table(pa.table({"user": [1], "item": [[1]], "behavior": ["v"]}), NO_PAR
         ),
         (LINES, SPLIT | {"behaviors": ("v", "c")}, ["'v', 'b'", "Received: 'c'"]),
         (LINES, SPLIT | {"heldout": None}, ["`heldout` is needed", "'adjacency' comes split"]),
-        ({"a.csv": LOG}, TWO | {"heldout": "a.csv"}, ["`heldout`: ", "has no held-out", "'a.csv'"]),
+        ({"a.csv": LOG}, TWO | {"heldout": "b.csv"}, ["b.csv: does not exist"]),
         ({"a.csv": LOG}, TWO | {"inputs": {"view": "a.csv"}}, ["'log' has 'view' here. Received: 'buy'"]),
         (LINES, SPLIT | {"inputs": ["v.txt", "b.txt"]}, ["takes a file for each behavior", "'v.txt, b.txt'"]),
         (LINES, SPLIT | {"inputs": pd.DataFrame()}, ["'adjacency' is of files", "a data frame"]),

@@ -355,7 +355,7 @@ def test_one_behavior_is_enough():
     dataset = prepare(table, behaviors=("buy",))
     assert dataset.behaviors == ("buy",)
     assert len(dataset.held_out["test"]) == 1
-    assert dataset.user_ids.tolist() == [1, 2]
+    assert dataset.user_ids.tolist() == ["1", "2"]
 
 
 @pytest.mark.parametrize("memory_mb", [0, 200])

@@ -97,8 +97,8 @@ def test_round_trip(tmp_path, users, items, timed):
         "validation": [[0, 1]],
         "test": [[0, 2]],
     }
-    assert loaded.user_ids.tolist() == users.tolist()
-    assert loaded.item_ids.tolist() == items.tolist()
+    assert loaded.user_ids.tolist() == list(map(str, users))
+    assert loaded.item_ids.tolist() == list(map(str, items))
     assert (loaded.protocol, loaded.fingerprint) == ("released", fingerprint(events, SPLIT))
     assert loaded.about == {"seed": 7}
     assert loaded.header == dataset.header

@@ -106,7 +106,7 @@ def test_an_evaluation_is_that_of_the_named_baseline(name):
     assert isinstance(found, Evaluation)
     assert (found.method, found.split, found.protocol) == (name, "test", "released")
     assert found.about == {"method": name, "validation": "none", **BASELINES[name].options}
-    assert found.users.tolist() == [100, 101]
+    assert found.users.tolist() == ["100", "101"]
     assert found.metrics.keys() == {"HR@2", "NDCG@2"}
 
 

@@ -86,8 +86,8 @@ def test_metrics_and_groups_by_hand():
     assert (found.split, found.protocol, found.mask) == ("test", "strict", "none")
     assert found.behaviors == ("view", "buy")
     assert found.dataset_fingerprint == DATASET.fingerprint
-    assert found.users.tolist() == [100, 101, 102]
-    assert found.items.tolist() == [1, 2, 3]
+    assert found.users.tolist() == ["100", "101", "102"]
+    assert found.items.tolist() == ["1", "2", "3"]
     assert (found.method, found.ks, found.user_metrics) == ("nmtr_gmf", [2, 1], ["HR@2", "HR@1"])
 
 
@@ -101,8 +101,8 @@ def test_tables():
     assert table.loc["untouched", "HR@2"] == 1 / 2
     expected = pd.DataFrame(
         {
-            "user": [100, 101, 102],
-            "item": [1, 2, 3],
+            "user": ["100", "101", "102"],
+            "item": ["1", "2", "3"],
             "rank": [0, 2, 1],
             "tied": [1, 2, 1],
             "num_candidates": np.array([4, 4, 3], np.int32),
@@ -155,6 +155,35 @@ def test_text_ids_come_back(tmp_path):
     assert pd.read_parquet(tmp_path / "ranks_test.parquet")["item"].tolist() == ["b", "c", "d"]
 
 
+NAMES = {  # ids of users, and the order in which an evaluation has them
+    "numbers": (np.array([2, 10, 100]), ["2", "10", "100"]),
+    "texts that are numbers": (np.array(["10", "100", "2"], object), ["2", "10", "100"]),
+    "texts": (np.array(["0100", "10", "2"], object), ["0100", "10", "2"]),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ids_come_back_as_text_in_the_order_of_numbers_or_else_of_characters(tmp_path, name):
+    users, expected = NAMES[name]
+    renamed = Dataset(dataclasses.replace(DATASET.events, users=users), DATASET.split, "released")
+    found = evaluation(renamed)
+    assert found.users.tolist() == expected
+    places = [users.astype(str).tolist().index(user) for user in expected]
+    assert found.ranks.tolist() == RANKS.ranks[places].tolist()
+    found.save(tmp_path)
+    assert_equal(Evaluation.load(tmp_path, "test"), found)
+
+
+def test_files_with_numbers_as_ids_are_read_as_text(stored, tmp_path):
+    rewrite(tmp_path, user=[100, 101, 102], item=[1, 2, 3])
+    back = Evaluation.load(tmp_path, "test")
+    assert back.users.tolist() == stored.users.tolist() == ["100", "101", "102"]
+    assert back.items.tolist() == stored.items.tolist()
+    rewrite(tmp_path, item=[1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="column 'item' has values that are empty or of the wrong type"):
+        Evaluation.load(tmp_path, "test")
+
+
 def test_the_metrics_file_is_plain_and_has_a_schema(stored, tmp_path):
     entries = json.loads((tmp_path / "metrics_test.json").read_text())
     assert list(entries) == [
@@ -175,7 +204,7 @@ def test_the_metrics_file_is_plain_and_has_a_schema(stored, tmp_path):
     assert (entries["schema"], entries["num_pairs"], entries["best_epoch"]) == (3, 3, 7)
     table = pq.read_table(tmp_path / "ranks_test.parquet")
     assert table.schema.names == ["user", "item", "rank", "tied", "num_candidates"]
-    assert table.schema.types == [pa.int64(), pa.int64(), pa.int64(), pa.int64(), pa.int32()]
+    assert table.schema.types == [pa.string(), pa.string(), pa.int64(), pa.int64(), pa.int32()]
 
 
 MISSING = object()

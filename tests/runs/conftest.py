@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pytest
 
 from nmtr_tf.runs import Run, fit
@@ -69,12 +68,10 @@ def untrained(monkeypatch):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Data sets `before`, `after` and `numbers`, and the runs `gmf` and `neumf` on `before`."""
+    """Data sets `before` and `after`, and the runs `gmf` and `neumf` on `before`."""
     folder: Path = tmp_path_factory.mktemp("warm")
     before = OLD.save(folder / "before")
     NEW.save(folder / "after")
-    numbers = dataclasses.replace(NEW.events, users=np.arange(len(NEW.events.users)))
-    dataclasses.replace(NEW, events=numbers).save(folder / "numbers")
     saved_run(folder / "gmf", before.training_view(), dataclasses.replace(NEUMF, method="nmtr_gmf"))
     saved_run(folder / "neumf", before.training_view(), NEUMF)
     return folder

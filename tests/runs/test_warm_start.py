@@ -4,14 +4,19 @@ import dataclasses
 import shutil
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.preparation import prepare
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.network import network
 from nmtr_tf.runs import Run, fit
 from nmtr_tf.runs.warm_start import WarmStart, summary
 from runs.conftest import MEASURED
-from runs.grown_shop import NEUMF, NEW, OLD, new_model, plan_of, saved_run, tables_of
+from runs.grown_shop import LOG, NEUMF, NEW, OLD, new_model, part_of, plan_of, saved_run, tables_of
 
 
 def started(workdir, config, view):
@@ -48,6 +53,52 @@ def test_what_both_have_is_kept_and_the_rest_is_fresh(tmp_path, method, share):
         kept = len(set(old_ids) & set(ids))
         assert 0 < kept < min(len(ids), len(old_ids))
         assert report[kind] == {"kept": kept, "new": len(ids) - kept, "dropped": len(old_ids) - kept}
+
+
+def numbered_part(users, items, renamed) -> Dataset:
+    """A part of the log whose ids are numbers, but for the users that get other names."""
+    events = part_of(LOG, users, items)
+    number = [str(int(name.split("-")[1])) for name in events.users]
+    log = pd.DataFrame(
+        {
+            "user": [renamed.get(number[row], number[row]) for row in events.user],
+            "item": [int(events.items[row].split("-")[1]) for row in events.item],
+            "behavior": [events.behaviors[code] for code in events.behavior],
+        }
+    )
+    return prepare(log, behaviors=events.behaviors)
+
+
+def test_ids_are_the_same_whatever_kind_the_others_are(tmp_path):
+    """One new id that is text makes text of all of them, in another order; "0011" is not 11."""
+    before = numbered_part(np.arange(10, 80), np.arange(35), {})
+    after = numbered_part(np.arange(60), np.arange(5, 40), {"0": "ann", "11": "0011"})
+    assert (before.events.users.dtype, after.events.users.dtype) == (np.int64, object)
+    for old, new in ((before, after), (after, before)):
+        workdir, view = tmp_path / f"{len(old.user_ids)}", new.training_view()
+        learned = tables_of(saved_run(workdir, old.training_view(), NEUMF))["buy"][0]
+        fresh = tables_of(new_model(NEUMF, view))["buy"][0]
+        model, report = started(workdir, NEUMF, view)
+        common = set(map(str, range(80))) & set(old.user_ids) & set(new.user_ids)
+        assert "12" in common
+        assert not common & {"11", "0011", "ann"}
+        row_of = {user: row for row, user in enumerate(old.user_ids)}
+        for row, user in enumerate(new.user_ids):
+            expected = learned[row_of[user]] if user in common else fresh[row]
+            np.testing.assert_array_equal(tables_of(model)["buy"][0][row], expected)
+        users = {"kept": len(common), "new": new.num_users - len(common)}
+        assert report["users"] == {**users, "dropped": old.num_users - len(common)}
+        assert report["items"]["kept"] == len(set(old.item_ids) & set(new.item_ids)) > 20
+
+
+def test_a_run_of_the_version_before_has_numbers_as_ids(tmp_path):
+    before = numbered_part(np.arange(10, 80), np.arange(35), {})
+    learned = tables_of(saved_run(tmp_path / "run", before.training_view(), NEUMF))["buy"][0]
+    for kind, ids in (("user", before.events.users), ("item", before.events.items)):
+        pq.write_table(pa.table({f"{kind}_id": ids}), tmp_path / "run" / f"{kind}s.parquet")
+    model, report = started(tmp_path / "run", NEUMF, before.training_view())
+    np.testing.assert_array_equal(tables_of(model)["buy"][0], learned)
+    assert report["users"] == {"kept": before.num_users, "new": 0, "dropped": 0}
 
 
 @pytest.mark.parametrize("share", [True, False])

@@ -60,10 +60,6 @@ def test_each_seed_starts_from_the_same_run(folder, tmp_path, untrained):
         (["--method=nmtr_gmf"], "the unit of 'view' should be the same"),
         (["--tower_width=16"], "the tower's widths should be the same in both runs; it is (8, 4) there"),
         (["--num_layers=1"], "the tower's widths should be the same"),
-        (
-            ["--dataset_dir={folder}/numbers"],
-            "the kind of user ids should be the same in both runs; it is text",
-        ),
         (["--workdir={folder}/neumf", "--overwrite"], "is the run to be written"),
     ],
 )

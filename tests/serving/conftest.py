@@ -21,7 +21,7 @@ ODD_IDS = ['a,"b"', "007", "ü/ \u2028x", "tab\tid", "back\\slash", "NA"]
 def read(path: Path) -> pd.DataFrame:
     """A table from a file, with its text as it is."""
     if path.suffix == ".csv":
-        return pd.read_csv(path, keep_default_na=False, dtype={"item": str})
+        return pd.read_csv(path, keep_default_na=False, dtype={"user": str, "item": str})
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_json(path, lines=True, dtype=False)
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from nmtr_tf.config import ModelConfig, RunConfig
+from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
@@ -36,7 +37,7 @@ def random_model(config: ModelConfig, view: TrainingView, seed: int = 0) -> kera
 def with_number_ids(view: TrainingView) -> TrainingView:
     """The view with whole numbers as ids."""
     users, items = 1000 + 7 * np.arange(view.num_users), 3 * np.arange(view.num_items)
-    return dataclasses.replace(view, user_ids=users, item_ids=items)
+    return dataclasses.replace(view, user_ids=as_text(users), item_ids=as_text(items))
 
 
 class Exported:

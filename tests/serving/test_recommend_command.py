@@ -24,10 +24,7 @@ def test_all_users_with_ids_as_the_log_had_them(text_run, number_run, tmp_path, 
         assert call(recommend, *flags, f"--output={path}") == 0
         run = Run(workdir)
         view = run.view
-        text = view.user_ids.dtype == object
         table = read(path)
-        if suffix == "csv":
-            table = pd.read_csv(path, keep_default_na=False, dtype={"user": str, "item": str} if text else {})
         assert table.columns.tolist() == [
             "user", "rank", "item", "score", "known_user", "probability_view", "probability_buy"
         ]  # fmt: skip
@@ -39,7 +36,7 @@ def test_all_users_with_ids_as_the_log_had_them(text_run, number_run, tmp_path, 
         assert table["rank"].tolist() == [1, 2, 3, 4] * view.num_users
         np.testing.assert_allclose(table["score"], expected.scores.ravel(), rtol=1e-6)
         np.testing.assert_allclose(table["probability_buy"], 1 / (1 + np.exp(-table["score"])), rtol=1e-5)
-        assert isinstance(table["user"].tolist()[0], str if text else int)
+        assert isinstance(table["user"].tolist()[0], str)
         said = f"{len(table)} rows for {view.num_users} users written to {path}\n"
         assert capsys.readouterr().out == said
 
@@ -51,7 +48,7 @@ def test_what_is_excluded_leaves_fewer_rows(number_run, tmp_path):
         assert call(recommend, *flags, f"--output={path}") == 0
         table = pd.read_parquet(path)
         assert len(table) == rows
-        assert table["user"].dtype == np.int64
+        assert set(table["user"]) == {"9"}
 
 
 def test_nobody_is_recommended_what_they_have_bought_held_out_or_not(shop_run, tmp_path):
@@ -97,7 +94,7 @@ def test_unknown_users_are_shown_what_is_popular(number_run, tmp_path, capsys):
     counts = Run(number_run).view.target.toarray().sum(axis=0)
     assert lines[3] == ["1", str(100 + np.argmax(counts)), str(counts.max())]
     assert second.startswith("For 9, who did")
-    flags = ["--user_ids=8,9,7", "--k=2", f"--output={tmp_path}/recs.csv"]
+    flags = ["--user_ids=ann,9,09", "--k=2", f"--output={tmp_path}/recs.csv"]
     assert call(recommend, f"--workdir={number_run}", *flags) == 0
     assert capsys.readouterr().out.splitlines()[1] == "2 of them get what is popular: 2 never seen"
     assert pd.read_csv(tmp_path / "recs.csv")["known_user"].tolist() == [False] * 2 + [True] * 2 + [False] * 2
@@ -108,7 +105,7 @@ def test_items_that_are_recommended_to_nobody(number_run, tmp_path):
     flags = [f"--workdir={number_run}", "--all_users", "--k=7", "--exclude=none", "--quiet"]
     flags.append(f"--output={tmp_path}/recs.parquet")
     assert call(recommend, *flags, f"--exclude_items={tmp_path}/blocked.txt") == 0
-    assert set(pd.read_parquet(tmp_path / "recs.parquet")["item"]) == set(range(100, 105))
+    assert set(pd.read_parquet(tmp_path / "recs.parquet")["item"]) == set(map(str, range(100, 105)))
 
 
 def test_a_file_of_users(text_run, tmp_path):
@@ -134,9 +131,6 @@ def test_the_terminal_shows_every_probability_when_told(text_run, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--user_ids=9,ann"], "--user_ids: 'ann' should be a whole number, as the user ids of the data set"),
-        (["--user_ids=09"], "'09' should be a whole number"),
-        (["--users_file=users.txt"], "users.txt, line 3: 'nobody' should be a whole number"),
         (["--users_file=empty.txt"], "empty.txt: expected user ids, one a line, but it is empty"),
         (["--users_file=latin.txt"], "latin.txt, line 2: expected UTF-8"),
         (["--users_file=nowhere.txt"], "nowhere.txt"),

@@ -167,9 +167,9 @@ def test_fewer_items_than_k_are_fewer_rows():
         np.array([[1.5, 0.5], [2.5, -np.inf]], np.float32),
         {"buy": np.array([[0.5, 0.25], [0.75, 0.5]], np.float32)},
     )
-    table = found.table(pa.array([8, 7]), pa.array(["a", "b", "c"]))
+    table = found.table(pa.array(["8", "7"]), pa.array(["a", "b", "c"]))
     assert table.to_pydict() == {
-        "user": [8, 8, 7],
+        "user": ["8", "8", "7"],
         "rank": [1, 2, 1],
         "item": ["c", "a", "b"],
         "score": [1.5, 0.5, 2.5],
@@ -177,7 +177,7 @@ def test_fewer_items_than_k_are_fewer_rows():
         "probability_buy": [0.5, 0.25, 0.75],
     }
     assert [str(kind) for kind in table.schema.types] == [
-        "int64",
+        "string",
         "int32",
         "string",
         "float",

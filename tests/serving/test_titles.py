@@ -28,7 +28,9 @@ def test_titles_of_a_file_and_of_a_data_frame(number_run, items):
     dataset = Run(number_run).dataset
     expected = ["", "茶壶", None, None, None, None, 'Pot, "big"\nand blue']
     assert item_titles(dataset, items).to_pylist() == expected
-    frame = pd.DataFrame({"id": [106, 101, 999, 100], "title": [expected[6], "茶壶", "Gone", None]})
+    frame = pd.DataFrame(
+        {"id": [106, 101, 999, 100, None], "title": [expected[6], "茶壶", "Gone", None, "?"]}
+    )
     assert item_titles(dataset, frame).to_pylist() == [None, *expected[1:]]
 
 
@@ -40,7 +42,7 @@ def test_titles_of_a_file_and_of_a_data_frame(number_run, items):
         ("", "expected a CSV file with the columns id and title: "),
         ("id,title\n100,a,b\n", "expected a CSV file with the columns id and title: "),
         ("id,title\n100,a\n100,b\n", "the id '100' stands there more than once"),
-        ("id,title\ntea,a\n", "none of its 1 ids is an item of the data set; expected ids such as 100"),
+        ("id,title\ntea,a\n", "none of its 1 ids is an item of the data set; expected ids such as '100'"),
     ],
 )
 def test_tables_of_items_that_do_not_fit(number_run, tmp_path, capsys, content, message):
@@ -70,9 +72,9 @@ def test_titles_in_files(number_run, items, tmp_path, suffix):
     assert call(recommend, *flags, f"--output={path}") == 0
     table = read(path)
     assert table.columns.tolist() == ["user", "rank", "item", "title", "score", "known_user"]
-    titles = dict(zip(table["item"].astype(int), table["title"], strict=True))
-    assert (titles[101], titles[106]) == ("茶壶", 'Pot, "big"\nand blue')
-    assert not titles[102] or pd.isna(titles[102])
+    titles = dict(zip(table["item"], table["title"], strict=True))
+    assert (titles["101"], titles["106"]) == ("茶壶", 'Pot, "big"\nand blue')
+    assert not titles["102"] or pd.isna(titles["102"])
 
 
 def test_titles_on_the_terminal(number_run, items, capsys):
@@ -90,14 +92,14 @@ def test_titles_on_the_terminal(number_run, items, capsys):
 def test_examples_of_the_card(number_run, items, tmp_path):
     assert call(export, f"--workdir={number_run}", f"--export_dir={tmp_path}/m", f"--items={items}") == 0
     run, found = Run(number_run), read_json(tmp_path / "m" / "1" / "model.json")["examples"]
-    titles = {101: "茶壶", 106: 'Pot, "big"\nand blue'}
+    titles = {"101": "茶壶", "106": 'Pot, "big"\nand blue'}
     table = run.recommend(k=5)
-    assert [one["user"] for one in found] == [9, 10, 2**60]
+    assert [one["user"] for one in found] == ["9", "10", str(2**60)]
     for row, one in enumerate(found):
         own = table.loc[table["user"] == one["user"], "item"]
-        assert one["recommended"] == [titles.get(item, str(item)) for item in own]
+        assert one["recommended"] == [titles.get(item, item) for item in own]
         bought = run.dataset.item_ids[run.dataset.whole["buy"][[row]].indices]
-        assert one["buy"] == [titles.get(item, str(item)) for item in bought]
+        assert one["buy"] == [titles.get(item, item) for item in bought]
     card = (tmp_path / "m" / "1" / "MODEL_CARD.md").read_text(encoding="utf-8")
     rows = [
         line.split("|")[1:-1]
@@ -118,9 +120,9 @@ def test_only_some_items_are_recommended(number_run, tmp_path, capsys):
     flags += [f"--among={tmp_path}/stock.txt", f"--output={tmp_path}/recs.parquet"]
     assert call(recommend, *flags) == 0
     listed = pd.read_parquet(tmp_path / "recs.parquet").groupby("user")["item"].apply(set)
-    assert listed.to_dict() == {user: {100, 105, 106} for user in (8, 9, 10)}
+    assert listed.to_dict() == {user: {"100", "105", "106"} for user in ("8", "9", "10")}
     assert call(recommend, *flags, f"--exclude_items={tmp_path}/blocked.txt") == 0
-    assert set(pd.read_parquet(tmp_path / "recs.parquet")["item"]) == {100, 106}
+    assert set(pd.read_parquet(tmp_path / "recs.parquet")["item"]) == {"100", "106"}
     (tmp_path / "stock.txt").write_text("\n")
     assert "--among should name the items" in refused(capsys, recommend, *flags)
     (tmp_path / "stock.txt").write_text("tea\n")
@@ -133,5 +135,5 @@ def test_scores_do_not_depend_on_what_is_offered():
     model = random_model(GMF, view)
     everything = recommend_table(model, dataset, view, None, Request(k=6))
     some = recommend_table(model, dataset, view, None, Request(k=6, among=[1, "5"], exclude_items=[2]))
-    expected = everything[everything["item"].isin([1, 5])].reset_index(drop=True)
+    expected = everything[everything["item"].isin(["1", "5"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(some.drop(columns="rank"), expected.drop(columns="rank"))

@@ -230,6 +230,17 @@ def test_refused(shop, tmp_path, options, message):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("workdir", ["file", "file/below"])
+def test_a_workdir_that_cannot_be_made_is_refused_before_anything_is_said(shop, tmp_path, workdir):
+    (tmp_path / "file").write_text("precious")
+    started: list[object] = []
+    with pytest.raises(NotADirectoryError) as error:
+        tune(shop, CONFIG, workdir=tmp_path / workdir, on_start=started.append, **RATE)
+    assert error.value.filename == str(tmp_path / workdir / "tune" / "data" / "strict" / "nmtr_gmf")
+    assert not started
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_search_of_the_version_before_is_refused(shop, tmp_path):
     directory = tmp_path / "tune" / "data" / "strict" / "nmtr_gmf"
     directory.mkdir(parents=True)

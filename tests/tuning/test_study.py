@@ -1,6 +1,8 @@
 """A search that is kept: what is drawn, who runs what, and what happens to those who die."""
 
+import dataclasses
 import logging
+import sqlite3
 import threading
 import time
 
@@ -237,6 +239,49 @@ def test_a_damaged_file_is_refused(tmp_path):
         make(tmp_path)
 
 
+@pytest.fixture
+def disk(monkeypatch):
+    """Limits the pages of every database that is opened from now on, as a full disk does."""
+    limit = {"pages": 2**30}
+
+    class Limited(sqlite3.Connection):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            self.execute(f"PRAGMA max_page_count = {limit['pages']}")
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **options: connect(*args, factory=Limited, **options)
+    )
+    return limit
+
+
+@pytest.mark.parametrize("pages", [1, 5, 20])
+def test_a_full_disk_leaves_no_part_of_a_search(tmp_path, disk, pages):
+    study = make(tmp_path, trials=2)
+    disk["pages"] = pages
+    with pytest.raises(OSError, match="No space left on device") as error:
+        run(study)
+    assert error.value.filename == str(tmp_path / "search.db")
+    assert [path.name for path in tmp_path.iterdir()] == [".locks"]
+    disk["pages"] = 2**30
+    assert run(make(tmp_path, trials=2)) == [1, 2]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_search_is_no_other_search(tmp_path, disk):
+    study = make(tmp_path, trials=3)
+
+    def fill(claim):
+        disk["pages"] = 1 if claim.number == 2 else 2**30
+        return dataclasses.replace(value_of(claim), curve=[0.5] * (20_000 if claim.number == 2 else 1))
+
+    with pytest.raises(OSError, match="No space left on device") as error:
+        run(study, fill)
+    assert error.value.filename == str(tmp_path / "search.db")
+    disk["pages"] = 2**30
+    assert run(make(tmp_path, trials=3)) == [2, 3]
+
+
 def test_a_study_makes_nothing_before_it_runs(tmp_path):
     assert make(tmp_path / "new").state() == ([], 0)
     assert not (tmp_path / "new").exists()
@@ -256,6 +301,18 @@ def test_optuna_is_quiet_here_and_as_it_was_elsewhere(tmp_path, capfd):
         study.importance()
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == logging.INFO
+
+
+def test_a_lock_on_a_full_disk_is_not_said_to_be_held(tmp_path, monkeypatch):
+    class Full(sqlite3.Connection):
+        def execute(self, *_):
+            raise sqlite3.OperationalError("database or disk is full")
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Full, **options))
+    with pytest.raises(OSError, match="No space left on device") as error, held(tmp_path / "lock"):
+        pass
+    assert error.value.filename == str(tmp_path / "lock")
 
 
 def test_locks(tmp_path):

@@ -37,7 +37,7 @@ class Format:
         time: Encoding of times: "s" or "ms" since 1970, "mmdd" of 2014, "utc" text, "unit" (numbers in
             the caller's unit), "any" (such numbers, or ISO-8601 text) or None.
         time_window: First possible time and first one too late, milliseconds UTC.
-        split: Comes with a held-out file of target rows.
+        split: Comes with a held-out file of target rows, which others may have.
         adjacency: Lines of `user item item ...` instead of a table.
         free_columns: The caller may rename the columns and leave out the time.
         typed_header: The header gives each name with a type, as in `name:type`.

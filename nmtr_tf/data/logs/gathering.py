@@ -2,9 +2,8 @@
 
 from nmtr_tf.data import sql
 from nmtr_tf.data.events import Events
+from nmtr_tf.data.ids import WHOLE
 from nmtr_tf.errors import InputError
-
-_WHOLE = "^(0|-?[1-9][0-9]{0,17})$"
 
 
 def gather(
@@ -45,7 +44,7 @@ def gather(
 def _number(connection: sql.Connection, role: str) -> None:
     """Numbers ids: in the order of numbers where all are whole ones, else in that of their characters."""
     connection.execute(f"CREATE OR REPLACE TABLE ids AS SELECT DISTINCT log.{role} AS id FROM log")
-    whole = sql.value(connection, f"SELECT bool_and(regexp_matches(id::VARCHAR, '{_WHOLE}')) FROM ids")
+    whole = sql.value(connection, f"SELECT bool_and(regexp_matches(id::VARCHAR, '{WHOLE}')) FROM ids")
     connection.execute(f"""
         CREATE OR REPLACE TABLE {role}s AS
         SELECT id, shown, (row_number() OVER (ORDER BY shown) - 1)::INTEGER AS code

@@ -9,8 +9,9 @@ from nmtr_tf.data import sql
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.logs.files import checksums
 from nmtr_tf.data.logs.formats import FORMATS
+from nmtr_tf.data.logs.inputs import inputs_of, is_frame
 from nmtr_tf.data.logs.reading import LogReader
-from nmtr_tf.data.logs.sources import ReadOptions, inputs_of, is_frame, plan
+from nmtr_tf.data.logs.sources import ReadOptions, plan
 from nmtr_tf.errors import InputError
 
 if typing.TYPE_CHECKING:  # Who passes data frames has imported pandas; files are read without it.
@@ -46,11 +47,13 @@ def read_log(
     Args:
         source: A file, a list of files, or {behavior: file or files}; a folder and a pattern such as
             "day-*.csv" stand for their files, and folders such as behavior=view for a behavior;
+            or a TOML file that describes the sources, each with options of its own, see data/README.md;
             or a pandas DataFrame with one event a row, in columns "user", "item", "behavior" and, where
             there are times, "timestamp". Ids are text or integers, times datetimes, ISO-8601 text or numbers.
         behaviors: Behaviors to read, weakest first, the one to recommend for last; empty: the format's own.
         format: Name of a format, of this package or registered: see data/README.md.
-        heldout: File of the held-out rows of the last behavior, for formats that come split.
+        heldout: File, folder or pattern of the held-out rows of the last behavior, in the layout of the
+            source, but for the column of behaviors. Formats that come split need it; None: `prepare` splits.
         columns: Role ("user", "item", "behavior", "timestamp") -> the log's name of that column, where it
             is another; for the formats "log" and "recbole". "buy.user" is that of the files of a behavior.
             In JSON and Parquet, a.b and items[].id reach into columns; of a list, each element is an event.

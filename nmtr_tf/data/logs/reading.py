@@ -55,8 +55,8 @@ class LogReader:
         progress: Callable[[int], object],
     ):
         self.report = ReadReport()
-        self._num_timed = self._num_sources = 0
-        self._units: set[str] = set()
+        self._num_timed = self._num_ordered = self._num_sources = 0
+        self._split, self._units = False, set[str]()
         self._others: dict[str, None] = {}  # columns that were not read, of sources without times
         self._sql, self._options, self._progress = connection, options, progress
         self._behaviors, self._format = behaviors, options.format
@@ -77,14 +77,14 @@ class LogReader:
         Raises:
             InputError: It cannot be read, has no rows or, unless they are skipped, has bad ones.
         """
-        staged = stage(self._sql, source, self._options, self._progress)
+        staged = stage(self._sql, source, source.options, self._progress)
         if not staged.rows + staged.invalid_rows:
             raise InputError(f"{staged.name}: no rows")
         if self._format.adjacency:
             checks = list(LINE_CHECKS)
             decode_lines(self._sql)
         else:
-            checks = self._decode(staged, self._code(source.behavior))
+            checks = self._decode(staged, source.options)
         self._count_bad(staged, checks)
         self._sql.execute(f"""
             INSERT INTO log
@@ -94,12 +94,15 @@ class LogReader:
         for table in ("raw", "decoded", "fields", "wrong"):
             self._sql.execute(f"DROP TABLE IF EXISTS {table}")
         self._num_sources += 1
-        self._num_timed += "timestamp" in staged.columns
+        self._split = self._split or source.heldout
+        if "timestamp" in staged.columns:
+            self._num_timed += 1
+            self._num_ordered += source.options.time_unit == "order"
         self.report.rows_read += staged.rows + staged.invalid_rows
 
-    def _decode(self, staged: Staged, code_of_all: int) -> list[Check]:
+    def _decode(self, staged: Staged, options: ReadOptions) -> list[Check]:
         """Makes `decoded` of `raw`; its `bad` is the number of the first check that a row fails."""
-        options, roles, kind = self._options, staged.columns, self._format.id_type
+        roles, kind = staged.columns, self._format.id_type
         checks = [check for role in ("user", "item") for check in id_checks(role, kind, staged.expected)]
         code, time = "NULL::TINYINT", "NULL::BIGINT"
         if "behavior" in roles:
@@ -211,11 +214,15 @@ class LogReader:
             )
             if self._options.impossible_times == "drop":
                 self._sql.execute(f"DELETE FROM log WHERE {impossible}")
-        check_complete(self._sql, self._behaviors, self._format.split, self.report.rows_read)
+        check_complete(self._sql, self._behaviors, self._split, self.report.rows_read)
         if 0 < self._num_timed < self._num_sources:
             raise InputError("only some of the files have times")
-        unit = "order" if self._options.time_unit == "order" else ""
-        events = gather(self._sql, self._behaviors, self._format.split, self._num_timed > 0, unit)
+        if 0 < self._num_ordered < self._num_timed:
+            raise InputError(
+                "`time_unit=order` should be that of all files, as times only order within one unit"
+            )
+        unit = "order" if self._num_ordered else ""
+        events = gather(self._sql, self._behaviors, self._split, self._num_timed > 0, unit)
         self.report.times = self._times(unit)
         return events
 

@@ -2,20 +2,16 @@
 
 import codecs
 import dataclasses
-import glob
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nmtr_tf.data.logs.formats import TIME_UNITS, Format
+from nmtr_tf.data.logs.inputs import Input, described, files_of, is_frame
 from nmtr_tf.errors import InputError
 
 ROLES = ("user", "item", "behavior", "timestamp")
-
-Inputs = Sequence[tuple[str | None, Any]]
-"""Pairs of a behavior, or None where a column tells, and a path or a data frame."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +34,11 @@ class ReadOptions:
     wide: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
+    def of(self, one: Input) -> "ReadOptions":
+        """The options of an input, which may have some of its own; those of columns are added."""
+        columns = {**self.columns, **one.options.get("columns", {})}
+        return dataclasses.replace(self, **{**one.options, "columns": columns})
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -46,12 +47,22 @@ class Source:
     Attributes:
         content: Path or pandas DataFrame.
         behavior: Of all its rows; None where a column tells.
+        options: How to read it.
         heldout: Its rows are the held-out ones.
+        where: The place of its description, for messages; "": it has none.
     """
 
     content: Any
     behavior: str | None
+    options: ReadOptions
     heldout: bool = False
+    where: str = ""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The behaviors that are known of it before it is read; none: a column tells."""
+        own = self.options.wide or tuple(self.options.thresholds)
+        return own or (() if self.behavior is None else (self.behavior,))
 
 
 def quoted(names: Iterable[str]) -> str:
@@ -59,49 +70,7 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def is_frame(content: object) -> bool:
-    """Whether something is a pandas DataFrame; who has one has imported pandas."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(content, pandas.DataFrame)
-
-
-def inputs_of(source: Any) -> Inputs:
-    """The source of `read_log` as pairs."""
-    if isinstance(source, Mapping):
-        return [
-            (name, content)
-            for name, contents in source.items()
-            for content in (contents if isinstance(contents, list | tuple) else [contents])
-        ]
-    return [(None, content) for content in (source if isinstance(source, list | tuple) else [source])]
-
-
-def _files(name: str | None, content: Any) -> Inputs:
-    """The files of a folder or of a pattern, in order; a folder behavior=view names the behavior."""
-    if is_frame(content) or not isinstance(content, str | os.PathLike) or Path(content).is_file():
-        return [(name, content)]
-    path = Path(content)
-    if path.is_dir():
-        found = [file for file in sorted(path.rglob("*")) if file.is_file()]
-        parts = {file: file.relative_to(path).parts for file in found}
-        found = [file for file in found if not any(part[0] in "._" for part in parts[file])]
-    else:
-        found = [
-            Path(file) for file in sorted(glob.glob(str(content), recursive=True)) if Path(file).is_file()
-        ]
-        if not found and not glob.has_magic(str(content)):
-            return [(name, content)]
-    if not found:
-        raise InputError(
-            f"{content}: holds no files" if path.is_dir() else f"{content}: no file is of this name"
-        )
-    hive = [next((part[9:] for part in file.parts if part.startswith("behavior=")), name) for file in found]
-    return list(zip(hive, found, strict=True))
-
-
-def plan(
-    inputs: Inputs, heldout: str | Path | None, options: ReadOptions
-) -> tuple[tuple[str, ...], list[Source]]:
+def plan(inputs: Sequence[Input], heldout: Any, options: ReadOptions) -> tuple[tuple[str, ...], list[Source]]:
     """Checks the arguments of `read_log`, which see.
 
     Returns:
@@ -114,33 +83,60 @@ def plan(
     log_format = options.format
     if log_format.behavior is None and log_format.behaviors:
         inputs, heldout = _expand_prefix(inputs, heldout, log_format, bool(options.behaviors))
-    inputs = [file for name, content in inputs for file in _files(name, content)]
+    files = [file for one in inputs for file in files_of(one)]
+    held_out = [one for one in files if one.heldout]
+    held_out += [] if heldout is None else files_of(Input(heldout))
+    inputs = [one for one in files if not one.heldout]
+    _check_contents([*inputs, *held_out], options)
     _check_inputs(inputs, options)
-    in_files = tuple(dict.fromkeys(name for name, _ in inputs if name is not None))
-    known = in_files or tuple((log_format.behaviors or {}).values())
-    tall = options.wide or tuple(options.thresholds)
-    known = tall or known
-    behaviors = options.behaviors or tall or in_files or log_format.default_behaviors
-    _check_behaviors(behaviors, known, options)
-    if log_format.split and heldout is None:
+    sources = [_source(one, options) for one in inputs]
+    behaviors = _behaviors(sources, options)
+    if log_format.split and not held_out:
         raise InputError(f"`heldout` is needed: the log format {options.name!r} comes split.")
-    if heldout is not None and not log_format.split:
-        has_none = f"`heldout`: the log format {options.name!r} has no held-out file."
-        raise InputError(f"{has_none} Received: {str(heldout)!r}.")
-    sources = [Source(_checked(content), name) for name, content in inputs if name in (None, *behaviors)]
-    if heldout is not None:
-        sources.append(Source(_checked(heldout), behaviors[-1], heldout=True))
-    return behaviors, sources
+    sources = [source for source in sources if source.behavior in (None, *behaviors)]
+    sources += [_held_out_source(one, options, behaviors[-1]) for one in held_out]
+    return behaviors, [_checked(source) for source in sources]
 
 
-def _checked(content: Any) -> Any:
-    """A data frame as it is, a path as `Path` if it is that of a file."""
-    if is_frame(content):
-        return content
-    path = Path(content)
+def _source(one: Input, options: ReadOptions) -> Source:
+    with described(one.where):
+        own = options.of(one)
+        _check_choices(own)
+        if one.behavior is not None and own.thresholds:
+            raise InputError(
+                f"`thresholds` tell behaviors by a column, but {one.content} is all of {one.behavior!r}; "
+                "give one of the two."
+            )
+        return Source(one.content, one.behavior, own, where=one.where)
+
+
+def _held_out_source(one: Input, options: ReadOptions, target: str) -> Source:
+    """A source of rows of the target, a row each, whatever tells the behaviors of the others."""
+    source = _source(dataclasses.replace(one, behavior=None), options)
+    own = dataclasses.replace(source.options, wide=(), thresholds={})
+    return dataclasses.replace(source, behavior=target, options=own, heldout=True)
+
+
+def _behaviors(sources: Sequence[Source], options: ReadOptions) -> tuple[str, ...]:
+    """The behaviors: those that are chosen, else those that the sources tell."""
+    told = [source.told for source in sources]
+    names = tuple(dict.fromkeys(name for some in told for name in some))
+    by_column = not all(told)
+    known = names or tuple((options.format.behaviors or {}).values())
+    behaviors = options.behaviors or (() if by_column else names) or options.format.default_behaviors
+    _check_behaviors(behaviors, () if by_column and names else known, options)
+    return behaviors
+
+
+def _checked(source: Source) -> Source:
+    """A source of a data frame as it is, that of a path with the `Path` if it is that of a file."""
+    if is_frame(source.content):
+        return source
+    path = Path(source.content)
     if not path.is_file():
-        raise InputError(f"{path}: {'is no file' if path.exists() else 'does not exist'}")
-    return path
+        with described(source.where):
+            raise InputError(f"{path}: {'is no file' if path.exists() else 'does not exist'}")
+    return dataclasses.replace(source, content=path)
 
 
 def _check_choices(options: ReadOptions) -> None:
@@ -171,34 +167,45 @@ def _check_choices(options: ReadOptions) -> None:
 
 
 def _expand_prefix(
-    inputs: Inputs, heldout: str | Path | None, log_format: Format, chosen: bool
-) -> tuple[Inputs, str | Path | None]:
+    inputs: Sequence[Input], heldout: Any, log_format: Format, chosen: bool
+) -> tuple[Sequence[Input], Any]:
     """Replaces a single path without a name, a prefix, by the files that it stands for."""
-    if len(inputs) != 1 or inputs[0][0] is not None or is_frame(inputs[0][1]):
+    if len(inputs) != 1 or inputs[0].behavior is not None or is_frame(inputs[0].content):
         return inputs, heldout
-    prefix = inputs[0][1]
-    files = [(name, f"{prefix}-{part}.train.rating") for part, name in (log_format.behaviors or {}).items()]
+    prefix = inputs[0].content
+    names = (log_format.behaviors or {}).items()
+    files = [
+        dataclasses.replace(inputs[0], content=f"{prefix}-{part}.train.rating", behavior=name)
+        for part, name in names
+    ]
     # Where none exists, the first is reported as missing.
-    existing = [(name, path) for name, path in files if Path(path).exists()] or files
+    existing = [one for one in files if Path(one.content).exists()] or files
     return (files if chosen else existing), heldout or f"{prefix}.test.rating"
 
 
-def _check_inputs(inputs: Inputs, options: ReadOptions) -> None:
-    for _, content in inputs:
+def _check_contents(inputs: Sequence[Input], options: ReadOptions) -> None:
+    for one in inputs:
+        content = one.content
         if not isinstance(content, str | os.PathLike) and not is_frame(content):
             kind = type(content).__name__
             raise InputError(f"A log should be a file or files, or a pandas DataFrame. Received: {kind}.")
         if options.format.adjacency and is_frame(content):
             raise InputError(f"The log format {options.name!r} is of files. Received: a data frame.")
+
+
+def _check_inputs(inputs: Sequence[Input], options: ReadOptions) -> None:
     # Where a format names its behaviors, a file may hold one of them; otherwise a column or the file tells.
     by_column, by_file = options.format.behavior is not None, not options.wide
-    all_plain = by_column and all(name is None for name, _ in inputs)
-    all_named = by_file and all(name is not None for name, _ in inputs)
-    if not inputs or not (all_plain or all_named):
+    all_plain = by_column and all(one.behavior is None for one in inputs)
+    all_named = by_file and all(one.behavior is not None for one in inputs)
+    all_described = by_column and by_file and all(one.where for one in inputs)
+    if not inputs or not (all_plain or all_named or all_described):
         allowed = " or ".join(
             ["plain files"] * by_column + ["a file for each behavior, behavior:file"] * by_file
         )
-        shown = [("a data frame" if is_frame(content) else str(content), name) for name, content in inputs]
+        shown = [
+            ("a data frame" if is_frame(one.content) else str(one.content), one.behavior) for one in inputs
+        ]
         received = ", ".join(text if name is None else f"{name}:{text}" for text, name in shown)
         raise InputError(f"The log format {options.name!r} takes {allowed}. Received: {received!r}.")
 

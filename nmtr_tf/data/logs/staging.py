@@ -6,7 +6,8 @@ from pathlib import Path
 
 from nmtr_tf.data import sql
 from nmtr_tf.data.logs.columns import Nested, find_columns
-from nmtr_tf.data.logs.sources import ReadOptions, Source, is_frame, quoted
+from nmtr_tf.data.logs.inputs import is_frame
+from nmtr_tf.data.logs.sources import ReadOptions, Source, quoted
 from nmtr_tf.data.logs.staged import Staged, of_json
 from nmtr_tf.data.logs.text import TextTable
 from nmtr_tf.data.logs.typed import own_frame, stage_frame, stage_parquet

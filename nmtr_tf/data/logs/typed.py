@@ -1,5 +1,6 @@
 """Puts typed columns, of Parquet files and data frames, into a table of texts."""
 
+import numbers
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from nmtr_tf.data import sql
 from nmtr_tf.data.logs.columns import Nested, find_columns
 from nmtr_tf.data.logs.files import reading
-from nmtr_tf.data.logs.sources import is_frame
+from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.staged import Staged, of_json
 from nmtr_tf.errors import InputError
 
@@ -58,8 +59,12 @@ def _arrow(series: Any, where: str) -> pa.ChunkedArray:
     try:
         column = pa.array(series, from_pandas=True)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        kinds = ", ".join(sorted({type(value).__name__ for value in series.dropna()}))
-        raise InputError(f"{where}: expected text, numbers or times, all of one kind, got {kinds}") from error
+        kinds = {type(value) for value in series.dropna()}
+        if not all(kind is not bool and issubclass(kind, str | numbers.Integral) for kind in kinds):
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            expected = "text, numbers or times, all of one kind"
+            raise InputError(f"{where}: expected {expected}, got {names}") from error
+        column = pa.array(series.map(str, na_action="ignore"), pa.string(), from_pandas=True)
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     return pa.chunked_array(chunks, column.type)
 

@@ -1,0 +1,78 @@
+"""The file in which Optuna keeps a search: a SQLite database, which is there whole or not at all."""
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import optuna
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.files import new_file
+from nmtr_tf.tuning.locks import DISK_FULL
+
+WAIT_SECONDS = 300
+"""That a process waits for another that writes."""
+
+
+def open_study(path: Path, about: Mapping[str, str], pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """The study in a file, which is made if there is none; nobody else may do so at the same time.
+
+    Args:
+        path: The file.
+        about: What all trials share, as texts.
+        pruner: What stops trials.
+
+    Raises:
+        InputError: If the file is no study, or one of something else.
+        OSError: If the disk is full; then there is no file if there was none.
+    """
+    if not path.exists():
+        with new_file(path) as temporary, writing_to(path):
+            _study(temporary, path, pruner).set_user_attr("about", dict(about))
+    study = _study(path, path, pruner)
+    known = study.user_attrs.get("about", {})
+    for name in sorted(set(known) | set(about)):
+        ours, theirs = about.get(name), known.get(name)
+        if ours != theirs:
+            raise InputError(
+                f"{path.parent} holds trials with {name} {theirs!r}; expected the same, or another "
+                f"`workdir`. Received: {ours!r}."
+            )
+    return study
+
+
+def _study(path: Path, shown: Path, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    # A connection for each use: nothing stays open, whatever becomes of the process.
+    connect = {"creator": lambda: sqlite3.connect(path, WAIT_SECONDS), "poolclass": NullPool}
+    try:
+        with writing_to(shown):
+            return optuna.create_study(
+                storage=optuna.storages.RDBStorage("sqlite://", connect),
+                study_name="search",
+                direction="maximize",
+                load_if_exists=True,
+                pruner=pruner,
+            )
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise InputError(f"{shown} is no search that Optuna can read: {reason}") from None
+
+
+@contextlib.contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Names the file where the disk is full.
+
+    Raises:
+        OSError: With `path` as its file name.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+        if DISK_FULL not in f"{error} {error.__cause__}":
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
