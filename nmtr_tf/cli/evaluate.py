@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_options
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import given, new_flags, require, run, section_from_flags
 from nmtr_tf.config import PROTOCOLS, EvaluationConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE
+from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE, baseline_options
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.reporting.tables import metrics_table, note_on_ks
 
@@ -62,23 +63,8 @@ flags.DEFINE_enum(
     "empty: none, and random where --split=validation.",
     **_at,
 )
-flags.DEFINE_integer("seed", 0, "For baselines: seed of random.", **_at, lower_bound=0)
-flags.DEFINE_float(
-    "ials_alpha",
-    BASELINES["ials"].options["ials_alpha"],
-    "For baselines: confidence of an observed pair in iALS.",
-    **_at,
-    lower_bound=0,
-)
-flags.DEFINE_float(
-    "ease_lambda",
-    BASELINES["ease"].options["ease_lambda"],
-    "For baselines: L2 regularization of EASE.",
-    **_at,
-    lower_bound=0,
-)
-_OPTIONS = ("seed", "ials_alpha", "ease_lambda")
-_FOR_BASELINES = ("output_dir", "validation", *_OPTIONS)
+define_baseline_options(FLAGS)
+_FOR_BASELINES = ("output_dir", "validation", *baseline_options())
 
 
 def main(argv=None) -> int:
@@ -158,7 +144,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
         raise InputError("--baselines and --workdir exclude each other; give one of them.")
     require(values, "dataset_dir", "output_dir")
     dataset, config = Dataset.load(values.dataset_dir), section_from_flags(EvaluationConfig, values)
-    names = _names(values, dataset)
+    options = given_baseline_options(values, _names(values, dataset))
     import_tensorflow()
     import pandas as pd
 
@@ -167,8 +153,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
 
     set_device(values.device)
     tables = []
-    for name in names:
-        options = {option: values[option].value for option in _OPTIONS if option in BASELINES[name].options}
+    for name, own in options.items():
         with progress_bar(values, dataset.num_held_out_users(values.split), " users", desc=name) as bar:
             evaluation = evaluate_baseline(
                 dataset,
@@ -178,7 +163,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
                 values.protocol,
                 values.validation,
                 progress=bar.update,
-                **options,
+                **own,
             )
         evaluation.save(Path(values.output_dir) / name)
         tables.append(evaluation.table().loc[["all"]].set_axis([name]))

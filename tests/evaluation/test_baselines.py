@@ -51,17 +51,27 @@ class Table:
 
 
 def test_the_table():
-    assert list(BASELINES) == [*RULES, "ials", "ials_all", "ease", "ease_all"]
+    assert list(BASELINES) == [*RULES, "ials", "ials_all", "ease", "ease_all", "ease_aimed"]
     assert [name for name, row in BASELINES.items() if row.kind == "rule"] == RULES
     assert len({row.label for row in BASELINES.values()}) == len(BASELINES)
     assert all(row.learns_from for row in BASELINES.values())
-    assert {name: dict(row.options) for name, row in BASELINES.items() if row.options} == {
+    ease = {"ease_lambda": 500.0, "ease_beta": 0.0, "ease_dropout": 0.0}
+    assert {name: row.settings(name, {}) for name, row in BASELINES.items() if row.options} == {
         "random": {"seed": 0},
         "ials": {"ials_alpha": 10.0},
         "ials_all": {"ials_alpha": 10.0},
-        "ease": {"ease_lambda": 500.0},
-        "ease_all": {"ease_lambda": 500.0},
+        "ease": ease,
+        "ease_all": ease,
+        "ease_aimed": {**ease, "ease_theta": 1.0},
     }
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_options_say_what_they_are(name):
+    for option in BASELINES[name].options.values():
+        assert option.about.endswith(".")
+        if option.low is not None:
+            assert option.low <= option.default <= option.high
 
 
 def test_the_table_needs_no_tensorflow():
@@ -82,8 +92,9 @@ def test_what_a_baseline_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
     with pytest.raises(InputError, match="`baselines=ials` needs the package implicit: pip install implicit"):
         build_baseline("ials", DATASET, view)
-    monkeypatch.setattr(needs, "MAX_DENSE_ITEMS", 3)
-    with pytest.raises(InputError, match=r"`baselines=ease` holds .* takes 3 items at most\. Received: 4"):
+    build_baseline("ease", DATASET, view)
+    monkeypatch.setattr(needs, "MAX_DENSE", 1)  # two users, who are fewer than the items
+    with pytest.raises(InputError, match=r"`baselines=ease` holds .* and takes 1 at most\. Received: 2"):
         build_baseline("ease", DATASET, view)
     assert available_baselines(DATASET, "linear") == []
 
@@ -94,18 +105,20 @@ def test_names_and_options_that_there_are_not():
         build_baseline("fame", DATASET, view)
     with pytest.raises(InputError, match="popularity has no option `ease_lambda`; its options: none"):
         build_baseline("popularity", DATASET, view, ease_lambda=1)
-    with pytest.raises(InputError, match="ease has no option `alpha`; its options: ease_lambda"):
+    with pytest.raises(InputError, match="ease has no option `alpha`; its options: ease_lambda, ease_beta"):
         build_baseline("ease", DATASET, view, alpha=1)
     with pytest.raises(InputError, match=r"`ease_lambda` should be a number\. Received: 'much'"):
         build_baseline("ease", DATASET, view, ease_lambda="much")
+    with pytest.raises(InputError, match=r"`seed` should be a whole number\. Received: 1\.5"):
+        build_baseline("random", DATASET, view, seed=1.5)
 
 
-@pytest.mark.parametrize("name", [*RULES, "ease", "ease_all"])
+@pytest.mark.parametrize("name", [*RULES, "ease", "ease_all", "ease_aimed"])
 def test_an_evaluation_is_that_of_the_named_baseline(name):
     found = evaluate_baseline(TIMED, name, config=EvaluationConfig(ks=(2,)))
     assert isinstance(found, Evaluation)
     assert (found.method, found.split, found.protocol) == (name, "test", "released")
-    assert found.about == {"method": name, "validation": "none", **BASELINES[name].options}
+    assert found.about == {"method": name, "validation": "none", **BASELINES[name].settings(name, {})}
     assert found.users.tolist() == [100, 101]
     assert found.metrics.keys() == {"HR@2", "NDCG@2"}
 
@@ -185,12 +198,8 @@ def test_a_baseline_of_ones_own(own_baselines):
 
     assert register_baseline("mine", build, label="Mine", learns_from="the target") is build
     row = BASELINES["mine"]
-    assert (row.label, row.learns_from, row.kind, row.options) == (
-        "Mine",
-        "the target",
-        "own",
-        {"power": 2.0},
-    )
+    assert (row.label, row.learns_from, row.kind) == ("Mine", "the target", "own")
+    assert row.settings("mine", {}) == {"power": 2.0}
     found = evaluate_baseline(DATASET, "mine", power=1)
     assert found.about == {"method": "mine", "validation": "none", "power": 1}
     np.testing.assert_array_equal(found.ranks, evaluate_baseline(DATASET, "popularity").ranks)
@@ -257,11 +266,13 @@ def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_pat
     out = capsys.readouterr().out
     assert "recency_time is left out: it needs times; this data set has none." in out
     assert "ials is left out: it needs the package implicit: pip install implicit" in out
-    assert {path.name for path in tmp_path.iterdir()} == {*RULES, "ease", "ease_all"} - {"recency_time"}
+    assert {path.name for path in tmp_path.iterdir()} == {*RULES, "ease", "ease_all", "ease_aimed"} - {
+        "recency_time"
+    }
     assert "--baselines=recency_time needs times" in refused(
         capsys, evaluate, "--baselines=recency_time", *flags
     )
-    monkeypatch.setattr(needs, "MAX_DENSE_ITEMS", 1)
+    monkeypatch.setattr(needs, "MAX_DENSE", 1)
     line = refused(capsys, evaluate, "--baselines=linear", "--quiet", *flags)
     assert "--baselines=linear leaves none that can be ranked here" in line
 
@@ -278,7 +289,10 @@ def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_pat
         (["--baselines=all", "--split=validation", "--validation=none"], "no validation pairs"),
         (["--baselines=all", "--metrics=HR,fame"], "--metrics should name a known metric: HR, NDCG"),
         (["--baselines=ease", "--ease_lambda=0"], "--ease_lambda should be positive"),
-        (["--baselines=ials", "--ials_alpha=-1"], "ials_alpha"),
+        (
+            ["--baselines=ease,random", "--ials_alpha=1"],
+            "--ials_alpha is an option of ials, ials_all. Received: ease",
+        ),
         (["--baselines=random", "--seed=2147483648"], "--seed should be at least 0 and below 2^31"),
         (["--baselines=", "--workdir=run"], "--output_dir goes with --baselines"),
     ],
