@@ -186,6 +186,4 @@ def _names(values: flags.FlagValues, dataset: Dataset) -> list[str]:
                 say(values, f"{one} is left out: it {missing}\n")
             else:
                 raise InputError(f"`baselines={one}` {missing}")
-    if not names:
-        raise InputError(f"`baselines={','.join(values.baselines)}` leaves none that can be ranked here.")
     return list(dict.fromkeys(names))

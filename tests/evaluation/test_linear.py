@@ -1,5 +1,7 @@
 """The linear baselines on a data set whose right answer is known, and iALS."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,7 @@ from nmtr_tf.evaluation.baselines.ials import fit_ials
 from nmtr_tf.evaluation.ranking import rank_held_out
 
 LINEAR = [name for name, row in BASELINES.items() if row.kind == "linear"]
+IALS: dict[str, Any] = {"ials_alpha": 10.0, "ials_factors": 64, "ials_regularization": 10.0}
 OPTIONS = {"ease": {"ease_lambda": 10}, "ease_all": {"ease_lambda": 10}}
 
 
@@ -38,15 +41,24 @@ def test_they_fill_in_the_checkerboard(name):
     np.testing.assert_array_equal(ranks, np.zeros(50))
 
 
-def test_ials_repeats_and_alpha_matters():
+@pytest.mark.parametrize("other", [{"ials_alpha": 1.0}, {"ials_factors": 8}, {"ials_regularization": 1.0}])
+def test_ials_repeats_and_its_options_matter(other):
     pytest.importorskip("implicit")
     target = checkerboard().target
-    first = scores(fit_ials(target, 10.0), 50)
-    np.testing.assert_array_equal(scores(fit_ials(target, 10.0), 50), first)
-    assert (scores(fit_ials(target, 1.0), 50) != first).any()
+    first = scores(fit_ials(target, **IALS), 50)
+    np.testing.assert_array_equal(scores(fit_ials(target, **IALS), 50), first)
+    assert (scores(fit_ials(target, **{**IALS, **other}), 50) != first).any()
 
 
-@pytest.mark.parametrize("bad", [-1.0, float("nan")])
-def test_confidence_that_is_none(bad):
-    with pytest.raises(InputError, match=r"`ials_alpha` should be at least 0\. Received"):
-        fit_ials(checkerboard(4).target, bad)
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"ials_alpha": -1.0}, r"`ials_alpha` should be at least 0\. Received: -1"),
+        ({"ials_alpha": float("nan")}, "`ials_alpha` should be at least 0"),
+        ({"ials_factors": 0}, "`ials_factors` should be at least 1"),
+        ({"ials_regularization": 0.0}, "`ials_regularization` should be positive"),
+    ],
+)
+def test_options_out_of_their_range(bad, message):
+    with pytest.raises(InputError, match=message):
+        fit_ials(checkerboard(4).target, **{**IALS, **bad})

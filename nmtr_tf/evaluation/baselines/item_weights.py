@@ -1,5 +1,7 @@
 """Scores that are sums of item-to-item weights over what a user has touched."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -12,14 +14,14 @@ class ItemWeightScorer:
 
     Args:
         matrix: X, binary CSR [num_users, num_items], float32.
-        weights: B, float32 [num_items, num_items], dense or sparse.
+        weights: B, float32 [num_items, num_items], an array or a CSR matrix.
     """
 
-    def __init__(self, matrix: sparse.csr_array, weights: np.ndarray | sparse.csr_array):
+    def __init__(self, matrix: sparse.csr_array, weights: Any):
         self.matrix, self.weights = matrix, weights
 
-    def scores(self, user_ids: np.ndarray) -> np.ndarray | sparse.csr_array:
-        """Scores float32 [num_chunk_users, num_items]."""
+    def scores(self, user_ids: np.ndarray) -> Any:
+        """Scores float32 [num_chunk_users, num_items], as dense or sparse as B."""
         return self.matrix[user_ids] @ self.weights
 
 

@@ -112,8 +112,20 @@ _add("recency", "recency", f"{_TARGET}, the order of item ids", "rules:recency",
 _timed: dict[str, Any] = {"needs": (needs.times,)}
 _add("recency_time", "recency (time)", f"{_TARGET} and its times", "rules:recency_time", RULE, **_timed)
 _add("touched_first", "touched first", _ALL, "rules:touched_first", RULE)
+_knn: dict[str, Any] = {
+    "options": {
+        "knn_neighbors": Option(100, "Nearest items that count for an item in ItemKNN.", 10, 1000, log=True),
+        "knn_shrinkage": Option(10.0, "ItemKNN: what is added to a cosine's denominator.", 0, 100),
+    }
+}
+_add("item_knn", "ItemKNN", _TARGET, "neighbors:item_knn", **_knn)
+_add("item_knn_all", "ItemKNN (all)", _ALL, "neighbors:item_knn_all", **_knn)
 _ials: dict[str, Any] = {
-    "options": {"ials_alpha": Option(10.0, "Confidence of an observed pair in iALS.")},
+    "options": {
+        "ials_alpha": Option(10.0, "Confidence of an observed pair in iALS.", 1, 100, log=True),
+        "ials_factors": Option(64, "Factors of a user and of an item in iALS.", 16, 256, log=True),
+        "ials_regularization": Option(10.0, "L2 regularization of iALS.", 0.1, 1000, log=True),
+    },
     "needs": (needs.implicit,),
 }
 _add("ials", "iALS", _TARGET, "ials:ials", **_ials)
