@@ -62,6 +62,8 @@ def test_the_table():
     ease = {"ease_lambda": 500.0, "ease_beta": 0.0, "ease_dropout": 0.0}
     assert {name: row.settings(name, {}) for name, row in BASELINES.items() if row.options} == {
         "random": {"seed": 0},
+        "recency": {"recency_power": 4.0},
+        "recency_time": {"recency_power": 4.0},
         "item_knn": knn,
         "item_knn_all": knn,
         "ials": ials,

@@ -108,8 +108,11 @@ _seed: dict[str, Any] = {"options": {"seed": Option(0, "Seed of random.")}}
 _add("random", "random", "nothing", "rules:random_scores", RULE, **_seed)
 _add("popularity", "popularity", _TARGET, "rules:popularity", RULE)
 _add("popularity_all", "popularity (all)", _ALL, "rules:popularity_all", RULE)
-_add("recency", "recency", f"{_TARGET}, the order of item ids", "rules:recency", RULE)
-_timed: dict[str, Any] = {"needs": (needs.times,)}
+_late: dict[str, Any] = {
+    "options": {"recency_power": Option(4.0, "How steeply recency prefers what is late.", 0, 10)}
+}
+_add("recency", "recency", f"{_TARGET}, the order of item ids", "rules:recency", RULE, **_late)
+_timed: dict[str, Any] = {**_late, "needs": (needs.times,)}
 _add("recency_time", "recency (time)", f"{_TARGET} and its times", "rules:recency_time", RULE, **_timed)
 _add("touched_first", "touched first", _ALL, "rules:touched_first", RULE)
 _knn: dict[str, Any] = {
