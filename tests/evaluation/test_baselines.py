@@ -12,6 +12,7 @@ from conftest import call, make_dataset, refused
 
 from nmtr_tf.cli import evaluate
 from nmtr_tf.config import DataConfig, EvaluationConfig, RunConfig, TrainingConfig
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines import (
     BASELINES,
@@ -126,7 +127,7 @@ def test_an_evaluation_is_that_of_the_named_baseline(name):
     found = evaluate_baseline(TIMED, name, config=EvaluationConfig(ks=(2,)))
     assert isinstance(found, Evaluation)
     assert (found.method, found.split, found.protocol) == (name, "test", "released")
-    assert found.about == {"method": name, "validation": "none", **BASELINES[name].settings(name, {})}
+    assert found.about == {"method": name, "validation": "random", **BASELINES[name].settings(name, {})}
     assert found.users.tolist() == [100, 101]
     assert found.metrics.keys() == {"HR@2", "NDCG@2"}
 
@@ -168,9 +169,9 @@ def test_what_it_learns_from_is_chosen(own_baselines):
 
     evaluate_baseline(DATASET, "watch")
     evaluate_baseline(DATASET, "watch", "validation")
-    evaluate_baseline(DATASET, "watch", validation="random", protocol="strict")
+    evaluate_baseline(DATASET, "watch", validation="none", protocol="strict")
     views = [(len(v.held_out["validation"]), v.target.nnz, v.protocol, v.matrices["view"].nnz) for v in seen]
-    assert views == [(0, 4, "released", 4), (1, 3, "released", 4), (1, 3, "strict", 4)]
+    assert views == [(1, 3, "released", 4), (1, 3, "released", 4), (0, 4, "strict", 4)]
     with pytest.raises(InputError, match="no validation pairs"):
         evaluate_baseline(DATASET, "watch", "validation", validation="none")
     with pytest.raises(InputError, match="`validation` should be one of"):
@@ -209,7 +210,7 @@ def test_a_baseline_of_ones_own(own_baselines):
     assert (row.label, row.learns_from, row.kind) == ("Mine", "the target", "own")
     assert row.settings("mine", {}) == {"power": 2.0}
     found = evaluate_baseline(DATASET, "mine", power=1)
-    assert found.about == {"method": "mine", "validation": "none", "power": 1}
+    assert found.about == {"method": "mine", "validation": "random", "power": 1}
     np.testing.assert_array_equal(found.ranks, evaluate_baseline(DATASET, "popularity").ranks)
     assert register_baseline("brief", lambda view: Table(np.ones((2, 4))))
     assert BASELINES["brief"].label == "brief"
@@ -238,7 +239,7 @@ def test_evaluate_writes_a_directory_for_each_baseline_and_one_table(shop_dir, t
     for name in RULES:
         metrics = json.loads((tmp_path / name / "metrics_test.json").read_text())
         found = pd.read_parquet(tmp_path / name / "ranks_test.parquet")
-        assert (metrics["method"], metrics["validation"], metrics["protocol"]) == (name, "none", "strict")
+        assert (metrics["method"], metrics["validation"], metrics["protocol"]) == (name, "random", "strict")
         shares = (5 - found["rank"]).clip(0, found["tied"]) / found["tied"]
         assert metrics["HR@5"] == pytest.approx(shares.mean())
         assert f"{metrics['coverage@10']:.4f}" in out
@@ -261,10 +262,26 @@ def test_evaluate_takes_options_and_a_baseline_of_ones_own(shop_dir, tmp_path, o
     assert found["ease"].about["ease_lambda"] == 3
 
 
-def test_evaluate_ranks_baselines_on_validation(shop_dir, tmp_path):
-    flags = [f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--quiet"]
-    assert call(evaluate, "--baselines=popularity", "--split=validation", *flags) == 0
-    assert json.loads((tmp_path / "popularity/metrics_validation.json").read_text())["validation"] == "random"
+def test_evaluate_learns_from_what_is_asked(shop_dir, tmp_path, own_baselines):
+    seen = []
+
+    @register_baseline("watch")
+    def watch(view):
+        seen.append((view.behaviors, view.target.nnz, view.matrices[view.behaviors[0]].nnz))
+        return Table(np.zeros((view.num_users, view.num_items)))
+
+    flags = ["--baselines=watch", f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--quiet"]
+    for more in ([], ["--validation=none"], ["--behaviors=view,buy", "--keep=view:0.5"]):
+        assert call(evaluate, *flags, *more) == 0
+    dataset = Dataset.load(shop_dir)
+    whole, given_back = dataset.training_view(), dataset.training_view(validation="none")
+    assert len(dataset.held_out["validation"]) == given_back.target.nnz - whole.target.nnz > 0
+    assert seen[0] == (whole.behaviors, whole.target.nnz, whole.matrices["view"].nnz)
+    assert seen[1][:2] == (whole.behaviors, given_back.target.nnz)
+    assert seen[2][:2] == (("view", "buy"), whole.target.nnz)
+    assert seen[2][2] < 0.6 * seen[0][2]
+    assert call(evaluate, *flags, "--split=validation") == 0
+    assert json.loads((tmp_path / "watch/metrics_validation.json").read_text())["validation"] == "random"
 
 
 def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_path, monkeypatch, capsys):
@@ -287,7 +304,11 @@ def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_pat
     [
         (["--baselines=fame"], "--baselines should name a known baseline: random, popularity"),
         (["--baselines=popularity,ials_all"], "--baselines=ials_all needs the package implicit"),
-        (["--baselines=all", "--workdir=run"], "exclude each other"),
+        (["--baselines=all", "--workdir=run"], "--workdir=run: expected the directory of a trained run"),
+        (
+            ["--baselines=all", "--workdir=run", "--validation=none"],
+            "--validation goes with --dataset_dir; baselines of a run learn from what it learned from",
+        ),
         (["--baselines=all", "--output_dir="], "--output_dir is needed"),
         (["--baselines=all", "--dataset_dir="], "--dataset_dir is needed"),
         (["--baselines=all", "--dataset_dir=nowhere"], "no data set here"),
