@@ -22,7 +22,7 @@ from nmtr_tf.cli.flags import given, new_flags, require, run, section_from_flags
 from nmtr_tf.config import PROTOCOLS, DataConfig, EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE, baseline_options
+from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.reporting.tables import metrics_table, note_on_ks
 
@@ -70,9 +70,9 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_list("behaviors", [], "For baselines of a data set: behaviors to learn from; empty: all.", **_at)
 flags.DEFINE_list("keep", [], "For baselines of a data set: shares of auxiliary rows, as for train.", **_at)
-define_baseline_options(FLAGS)
+_OPTIONS = define_baseline_options(FLAGS)
 _OF_DATA = ("validation", "behaviors", "keep")
-_FOR_BASELINES = ("output_dir", *_OF_DATA, *baseline_options())
+_FOR_BASELINES = ("output_dir", *_OF_DATA, *_OPTIONS)
 
 
 def main(argv=None) -> int:
@@ -153,7 +153,7 @@ def _refuse(values: flags.FlagValues, names: Sequence[str], why: str) -> None:
 
 def _evaluate_baselines(values: flags.FlagValues) -> None:
     dataset, config = _of_run(values) if values.workdir else _of_dataset(values)
-    options = given_baseline_options(values, _names(values, dataset))
+    options = given_baseline_options(values, _OPTIONS, _names(values, dataset))
     import_tensorflow()
     import pandas as pd
 
