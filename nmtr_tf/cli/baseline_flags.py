@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -44,3 +45,23 @@ def given_baseline_options(
         named = ", ".join(found) or "no baseline"
         raise InputError(f"`{min(foreign)}` is an option of {owners}. Received: {named}.")
     return found
+
+
+def read_baseline_options(path: Path, name: str) -> dict[str, Any]:
+    """The options of a baseline in a flagfile, such as tune's best.flags; its other flags are passed over.
+
+    Args:
+        path: The file; none of the options where there is none.
+        name: The baseline.
+
+    Raises:
+        InputError: If an option is no number.
+    """
+    lines = flags.FlagValues().read_flags_from_files([f"--flagfile={path}"]) if path.is_file() else []
+    texts = dict(line.removeprefix("--").split("=", 1) for line in lines if "=" in line)
+    options = {option: texts[option] for option in BASELINES[name].options if option in texts}
+    try:
+        settings = BASELINES[name].settings(name, {one: float(text) for one, text in options.items()})
+    except ValueError:
+        raise InputError(f"{path}: expected numbers. Found: {options}.") from None
+    return {option: settings[option] for option in options}

@@ -158,11 +158,11 @@ def _inverse(rows: sparse.csr_array, ridge: np.ndarray) -> np.ndarray:
 
 def _diagonal(inverse: np.ndarray, left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
     """Diagonal of A'CB, float64 [num_items], of A and B [num_users, num_items]."""
-    left, right = left.tocsc(), right.tocsc()
-    sums = np.zeros(left.shape[1])
-    for first in range(0, len(sums), _CHUNK):
+    left, right = left.T.tocsr(), right.T.tocsr()
+    sums = np.zeros(left.shape[0])
+    for first in range(0, len(sums), _CHUNK):  # B'C: a product that reads C as it lies
         own = slice(first, first + _CHUNK)
-        sums[own] = left[:, own].multiply(inverse @ right[:, own]).sum(axis=0)
+        sums[own] = left[own].multiply(right[own] @ inverse).sum(axis=1)
     return sums
 
 
