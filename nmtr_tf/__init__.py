@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nmtr_tf.runs.run import Run
     from nmtr_tf.training.objectives import Objective, register_loss, register_objective
     from nmtr_tf.training.optimizers import register_optimizer
+    from nmtr_tf.tuning.baseline_search import tune_baseline
     from nmtr_tf.tuning.search import tune
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ __all__ = [
     "register_unit",
     "synthetic_shop",
     "tune",
+    "tune_baseline",
 ]
 
 _PLACES = {
@@ -92,6 +94,7 @@ _PLACES = {
     "register_unit": "nmtr_tf.methods.unit_kinds",
     "synthetic_shop": "nmtr_tf.data.synthetic",
     "tune": "nmtr_tf.tuning.search",
+    "tune_baseline": "nmtr_tf.tuning.baseline_search",
 }
 
 __getattr__ = lazy_names(__name__, _PLACES)

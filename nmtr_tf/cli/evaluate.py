@@ -1,21 +1,25 @@
 """Rank the held-out items of a trained run, or of baselines, among the whole catalogue.
 
 Writes metrics_<split>.json and ranks_<split>.parquet into the run directory, or into a directory for each
-baseline, and prints the metrics.
+baseline, and prints the metrics. Baselines of a run learn from what it learned from, those of a data set from
+what a run of the defaults does.
 
 Examples:
     nmtr evaluate --workdir=out/run
+    nmtr evaluate --baselines=all,linear --workdir=out/run
     nmtr evaluate --baselines=all --dataset_dir=out/shop --output_dir=out/baselines
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
 
+from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_options
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import given, new_flags, require, run, section_from_flags
-from nmtr_tf.config import PROTOCOLS, EvaluationConfig
+from nmtr_tf.config import PROTOCOLS, DataConfig, EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE
@@ -42,43 +46,33 @@ flags.DEFINE_enum(
     "protocol",
     "",
     ["", *PROTOCOLS],
-    "Protocol of the training rows; empty: the run's own, or the data set's for baselines.",
+    "Protocol of the training rows; empty: the run's own, or the data set's.",
     **_at,
 )
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 flags.DEFINE_list(
     "baselines",
     [],
-    f"Baselines to rank instead of a run: names, 'all' (those that learn nothing: {_KNOWN[RULE]}) or "
+    f"Baselines to rank, of a run or a data set: names, 'all' (those that learn nothing: {_KNOWN[RULE]}) or "
     f"'linear' ({_KNOWN[LINEAR]}).",
     **_at,
 )
-flags.DEFINE_string("output_dir", "", "For baselines: where to write, a directory each.", **_at)
+flags.DEFINE_string(
+    "output_dir", "", "For baselines: where to write, a directory each; empty: <workdir>/baselines.", **_at
+)
 flags.DEFINE_enum(
     "validation",
-    "",
-    ["", "random", "none"],
-    "For baselines: 'random' holds the validation purchases out, 'none' gives them back to training; "
-    "empty: none, and random where --split=validation.",
+    "random",
+    ["random", "none"],
+    "For baselines of a data set: 'random' holds the validation purchases out, as training does, 'none' "
+    "gives them back.",
     **_at,
 )
-flags.DEFINE_integer("seed", 0, "For baselines: seed of random.", **_at, lower_bound=0)
-flags.DEFINE_float(
-    "ials_alpha",
-    BASELINES["ials"].options["ials_alpha"],
-    "For baselines: confidence of an observed pair in iALS.",
-    **_at,
-    lower_bound=0,
-)
-flags.DEFINE_float(
-    "ease_lambda",
-    BASELINES["ease"].options["ease_lambda"],
-    "For baselines: L2 regularization of EASE.",
-    **_at,
-    lower_bound=0,
-)
-_OPTIONS = ("seed", "ials_alpha", "ease_lambda")
-_FOR_BASELINES = ("output_dir", "validation", *_OPTIONS)
+flags.DEFINE_list("behaviors", [], "For baselines of a data set: behaviors to learn from; empty: all.", **_at)
+flags.DEFINE_list("keep", [], "For baselines of a data set: shares of auxiliary rows, as for train.", **_at)
+_OPTIONS = define_baseline_options(FLAGS)
+_OF_DATA = ("validation", "behaviors", "keep")
+_FOR_BASELINES = ("output_dir", *_OF_DATA, *_OPTIONS)
 
 
 def main(argv=None) -> int:
@@ -95,8 +89,7 @@ def _evaluate(values: flags.FlagValues) -> None:
 
 
 def _evaluate_runs(values: flags.FlagValues) -> None:
-    if foreign := [name for name in _FOR_BASELINES if values[name].present]:
-        raise InputError(f"--{foreign[0]} goes with --baselines; a run has its own settings.")
+    _refuse(values, _FOR_BASELINES, "goes with --baselines; a run has its own settings.")
     require(values, "workdir")
     import_tensorflow()
     from nmtr_tf.runs.comparison import seed_directories
@@ -153,12 +146,14 @@ def _seeds_table(found: "dict[str, Evaluation]") -> "pd.DataFrame":
     return pd.concat([table, rows])
 
 
+def _refuse(values: flags.FlagValues, names: Sequence[str], why: str) -> None:
+    if foreign := [name for name in names if values[name].present]:
+        raise InputError(f"--{foreign[0]} {why}")
+
+
 def _evaluate_baselines(values: flags.FlagValues) -> None:
-    if values.workdir:
-        raise InputError("--baselines and --workdir exclude each other; give one of them.")
-    require(values, "dataset_dir", "output_dir")
-    dataset, config = Dataset.load(values.dataset_dir), section_from_flags(EvaluationConfig, values)
-    names = _names(values, dataset)
+    dataset, config = _of_run(values) if values.workdir else _of_dataset(values)
+    options = given_baseline_options(values, _OPTIONS, _names(values, dataset))
     import_tensorflow()
     import pandas as pd
 
@@ -166,24 +161,37 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
     from nmtr_tf.training.device import set_device
 
     set_device(values.device)
+    directory = Path(values.output_dir or Path(values.workdir) / "baselines")
     tables = []
-    for name in names:
-        options = {option: values[option].value for option in _OPTIONS if option in BASELINES[name].options}
+    for name, own in options.items():
         with progress_bar(values, dataset.num_held_out_users(values.split), " users", desc=name) as bar:
-            evaluation = evaluate_baseline(
-                dataset,
-                name,
-                values.split,
-                config,
-                values.protocol,
-                values.validation,
-                progress=bar.update,
-                **options,
-            )
-        evaluation.save(Path(values.output_dir) / name)
+            evaluation = evaluate_baseline(dataset, name, values.split, config, progress=bar.update, **own)
+        evaluation.save(directory / name)
         tables.append(evaluation.table().loc[["all"]].set_axis([name]))
     title = f"{_title(evaluation)}, {evaluation.num_users:,} users"
     _show(values, title, pd.concat(tables), evaluation)
+
+
+def _of_dataset(values: flags.FlagValues) -> tuple[Dataset, RunConfig]:
+    """A data set, and what to learn from it, which runs of the defaults learn from as well."""
+    require(values, "dataset_dir", "output_dir")
+    data, evaluation = section_from_flags(DataConfig, values), section_from_flags(EvaluationConfig, values)
+    return Dataset.load(values.dataset_dir), RunConfig(data, evaluation=evaluation)
+
+
+def _of_run(values: flags.FlagValues) -> tuple[Dataset, RunConfig]:
+    """A run's data set, and what it learned from; of several seeds the first, since they share it."""
+    _refuse(values, _OF_DATA, "goes with --dataset_dir; baselines of a run learn from what it learned from.")
+    import_tensorflow()
+    from nmtr_tf.runs import Run
+    from nmtr_tf.runs.comparison import seed_directories
+
+    opened = Run([*seed_directories(values.workdir), values.workdir][0])
+    if values.dataset_dir:
+        opened.use_dataset(values.dataset_dir)
+    options = {"protocol": values.protocol} if values.protocol else {}
+    options |= given(EvaluationConfig, values)
+    return opened.dataset, opened.config.with_options(**options, monitor="")
 
 
 def _names(values: flags.FlagValues, dataset: Dataset) -> list[str]:
@@ -201,6 +209,4 @@ def _names(values: flags.FlagValues, dataset: Dataset) -> list[str]:
                 say(values, f"{one} is left out: it {missing}\n")
             else:
                 raise InputError(f"`baselines={one}` {missing}")
-    if not names:
-        raise InputError(f"`baselines={','.join(values.baselines)}` leaves none that can be ranked here.")
     return list(dict.fromkeys(names))

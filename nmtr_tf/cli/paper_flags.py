@@ -9,6 +9,7 @@ from typing import Any
 from absl import flags
 from typing_extensions import override
 
+from nmtr_tf.cli.baseline_flags import read_baseline_options
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require
 from nmtr_tf.cli.method_settings import settings_dir
@@ -42,7 +43,8 @@ def study_flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "flags_dir",
         "",
-        "Directory with the methods' settings, <data set>/<method>.flags; empty: those of the package.",
+        "Directory with settings, <data set>/<method>.flags and <data set>/baselines/<baseline>.flags; "
+        "empty: those of the package.",
         **at,
     )
     flags.DEFINE_bool("overwrite", False, "Train cells again that have a result.", **at)
@@ -74,6 +76,9 @@ def open_study(values: flags.FlagValues) -> Study:
         workdir=Path(values.workdir),
         config=config_from_flags(values),
         settings=settings,
+        baseline_options=lambda name: read_baseline_options(
+            folder / dataset.name / "baselines" / f"{name}.flags", name
+        ),
         given=tuple(flag.removeprefix("--") for flag in given if not flag.startswith(_OWN)),
         results_dir=Path(values.results_dir) if values.results_dir else None,
         overwrite=values.overwrite,

@@ -1,9 +1,10 @@
-"""Search the settings of a method on validation, and never look at test.
+"""Search the settings of a method or a baseline on validation, and never look at test.
 
 A flag that is given is not searched; --search names what is, --space gives other ranges. Writes
-<workdir>/tune/<data set>/<protocol>/<method>/: trials.csv, best.flags for train's --flagfile, search.png,
-events for TensorBoard's HParams tab, and search.db, from which the same command goes on where it stopped,
-with more --trials if you like. Several processes with the same command share one search.
+<workdir>/tune/<data set>/<protocol>/<method>/: trials.csv, best.flags for the --flagfile of train (for a
+baseline: of evaluate), search.png, events for TensorBoard's HParams tab, and search.db, from which the same
+command goes on where it stopped, with more --trials if you like. Several processes with the same command
+share one search.
 
 Examples:
     nmtr tune --method=nmtr_gmf --dataset_dir=out/shop --workdir=out --trials=50 --max_minutes=30
@@ -12,18 +13,24 @@ Examples:
     nmtr tune --method=bpr --dataset_dir=out/shop --workdir=out --space=embedding_dim=64:128,l2_item=0..0.01
     nmtr tune --method=bpr --dataset_dir=out/shop --workdir=out --sampler=grid --dry_run
     nmtr train --flagfile=out/tune/.../best.flags --dataset_dir=out/shop --workdir=out/run
+    nmtr tune --baseline=ease_aimed --dataset_dir=out/shop --workdir=out --trials=50
+    nmtr evaluate --flagfile=out/tune/.../best.flags --workdir=out/run
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 from tqdm import tqdm
 
+from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_options
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, given, new_flags, require, run, section_from_flags
 from nmtr_tf.cli.typed import command
+from nmtr_tf.config import ModelConfig, TrainingConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.tuning.options import TuneConfig
 
@@ -39,7 +46,17 @@ FLAGS = new_flags(*_ALL, only=_OPTIONS)
 flags.DEFINE_string(
     "workdir", None, "Directory to write below; several searches may share it.", flag_values=FLAGS
 )
+flags.DEFINE_string(
+    "baseline", "", "A baseline whose options are searched, in place of a method's.", flag_values=FLAGS
+)
 flags.DEFINE_bool("dry_run", False, "Say what would be searched, and train nothing.", flag_values=FLAGS)
+_OF_BASELINES = define_baseline_options(FLAGS)
+_OF_METHODS = [
+    field.name
+    for one in (ModelConfig, TrainingConfig)
+    for field in dataclasses.fields(one)
+    if field.name in _OPTIONS and field.name not in ("monitor", "seed", "device")
+]
 
 
 def main(argv=None) -> int:
@@ -50,22 +67,29 @@ def main(argv=None) -> int:
 def _tune(values: flags.FlagValues) -> None:
     require(values, "dataset_dir", "workdir")
     config, tuning = config_from_flags(values), section_from_flags(TuneConfig, values)
-    from nmtr_tf.tuning.search import tune
+    dataset, progress = Dataset.load(values.dataset_dir), _Progress(values)
+    common: dict[str, Any] = {"workdir": values.workdir, "dry_run": values.dry_run, **vars(tuning)}
+    common |= {"on_start": progress.start, "on_trial": progress.end}
+    if values.baseline:
+        from nmtr_tf.tuning.baseline_search import tune_baseline
 
-    progress = _Progress(values)
-    record = tune(
-        Dataset.load(values.dataset_dir),
-        config,
-        workdir=values.workdir,
-        dry_run=values.dry_run,
-        on_start=progress.start,
-        on_epoch=progress.epoch,
-        on_trial=progress.end,
-        **{name: value for section in SECTIONS for name, value in given(section, values).items()},
-        **vars(tuning),
-    )
+        record = tune_baseline(dataset, values.baseline, config, **common, **_of_baseline(values))
+    else:
+        from nmtr_tf.tuning.search import tune
+
+        given_baseline_options(values, _OF_BASELINES, [])  # refuses them
+        fixed = {name: own for section in SECTIONS for name, own in given(section, values).items()}
+        record = tune(dataset, config, on_epoch=progress.epoch, **common, **fixed)
     if not values.dry_run:
         _show_best(values, record)
+
+
+def _of_baseline(values: flags.FlagValues) -> dict[str, Any]:
+    """The given options of the baseline that is searched."""
+    BASELINES.find(values.baseline)
+    if foreign := [name for name in _OF_METHODS if values[name].present]:
+        raise InputError(f"`{foreign[0]}` is an option of methods. Received: `baseline={values.baseline}`.")
+    return given_baseline_options(values, _OF_BASELINES, [values.baseline])[values.baseline]
 
 
 class _Progress:
@@ -78,7 +102,7 @@ class _Progress:
     def start(self, record: "TrialRecord") -> None:
         """Says what is searched, and what is known already."""
         done, self._num_epochs = len(record.trials), record.num_epochs
-        self._monitor = record.config.training.monitor
+        self._monitor = record.monitor
         if not self._values.dry_run and done < record.num_trials:
             import_tensorflow()
             from nmtr_tf.training.device import set_device
@@ -120,16 +144,13 @@ def _show_best(values: flags.FlagValues, record: "TrialRecord") -> None:
     if not trials:
         return
     shown = [name for name in record.space if len({trial.texts[name] for trial in trials}) > 1]
-    columns = [
-        "trial",
-        f"validation {record.config.training.monitor}",
-        "best epoch",
-        "epochs",
-        "seconds",
-        *shown,
-    ]
+    epochs = {"best epoch": "best_epoch", "epochs": "epochs"} if record.num_epochs else {}
+    columns = ["trial", f"validation {record.monitor}", *epochs, "seconds", *shown]
     rows = [
-        [one.number, one.value, one.best_epoch, one.epochs, round(one.seconds), *map(one.texts.get, shown)]
+        [
+            *(one.number, one.value, *(getattr(one, name) for name in epochs.values()), round(one.seconds)),
+            *map(one.texts.get, shown),
+        ]
         for one in best[:10]
     ]
     title = f"\n{record.title}: {len(trials)} trials ({record.counts}), the best"
@@ -137,7 +158,6 @@ def _show_best(values: flags.FlagValues, record: "TrialRecord") -> None:
     say(values, f"Trials:      {record.csv_path}\nPicture:     {record.picture_path}")
     say(values, f"TensorBoard: tensorboard --logdir={record.events_dir}")
     if best:
-        say(
-            values,
-            f"Next:        {command('train')} --flagfile={record.flags_path} --dataset_dir=... --workdir=...",
-        )
+        name, place = ("evaluate", "output_dir") if values.baseline else ("train", "workdir")
+        flagfile = f"--flagfile={record.flags_path}"
+        say(values, f"Next:        {command(name)} {flagfile} --dataset_dir=... --{place}=...")

@@ -56,10 +56,17 @@ def evaluation_sample(
     seeds make equal runs; else `eval_users` of them, the same for every seed of a run. With
     `eval_sample=always` it is these whatever the cost, so that runs of other settings rank the same.
     """
-    users, wanted = np.unique(view.held_out[split][:, 0]), config.training.eval_users
-    ranking_cost = len(users) * view.num_items * scorer.pair_cost
-    is_cheap = ranking_cost <= epoch_cost and config.training.eval_sample == "auto"
-    if not wanted or wanted >= len(users) or is_cheap:
+    num_users = view.num_held_out_users(split)
+    ranking_cost = num_users * view.num_items * scorer.pair_cost
+    if ranking_cost <= epoch_cost and config.training.eval_sample == "auto":
+        return None
+    return fixed_sample(view, split, config.training.eval_users)
+
+
+def fixed_sample(view: TrainingView, split: str, count: int) -> np.ndarray | None:
+    """Rows of `count` users with held-out items, the same at every call: int [n]; None: all, as for 0."""
+    users = np.unique(view.held_out[split][:, 0])
+    if not count or count >= len(users):
         return None
     generator = np.random.default_rng(_SAMPLE_SEED)
-    return users[np.sort(generator.choice(len(users), wanted, replace=False))]
+    return users[np.sort(generator.choice(len(users), count, replace=False))]

@@ -124,6 +124,11 @@ class Evaluation:
         return str(self.about.get("method") or "")
 
     @property
+    def validation(self) -> str:
+        """Whether validation purchases were held out ("random") or learned from ("none"); "": not known."""
+        return str(self.about.get("validation") or "")
+
+    @property
     def where(self) -> str:
         """Its directory, else the method: how messages call it."""
         return str(self.directory or self.method or "an evaluation")

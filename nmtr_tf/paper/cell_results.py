@@ -47,6 +47,7 @@ class CellResult:
         num_test_users: Users that were ranked for test.
         given: The options that people gave, such as "num_epochs=20".
         seed: Of the run.
+        options: Of a baseline: its options that are not the defaults.
         config: The run's; the data set's directory is its name alone. Of a baseline: `data` and
             `evaluation`, the rest means nothing.
         num_parameters: Weights of the model; 0: nothing was trained.
@@ -76,6 +77,7 @@ class CellResult:
     given: tuple[str, ...]
     seed: int
     config: RunConfig
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     num_parameters: int = 0
     best_epoch: int | None = None
     seconds: float

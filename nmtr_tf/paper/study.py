@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Study:
         config: What is asked of all cells: `data`, `evaluation` and the seed are read.
         settings: Method -> the config with the settings of its runs; None: `config`. The tables and figures
             decide the method, behaviors, protocol, shares, kind of training and seed themselves.
+        baseline_options: Baseline -> its options that are not the defaults.
         given: The options that people gave, such as "num_epochs=20": they are for every method, and results
             remember them.
         results_dir: Holds <data set>/<protocol>/<cell>.json, where the mask is not that of
@@ -64,6 +65,7 @@ class Study:
     workdir: Path
     config: RunConfig = dataclasses.field(default_factory=RunConfig)
     settings: Callable[[str], RunConfig] | None = None
+    baseline_options: Callable[[str], Mapping[str, Any]] = lambda name: {}
     given: tuple[str, ...] = ()
     results_dir: Path | None = None
     overwrite: bool = False

@@ -40,17 +40,28 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
     Raises:
         InputError: If an option fits neither the method nor the data set, or that is none.
     """
+    config, view = checked_view(config, dataset, on_everything)
+    return RunSetup(config, resolve(config, config.data.behaviors), view)
+
+
+def checked_view(
+    config: RunConfig, dataset: Dataset, on_everything: bool = False
+) -> tuple[RunConfig, TrainingView]:
+    """A config resolved for a data set, and the training view that it asks for; arguments as for `set_up`.
+
+    Raises:
+        InputError: If an option does not fit the data set, or that is none.
+    """
     if not isinstance(dataset, Dataset):
         kind = type(dataset).__name__
         raise InputError(
             f"`dataset` should be a Dataset, which prepare makes and Dataset.load reads. Received: {kind}."
         )
     config = dataset.resolved(config)
-    plan = resolve(config, config.data.behaviors)
     check_metrics(config.evaluation)
     view = dataset.full_view(config) if on_everything else dataset.view(config)
     _check_splits(config, view)
-    return RunSetup(config, plan, view)
+    return config, view
 
 
 def _check_splits(config: RunConfig, view: TrainingView) -> None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:  # it imports TensorFlow, which files of evaluations do not ne
     from nmtr_tf.runs.run import Run
 
 Comparable: TypeAlias = "Run | Evaluation | str | Path"
-_SHARED = {"dataset_fingerprint": "data set", "protocol": "protocol", "mask": "mask"}
+_SHARED = {
+    "dataset_fingerprint": "data set",
+    "protocol": "protocol",
+    "mask": "mask",
+    "validation": "`validation`, so in what they learn from",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +125,7 @@ def compare(
 
     Raises:
         InputError: If there are fewer than two runs, if one was not evaluated on the split, or if they do
-            not share data set, protocol, mask, users, held-out items or candidates.
+            not share data set, protocol, mask, validation, users, held-out items or candidates.
     """
     compared = read_runs(runs, split)
     chosen = _find_baseline(compared, baseline)
@@ -219,7 +224,7 @@ def _check_comparable(first: Evaluation, other: Evaluation) -> None:
     where = f"{first.where} and {other.where} cannot be compared"
     for name, text in _SHARED.items():
         ours, theirs = getattr(first, name), getattr(other, name)
-        if ours != theirs:
+        if ours != theirs and ours and theirs:  # "" is not known
             raise InputError(f"{where}: they differ in {text}: {ours!r} and {theirs!r}.")
     if not np.array_equal(first.users, other.users):
         shared = len(set(first.users.tolist()) & set(other.users.tolist()))

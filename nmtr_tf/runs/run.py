@@ -66,7 +66,11 @@ class Run(OpenedRun):
         config = evaluation_config(own, options).of_catalogue(self.view.num_items)
         view = self.dataset.view(self.config.with_options(protocol=protocol)) if protocol else self.view
         ranks = rank_held_out(ModelScorer(self.model), view, split, config, progress=progress)
-        about = {"method": self.info.method, "best_epoch": self.info.best_epoch}
+        about = {
+            "method": self.info.method,
+            "best_epoch": self.info.best_epoch,
+            "validation": self.config.data.validation,
+        }
         evaluation = Evaluation.of(self.dataset, view, split, ranks, config, about)
         if self.directory:
             evaluation = evaluation.save(self.directory.path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_choices, check_types, option, require
 
 
@@ -49,3 +50,10 @@ class TuneConfig:
             require(self, getattr(self, name) >= 0, name, "at least 0")
         for name in ("seeds_per_trial", "warmup_trials"):
             require(self, getattr(self, name) >= 1, name, "at least 1")
+
+
+def without_optuna(error: ImportError) -> ImportError | InputError:
+    """What to raise where an import failed: what to install if it is Optuna, else the error itself."""
+    if str(error.name).startswith("optuna"):
+        return InputError("A search needs the package optuna: pip install 'optuna>=4'")
+    return error

@@ -1,29 +1,24 @@
 """A search over the options of a method, on validation alone; it goes on where it stopped."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
-from nmtr_tf.errors import InputError
-from nmtr_tf.files import check_directory
 from nmtr_tf.options import option_text
 from nmtr_tf.runs.checks import RunSetup, set_up
-from nmtr_tf.tuning.options import TuneConfig
-from nmtr_tf.tuning.trials import Trial, TrialRecord, settings_of
+from nmtr_tf.tuning.options import TuneConfig, without_optuna
+from nmtr_tf.tuning.trials import Trial, TrialRecord, changed_settings, settings_of
 
 try:
-    from nmtr_tf.tuning.space import check_space, chosen_space, in_words
-    from nmtr_tf.tuning.study import Study
+    from nmtr_tf.tuning.choice import check_space, chosen_space, of_method
+    from nmtr_tf.tuning.running import check_splits, run_search
+    from nmtr_tf.tuning.space import in_words
+    from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
-    if not str(error.name).startswith("optuna"):
-        raise
-    raise InputError("A search needs the package optuna: pip install 'optuna>=4'") from None
-
-_SECONDS_BETWEEN_PICTURES = 60
+    raise without_optuna(error) from None
 
 
 def tune(
@@ -64,40 +59,40 @@ def tune(
     tuning = TuneConfig(**{name: options.pop(name) for name in own})
     config = (config or RunConfig()).with_options(**options)
     setup = _set_up(dataset, config, tuning)
-    space = chosen_space(setup.plan, tuning, list(options))
+    space = chosen_space(of_method(setup.plan, tuning), tuning, list(options))
     check_space(space, setup.config, setup.view.behaviors)
+    words, shared = in_words(space), changed_settings(dataset.resolved(config), always=["method"])
     record = TrialRecord(
         directory=Path(workdir) / "tune" / dataset.name / setup.view.protocol / setup.plan.name,
         title=f"{setup.plan.method.label}, {dataset.name}, {setup.view.protocol}",
-        config=dataset.resolved(config),
-        space=in_words(space),
+        monitor=setup.config.training.monitor,
+        shared={name: text for name, text in shared.items() if name not in words},
+        space=words,
         num_epochs=setup.plan.num_epochs * tuning.seeds_per_trial,
     )
     training, about = setup.config.training, _about(dataset, setup, tuning, record)
     num_evaluations = max(1, setup.plan.stages[-1].num_epochs // training.eval_every)
-    study = Study(record.directory, space, tuning, training.seed, num_evaluations, about)
-    record.num_trials = study.num_trials
-    record.trials, record.num_running = study.state()
-    if not dry_run:
-        check_directory(record.directory)
-    on_start(record)
-    if not dry_run:
-        if len(record.trials) < record.num_trials:
-            _run(dataset, setup, tuning, study, record, on_epoch, on_trial)
-        if record.trials and all(trial.status == "diverged" for trial in record.trials):
-            raise InputError(
-                f"All trials ({len(record.trials)}) diverged, their loss was not finite: search a smaller "
-                f"`learning_rate`. See {record.csv_path}"
-            )
-    return record
+
+    def make_objective() -> Objective:
+        from nmtr_tf.tuning.trial_run import MethodObjective
+
+        return MethodObjective(dataset, setup.config, tuning.seeds_per_trial, record.events_dir, on_epoch)
+
+    return run_search(
+        Study(record.directory, space, tuning, training.seed, num_evaluations, about),
+        record,
+        make_objective,
+        device=training.device,
+        max_minutes=tuning.max_minutes,
+        dry_run=dry_run,
+        on_start=on_start,
+        on_trial=on_trial,
+    )
 
 
 def _set_up(dataset: Dataset, config: RunConfig, tuning: TuneConfig) -> RunSetup:
     """What the trials share, resolved."""
-    if config.data.validation == "none":
-        raise InputError("A search needs validation pairs: `validation` is 'none'.")
-    if config.training.curve_split == "test":
-        raise InputError("A search never looks at test: `curve_split` is 'test'.")
+    check_splits(config)
     return set_up(config.with_options(eval_users=tuning.validation_users, eval_sample="always"), dataset)
 
 
@@ -113,41 +108,3 @@ def _about(dataset: Dataset, setup: RunSetup, tuning: TuneConfig, record: TrialR
         **settings,
         **record.space,
     }
-
-
-def _run(
-    dataset: Dataset,
-    setup: RunSetup,
-    tuning: TuneConfig,
-    study: Study,
-    record: TrialRecord,
-    on_epoch: Callable[[int, int], object],
-    on_trial: Callable[[Trial], object],
-) -> None:
-    from nmtr_tf.reporting.events import write_search
-    from nmtr_tf.training.device import set_device
-    from nmtr_tf.tuning.trial_run import MethodObjective
-
-    set_device(setup.config.training.device)  # before anything runs, events too
-    write_search(record.events_dir, list(record.space), setup.config.training.monitor)
-    drawn = time.monotonic()
-
-    def update(rest: float) -> None:
-        nonlocal drawn
-        with study.alone():
-            record.trials, record.num_running = study.state()
-            if record.trials:
-                record.write()
-            if record.trials and time.monotonic() - drawn > rest:
-                record.draw(study.importance())
-                drawn = time.monotonic()
-
-    def on_end(trial: Trial) -> None:
-        update(_SECONDS_BETWEEN_PICTURES)
-        on_trial(trial)
-
-    objective = MethodObjective(dataset, setup.config, tuning.seeds_per_trial, record.events_dir, on_epoch)
-    try:
-        study.run(objective, on_end, tuning.max_minutes)
-    finally:
-        update(0)

@@ -13,20 +13,18 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from nmtr_tf.config import OPTION_TYPES, RunConfig
-from nmtr_tf.errors import InputError
-from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.config import OPTION_TYPES
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.methods.weights import simplex
 from nmtr_tf.options import option_text, option_value
-from nmtr_tf.tuning.options import TuneConfig
 
 Space = Mapping[str, BaseDistribution]
 """Name of an option -> what is drawn. Weights are drawn one by one: loss_weights[0], loss_weights[1], ..."""
 
 _STEPS = 20
-_LOGARITHMIC = ("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator")
+LOGARITHMIC = ("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator")
 # On a logarithmic scale that begins at 3e-5, what is drawn below 1e-4 stands for 0: a seventh of the default.
-_ZERO, _LEAST = 3e-5, 1e-4
+ZERO, LEAST = 3e-5, 1e-4
 
 
 def listed(values: Sequence[Any]) -> CategoricalDistribution:
@@ -37,7 +35,7 @@ def listed(values: Sequence[Any]) -> CategoricalDistribution:
 def between(low: float, high: float, log: bool = False) -> BaseDistribution:
     """Numbers of a range, both ends included: whole ones, on a logarithmic scale, or in twenty steps."""
     if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high)
+        return IntDistribution(low, high, log=log)
     return FloatDistribution(low, high, log=log, step=None if log else round((high - low) / _STEPS, 12))
 
 
@@ -57,7 +55,7 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         is_grid: Whether it is the grid.
     """
     fifths, reduction = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), listed(("sum", "mean"))
-    l2 = between(_ZERO, 0.1, log=True), listed((0.0, 0.001, 0.01, 0.1))
+    l2 = between(ZERO, 0.1, log=True), listed((0.0, 0.001, 0.01, 0.1))
     both: dict[str, tuple[BaseDistribution | None, BaseDistribution | None]] = {
         "optimizer": (None, OPTIONAL["optimizer"]),
         "learning_rate": (between(0.001, 0.3, log=True), listed((0.001, 0.005, 0.01, 0.02, 0.05))),
@@ -81,81 +79,9 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
     return {name: one for name, pair in both.items() if (one := pair[is_grid])}
 
 
-def parse(text: str) -> tuple[str, BaseDistribution]:
-    """An option and what a user wants to have drawn: "learning_rate=0.001..0.1", "embedding_dim=64:128".
-
-    Raises:
-        InputError: If it is no such text.
-    """
-    name, _, values = text.partition("=")
-    try:
-        kind = OPTION_TYPES[name]
-        first, *others = [option_value(part, kind) for part in values.replace("..", ":").split(":")]
-        if ".." not in values:
-            return name, listed((first, *others))
-        (high,), log = others, name in _LOGARITHMIC
-        has_zero = log and first == 0
-        if not max(first, _LEAST * has_zero) < high or kind not in (int, float):
-            raise ValueError
-        return name, between(_ZERO if has_zero else first, high, log)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            "`space` should be options with a range or values, such as learning_rate=0.01..0.1 or "
-            f"embedding_dim=64:128. Received: {text!r}."
-        ) from None
-
-
 def option_of(name: str) -> str:
     """The option that a drawn number belongs to."""
     return name.partition("[")[0]
-
-
-def chosen_space(plan: Plan, tuning: TuneConfig, fixed: Sequence[str]) -> dict[str, BaseDistribution]:
-    """What a search draws from.
-
-    Args:
-        plan: The method.
-        tuning: Its sampler, and what the user wants searched.
-        fixed: Options that are not searched unless `tuning` names them.
-
-    Raises:
-        InputError: If it names what cannot be searched.
-    """
-    own = own_space(plan, tuning.sampler == "grid")
-    given = dict(map(parse, tuning.space))
-    known = {**own, **OPTIONAL, **given}
-    wanted = {*(tuning.search or set(map(option_of, own)) - set(fixed)), *given}
-    if unknown := set(tuning.search) - set(map(option_of, known)):
-        raise InputError(
-            f"`search` should name options of {plan.method.label}, such as `learning_rate`; others need "
-            f"their values in `space`. Received: {min(unknown)!r}."
-        )
-    space = {
-        name: one
-        for name, one in known.items()
-        if option_of(name) in wanted and (name in given or option_of(name) not in given)
-    }
-    if not space:
-        raise InputError("There is nothing to search: every option that the method has is given.")
-    for name, one in space.items():
-        if tuning.sampler == "grid" and not isinstance(one, CategoricalDistribution):
-            raise InputError(f"A grid takes lists of values, no range: `space` has one of {name!r}.")
-    return space
-
-
-def check_space(space: Space, config: RunConfig, behaviors: Sequence[str]) -> None:
-    """Refuses a space with values that the method does not take."""
-    ends = {
-        name: [as_options({name: end}, {name: one}) for end in ends_of(one)]
-        for name, one in space.items()
-        if option_of(name) == name
-    }
-    sizes = [own for name, own in ends.items() if name in ("embedding_dim", "num_layers", "tower_width")]
-    for own in ends.values():
-        for options in own:
-            resolve(config.with_options(**options), behaviors)
-    for point in itertools.product(*sizes):  # these limit each other
-        config.with_options(**{name: value for options in point for name, value in options.items()})
 
 
 def ends_of(one: BaseDistribution) -> Sequence[Any]:
@@ -172,7 +98,7 @@ def in_words(space: Space) -> dict[str, str]:
         elif option_of(name) != name:
             words[option_of(name)] = "0 to 1 each" if one.low else "at least 0, sum 1"
         else:
-            low = "0, or 0.0001" if one.low == _ZERO else f"{one.low:g}"
+            low = "0, or 0.0001" if one.low == ZERO else f"{one.low:g}"
             words[name] = f"{low} to {one.high:g}" + ", logarithmic" * getattr(one, "log", False)
     return words
 
@@ -185,7 +111,7 @@ def as_options(drawn: Mapping[str, Any], space: Space) -> dict[str, Any]:
         if isinstance(one, CategoricalDistribution):
             options[name] = option_value(value, OPTION_TYPES.get(name, float))
         elif isinstance(one, FloatDistribution) and one.log:
-            is_zero = one.low == _ZERO and value < _LEAST
+            is_zero = one.low == ZERO and value < LEAST
             options[name] = 0.0 if is_zero else min(max(float(f"{value:.3g}"), one.low), one.high)
         elif option_of(name) == name:
             options[name] = round(value, 6)

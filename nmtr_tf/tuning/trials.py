@@ -15,6 +15,9 @@ from nmtr_tf.reporting.searches import plot_search
 
 STATES = ("finished", "pruned", "diverged")
 _FACTS = ("status", "value", "best_epoch", "epochs", "seconds", "seed")
+SECTIONS = ("data", "model", "training", "evaluation")
+"""Of a config."""
+
 # Fields that say where, on what and with which chance a run runs; all others are its settings.
 _SURROUNDINGS = ("dataset_dir", "protocol", "seed", "device")
 
@@ -71,7 +74,7 @@ class TrialRecord:
     """The directory of a search.
 
     trials.csv     one row a trial
-    best.flags     the settings of the best finished trial, a flagfile of train
+    best.flags     the settings of the best finished trial, a flagfile of train, or of evaluate for a baseline
     search.png     the best value so far, and which option matters
     events/        TensorBoard: HParams and the curves of every trial
     search.db      the same trials for Optuna, from which the search goes on
@@ -79,7 +82,8 @@ class TrialRecord:
     Attributes:
         directory: Its path.
         title: The method, the data set and the protocol.
-        config: What the trials share, for a run with all validation users; its searched options are not read.
+        monitor: The metric that is raised, such as "NDCG@100".
+        shared: What the trials share, as a flagfile has it: option -> its text.
         space: What is searched: option -> its values in words.
         num_epochs: Epochs that a trial has at most, of all seeds.
         num_trials: Trials that the search is to have.
@@ -89,7 +93,8 @@ class TrialRecord:
 
     directory: Path
     title: str
-    config: RunConfig
+    monitor: str
+    shared: Mapping[str, str]
     space: Mapping[str, str]
     num_epochs: int
     num_trials: int = 0
@@ -132,20 +137,14 @@ class TrialRecord:
         """Draws search.png; see `nmtr_tf.reporting.searches.plot_search`."""
         values = {trial.number: (trial.status, trial.value) for trial in self.trials}
         with new_file(self.picture_path) as path:
-            plot_search(path, values, importance, self.title, self.config.training.monitor)
+            plot_search(path, values, importance, self.title, self.monitor)
 
     def _flagfile(self, best: Trial) -> Iterator[str]:
-        """Lines of a flagfile: the method, what is not the default, and what was found."""
+        """Lines of a flagfile: what the trials share, and what was found."""
         yield f"# {self.title}: the best of {len(self.trials)} trials ({self.counts}) of tune,"
-        monitored = f"validation {self.config.training.monitor} {best.value:.4f}"
-        yield f"# seed {best.seed}: {monitored} at epoch {best.best_epoch}."
-        default = settings_of(RunConfig())
-        if self.config.evaluation.mask == EvaluationConfig().mask_under(self.config.data.protocol):
-            default["mask"] = self.config.evaluation.mask
-        for name, value in settings_of(self.config, without=list(self.space)).items():
-            if name == "method" or value != default[name]:
-                yield f"--{name}={option_text(value)}"
-        yield from (f"--{name}={text}" for name, text in best.texts.items())
+        epoch = f" at epoch {best.best_epoch}" if best.best_epoch else ""
+        yield f"# seed {best.seed}: validation {self.monitor} {best.value:.4f}{epoch}."
+        yield from (f"--{name}={text}" for name, text in {**self.shared, **best.texts}.items())
 
     def _row(self, trial: Trial) -> dict[str, Any]:
         own = {"trial": trial.number, "seconds": round(trial.seconds, 1)}
@@ -162,12 +161,28 @@ def _metric_order(name: str) -> tuple[int, str]:
     return int(k), kind
 
 
-def settings_of(config: RunConfig, without: Sequence[str] = ()) -> dict[str, Any]:
-    """Every field of the config that is a setting, by name; `without` some."""
-    sections = [getattr(config, part.name) for part in dataclasses.fields(config)]
+def settings_of(config: RunConfig, sections: Sequence[str] = SECTIONS) -> dict[str, Any]:
+    """Every field of some sections of the config that is a setting, by name."""
     return {
         name: value
         for section in sections
-        for name, value in vars(section).items()
-        if name not in (*_SURROUNDINGS, *without)
+        for name, value in vars(getattr(config, section)).items()
+        if name not in _SURROUNDINGS
+    }
+
+
+def changed_settings(
+    config: RunConfig, sections: Sequence[str] = SECTIONS, always: Sequence[str] = ()
+) -> dict[str, str]:
+    """Those of them that are not the defaults, and those that are `always` there, as texts.
+
+    The mask is a default where it is the protocol's usual one.
+    """
+    defaults = settings_of(RunConfig(), sections)
+    if config.evaluation.mask == EvaluationConfig().mask_under(config.data.protocol):
+        defaults["mask"] = config.evaluation.mask
+    return {
+        name: option_text(own)
+        for name, own in settings_of(config, sections).items()
+        if name in always or own != defaults[name]
     }

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from conftest import call, refused
 
-from nmtr_tf.cli import evaluate, recommend
+from cli.conftest import TINY
+from nmtr_tf.cli import compare, evaluate, recommend, train
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.evaluation.baselines import evaluate_baseline
+from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.runs import Run
 
 
@@ -54,6 +57,31 @@ def test_validation_of_the_best_epoch_is_what_training_saw(workdir):
     assert call(evaluate, f"--workdir={workdir}", "--split=validation", "--quiet") == 0
     metrics = json.loads((workdir / "metrics_validation.json").read_text())
     assert metrics["NDCG@10"] == Run(workdir).info.best_value
+
+
+def test_baselines_of_a_run_learn_from_what_it_learned_from(shop_dir, tmp_path, capsys):
+    """Two seeds count as one run; what is compared with them is comparable."""
+    flags = [f"--dataset_dir={shop_dir}", "--behaviors=view,buy", "--keep=view:0.5", "--mask=all", "--quiet"]
+    run = f"--workdir={tmp_path}/run"
+    assert call(train, run, *TINY, *flags, "--seeds=4,5") == 0
+    assert call(evaluate, run, "--quiet") == 0
+    assert call(evaluate, run, "--baselines=ease_all,random", "--ease_lambda=3", "--ks=7") == 0
+    assert "test, protocol strict, mask all" in capsys.readouterr().out
+    found = {
+        name: Evaluation.load(tmp_path / "run/baselines" / name, "test") for name in ("ease_all", "random")
+    }
+    config = Run(tmp_path / "run" / "seed_4").config
+    expected = evaluate_baseline(Dataset.load(shop_dir), "ease_all", config=config, ease_lambda=3)
+    np.testing.assert_array_equal(found["ease_all"].ranks, expected.ranks)
+    assert found["ease_all"].behaviors == ("view", "buy")
+    assert found["random"].about["seed"] == 4
+    assert list(found["random"].metrics) == ["HR@7", "NDCG@7"]
+    compared = [f"{tmp_path}/run", f"{tmp_path}/run/baselines/ease_all", "--ks=5", "--num_resamples=100"]
+    assert call(compare, *compared) == 0
+    given_back = ["--baselines=ease_all", "--validation=none", f"--output_dir={tmp_path}/other"]
+    assert call(evaluate, *given_back, *flags) == 0
+    line = refused(capsys, compare, f"{tmp_path}/run", f"{tmp_path}/other/ease_all")
+    assert "they differ in `validation`, so in what they learn from: 'random' and 'none'" in line
 
 
 def test_recommend_lists_unbought_items(shop_dir, workdir, capsys):

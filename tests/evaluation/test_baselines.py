@@ -12,6 +12,7 @@ from conftest import call, make_dataset, refused
 
 from nmtr_tf.cli import evaluate
 from nmtr_tf.config import DataConfig, EvaluationConfig, RunConfig, TrainingConfig
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines import (
     BASELINES,
@@ -24,6 +25,8 @@ from nmtr_tf.evaluation.baselines import (
 from nmtr_tf.evaluation.results import Evaluation
 
 RULES = ["random", "popularity", "popularity_all", "recency", "recency_time", "touched_first"]
+LINEAR = ["item_knn", "item_knn_all", "ials", "ials_all", "ease", "ease_all", "ease_aimed"]
+PLAIN = [name for name in LINEAR if not name.startswith("ials")]  # they need no package
 DATASET = make_dataset(
     {"view": [[1, 1, 0, 0], [0, 0, 1, 1]], "buy": [[1, 1, 0, 0], [0, 0, 1, 0]]},
     validation=[(0, 2)],
@@ -51,17 +54,33 @@ class Table:
 
 
 def test_the_table():
-    assert list(BASELINES) == [*RULES, "ials", "ials_all", "ease", "ease_all"]
+    assert list(BASELINES) == [*RULES, *LINEAR]
     assert [name for name, row in BASELINES.items() if row.kind == "rule"] == RULES
     assert len({row.label for row in BASELINES.values()}) == len(BASELINES)
     assert all(row.learns_from for row in BASELINES.values())
-    assert {name: dict(row.options) for name, row in BASELINES.items() if row.options} == {
+    knn = {"knn_neighbors": 100, "knn_shrinkage": 10.0}
+    ials = {"ials_alpha": 10.0, "ials_factors": 64, "ials_regularization": 10.0}
+    ease = {"ease_lambda": 500.0, "ease_beta": 0.0, "ease_dropout": 0.0}
+    assert {name: row.settings(name, {}) for name, row in BASELINES.items() if row.options} == {
         "random": {"seed": 0},
-        "ials": {"ials_alpha": 10.0},
-        "ials_all": {"ials_alpha": 10.0},
-        "ease": {"ease_lambda": 500.0},
-        "ease_all": {"ease_lambda": 500.0},
+        "recency": {"recency_power": 4.0},
+        "recency_time": {"recency_power": 4.0},
+        "item_knn": knn,
+        "item_knn_all": knn,
+        "ials": ials,
+        "ials_all": ials,
+        "ease": ease,
+        "ease_all": ease,
+        "ease_aimed": {**ease, "ease_theta": 1.0},
     }
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_options_say_what_they_are(name):
+    for option in BASELINES[name].options.values():
+        assert option.about.endswith(".")
+        if option.low is not None:
+            assert option.low <= option.default <= option.high
 
 
 def test_the_table_needs_no_tensorflow():
@@ -82,10 +101,11 @@ def test_what_a_baseline_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
     with pytest.raises(InputError, match="`baselines=ials` needs the package implicit: pip install implicit"):
         build_baseline("ials", DATASET, view)
-    monkeypatch.setattr(needs, "MAX_DENSE_ITEMS", 3)
-    with pytest.raises(InputError, match=r"`baselines=ease` holds .* takes 3 items at most\. Received: 4"):
+    build_baseline("ease", DATASET, view)
+    monkeypatch.setattr(needs, "MAX_DENSE", 1)  # two users, who are fewer than the items
+    with pytest.raises(InputError, match=r"`baselines=ease` holds .* and takes 1 at most\. Received: 2"):
         build_baseline("ease", DATASET, view)
-    assert available_baselines(DATASET, "linear") == []
+    assert available_baselines(DATASET, "linear") == ["item_knn", "item_knn_all"]
 
 
 def test_names_and_options_that_there_are_not():
@@ -94,18 +114,20 @@ def test_names_and_options_that_there_are_not():
         build_baseline("fame", DATASET, view)
     with pytest.raises(InputError, match="popularity has no option `ease_lambda`; its options: none"):
         build_baseline("popularity", DATASET, view, ease_lambda=1)
-    with pytest.raises(InputError, match="ease has no option `alpha`; its options: ease_lambda"):
+    with pytest.raises(InputError, match="ease has no option `alpha`; its options: ease_lambda, ease_beta"):
         build_baseline("ease", DATASET, view, alpha=1)
     with pytest.raises(InputError, match=r"`ease_lambda` should be a number\. Received: 'much'"):
         build_baseline("ease", DATASET, view, ease_lambda="much")
+    with pytest.raises(InputError, match=r"`seed` should be a whole number\. Received: 1\.5"):
+        build_baseline("random", DATASET, view, seed=1.5)
 
 
-@pytest.mark.parametrize("name", [*RULES, "ease", "ease_all"])
+@pytest.mark.parametrize("name", [*RULES, *PLAIN])
 def test_an_evaluation_is_that_of_the_named_baseline(name):
     found = evaluate_baseline(TIMED, name, config=EvaluationConfig(ks=(2,)))
     assert isinstance(found, Evaluation)
     assert (found.method, found.split, found.protocol) == (name, "test", "released")
-    assert found.about == {"method": name, "validation": "none", **BASELINES[name].options}
+    assert found.about == {"method": name, "validation": "random", **BASELINES[name].settings(name, {})}
     assert found.users.tolist() == ["100", "101"]
     assert found.metrics.keys() == {"HR@2", "NDCG@2"}
 
@@ -147,9 +169,9 @@ def test_what_it_learns_from_is_chosen(own_baselines):
 
     evaluate_baseline(DATASET, "watch")
     evaluate_baseline(DATASET, "watch", "validation")
-    evaluate_baseline(DATASET, "watch", validation="random", protocol="strict")
+    evaluate_baseline(DATASET, "watch", validation="none", protocol="strict")
     views = [(len(v.held_out["validation"]), v.target.nnz, v.protocol, v.matrices["view"].nnz) for v in seen]
-    assert views == [(0, 4, "released", 4), (1, 3, "released", 4), (1, 3, "strict", 4)]
+    assert views == [(1, 3, "released", 4), (1, 3, "released", 4), (0, 4, "strict", 4)]
     with pytest.raises(InputError, match="no validation pairs"):
         evaluate_baseline(DATASET, "watch", "validation", validation="none")
     with pytest.raises(InputError, match="`validation` should be one of"):
@@ -185,14 +207,10 @@ def test_a_baseline_of_ones_own(own_baselines):
 
     assert register_baseline("mine", build, label="Mine", learns_from="the target") is build
     row = BASELINES["mine"]
-    assert (row.label, row.learns_from, row.kind, row.options) == (
-        "Mine",
-        "the target",
-        "own",
-        {"power": 2.0},
-    )
+    assert (row.label, row.learns_from, row.kind) == ("Mine", "the target", "own")
+    assert row.settings("mine", {}) == {"power": 2.0}
     found = evaluate_baseline(DATASET, "mine", power=1)
-    assert found.about == {"method": "mine", "validation": "none", "power": 1}
+    assert found.about == {"method": "mine", "validation": "random", "power": 1}
     np.testing.assert_array_equal(found.ranks, evaluate_baseline(DATASET, "popularity").ranks)
     assert register_baseline("brief", lambda view: Table(np.ones((2, 4))))
     assert BASELINES["brief"].label == "brief"
@@ -221,7 +239,7 @@ def test_evaluate_writes_a_directory_for_each_baseline_and_one_table(shop_dir, t
     for name in RULES:
         metrics = json.loads((tmp_path / name / "metrics_test.json").read_text())
         found = pd.read_parquet(tmp_path / name / "ranks_test.parquet")
-        assert (metrics["method"], metrics["validation"], metrics["protocol"]) == (name, "none", "strict")
+        assert (metrics["method"], metrics["validation"], metrics["protocol"]) == (name, "random", "strict")
         shares = (5 - found["rank"]).clip(0, found["tied"]) / found["tied"]
         assert metrics["HR@5"] == pytest.approx(shares.mean())
         assert f"{metrics['coverage@10']:.4f}" in out
@@ -244,10 +262,26 @@ def test_evaluate_takes_options_and_a_baseline_of_ones_own(shop_dir, tmp_path, o
     assert found["ease"].about["ease_lambda"] == 3
 
 
-def test_evaluate_ranks_baselines_on_validation(shop_dir, tmp_path):
-    flags = [f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--quiet"]
-    assert call(evaluate, "--baselines=popularity", "--split=validation", *flags) == 0
-    assert json.loads((tmp_path / "popularity/metrics_validation.json").read_text())["validation"] == "random"
+def test_evaluate_learns_from_what_is_asked(shop_dir, tmp_path, own_baselines):
+    seen = []
+
+    @register_baseline("watch")
+    def watch(view):
+        seen.append((view.behaviors, view.target.nnz, view.matrices[view.behaviors[0]].nnz))
+        return Table(np.zeros((view.num_users, view.num_items)))
+
+    flags = ["--baselines=watch", f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--quiet"]
+    for more in ([], ["--validation=none"], ["--behaviors=view,buy", "--keep=view:0.5"]):
+        assert call(evaluate, *flags, *more) == 0
+    dataset = Dataset.load(shop_dir)
+    whole, given_back = dataset.training_view(), dataset.training_view(validation="none")
+    assert len(dataset.held_out["validation"]) == given_back.target.nnz - whole.target.nnz > 0
+    assert seen[0] == (whole.behaviors, whole.target.nnz, whole.matrices["view"].nnz)
+    assert seen[1][:2] == (whole.behaviors, given_back.target.nnz)
+    assert seen[2][:2] == (("view", "buy"), whole.target.nnz)
+    assert seen[2][2] < 0.6 * seen[0][2]
+    assert call(evaluate, *flags, "--split=validation") == 0
+    assert json.loads((tmp_path / "watch/metrics_validation.json").read_text())["validation"] == "random"
 
 
 def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_path, monkeypatch, capsys):
@@ -257,13 +291,12 @@ def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_pat
     out = capsys.readouterr().out
     assert "recency_time is left out: it needs times; this data set has none." in out
     assert "ials is left out: it needs the package implicit: pip install implicit" in out
-    assert {path.name for path in tmp_path.iterdir()} == {*RULES, "ease", "ease_all"} - {"recency_time"}
+    assert {path.name for path in tmp_path.iterdir()} == {*RULES, *PLAIN} - {"recency_time"}
     assert "--baselines=recency_time needs times" in refused(
         capsys, evaluate, "--baselines=recency_time", *flags
     )
-    monkeypatch.setattr(needs, "MAX_DENSE_ITEMS", 1)
-    line = refused(capsys, evaluate, "--baselines=linear", "--quiet", *flags)
-    assert "--baselines=linear leaves none that can be ranked here" in line
+    monkeypatch.setattr(needs, "MAX_DENSE", 1)
+    assert "--baselines=ease holds a dense matrix" in refused(capsys, evaluate, "--baselines=ease", *flags)
 
 
 @pytest.mark.parametrize(
@@ -271,14 +304,21 @@ def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_pat
     [
         (["--baselines=fame"], "--baselines should name a known baseline: random, popularity"),
         (["--baselines=popularity,ials_all"], "--baselines=ials_all needs the package implicit"),
-        (["--baselines=all", "--workdir=run"], "exclude each other"),
+        (["--baselines=all", "--workdir=run"], "--workdir=run: expected the directory of a trained run"),
+        (
+            ["--baselines=all", "--workdir=run", "--validation=none"],
+            "--validation goes with --dataset_dir; baselines of a run learn from what it learned from",
+        ),
         (["--baselines=all", "--output_dir="], "--output_dir is needed"),
         (["--baselines=all", "--dataset_dir="], "--dataset_dir is needed"),
         (["--baselines=all", "--dataset_dir=nowhere"], "no data set here"),
         (["--baselines=all", "--split=validation", "--validation=none"], "no validation pairs"),
         (["--baselines=all", "--metrics=HR,fame"], "--metrics should name a known metric: HR, NDCG"),
         (["--baselines=ease", "--ease_lambda=0"], "--ease_lambda should be positive"),
-        (["--baselines=ials", "--ials_alpha=-1"], "ials_alpha"),
+        (
+            ["--baselines=ease,random", "--ials_alpha=1"],
+            "--ials_alpha is an option of ials, ials_all. Received: ease",
+        ),
         (["--baselines=random", "--seed=2147483648"], "--seed should be at least 0 and below 2^31"),
         (["--baselines=", "--workdir=run"], "--output_dir goes with --baselines"),
     ],

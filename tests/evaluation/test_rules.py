@@ -63,6 +63,14 @@ def test_orders(name, order):
     np.testing.assert_array_equal(scores(build(name)), [order] * 3)
 
 
+@pytest.mark.parametrize("name", ["recency", "recency_time"])
+def test_lateness_to_the_power_of_0_is_popularity(name):
+    np.testing.assert_array_equal(scores(build(name, recency_power=0)), scores(build("popularity")))
+    for bad in (-1.0, float("nan")):
+        with pytest.raises(InputError, match="`recency_power` should be at least 0"):
+            build(name, recency_power=bad)
+
+
 def test_touched_first_by_hand():
     expected = [
         [1, 6 + 0, 3 + 0, 0, 1, 2],  # carted 1, viewed 2, bought 0; three values of popularity

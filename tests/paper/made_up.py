@@ -159,7 +159,7 @@ class Pretence:
         self.trained.append(directory.path.name)
         return run
 
-    def evaluate_baseline(self, dataset, name, split, config, *, progress=None):
+    def evaluate_baseline(self, dataset, name, split, config, *, progress=None, **options):
         """Random ranks."""
         return made_up_evaluation(dataset, config, name)
 

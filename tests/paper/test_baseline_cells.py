@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from nmtr_tf.evaluation.baselines import BASELINES
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.evaluation.baselines import BASELINES, evaluate_baseline
 from nmtr_tf.files import read_json
 from nmtr_tf.paper.baseline_cells import baseline_variant, run_baselines
 from nmtr_tf.paper.study import Progress
@@ -53,6 +54,32 @@ def test_none_is_ranked_twice(study, pretence, monkeypatch):
     # Another mask is another question, whose results lie in a folder of their own.
     masked = study_of(study.dataset.directory, study.workdir, "--mask=target")
     assert masked.results_path == study.results_path.with_name("strict-mask_target")
+
+
+def test_settings_of_a_data_set_and_a_result_that_has_others(shop_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("nmtr_tf.paper.baseline_cells.BASELINES", {"ease_all": BASELINES["ease_all"]})
+    flagfile = tmp_path / "flags" / "shop" / "baselines" / "ease_all.flags"
+    flagfile.parent.mkdir(parents=True)
+    flagfile.write_text("# tuned\n--baselines=ease_all\n--mask=all\n--ease_lambda=3\n--ease_beta=0.5\n")
+
+    def results(where, *flags):
+        return run_baselines(study_of(shop_dir, tmp_path / where, *flags))["baseline_ease_all"]
+
+    usual, tuned = results("1"), results("2", f"--flags_dir={tmp_path}/flags")
+    assert (usual.options, tuned.options) == ({}, {"ease_lambda": 3.0, "ease_beta": 0.5})
+    config = study_of(shop_dir, tmp_path / "2").config
+    expected = evaluate_baseline(
+        Dataset.load(shop_dir), "ease_all", config=config, ease_lambda=3, ease_beta=0.5
+    )
+    assert tuned.test == pytest.approx(expected.metrics)
+    assert tuned.test != usual.test
+    assert results("2", f"--flags_dir={tmp_path}/flags").seconds == tuned.seconds  # it was not ranked again
+    with pytest.raises(ValueError, match=r"`ease_lambda` is 3\.0 there and 500\.0 here; `ease_beta` is"):
+        results("2")
+    assert results("2", "--overwrite").test == usual.test
+    flagfile.write_text("--ease_lambda=much\n")
+    with pytest.raises(ValueError, match=r"ease_all\.flags: expected numbers\. Found: .*'much'"):
+        results("3", f"--flags_dir={tmp_path}/flags")
 
 
 class Told(Progress):

@@ -32,7 +32,7 @@ def test_a_result_comes_back(tmp_path):
     same(CellResult.load(tmp_path / "cell.json"), result)
     lines = (tmp_path / "cell.json").read_text().splitlines()
     assert lines[:2] == ["{", '"schema": 3,']
-    assert len(lines) == len(dataclasses.fields(CellResult)) + 3  # braces and the schema
+    assert len(lines) == len(dataclasses.fields(CellResult)) + 2  # braces, the schema; no `options`
 
 
 def test_of_a_baseline_only_what_determines_it_is_written(tmp_path):
@@ -45,6 +45,7 @@ def test_of_a_baseline_only_what_determines_it_is_written(tmp_path):
         "peak": {},
         "heads": {},
         "versions": {},
+        "options": {"ease_lambda": 3.0, "knn_neighbors": 20},
     }
     config = RunConfig().with_options(ks=(5, 10), monitor="NDCG@10", num_epochs=7)
     result = result_of("baseline_ease", config=config, history=[], **own)
@@ -55,6 +56,7 @@ def test_of_a_baseline_only_what_determines_it_is_written(tmp_path):
     found = CellResult.load(tmp_path / "cell.json")
     assert (found.config.data, found.config.evaluation) == (config.data, config.evaluation)
     assert (found.epochs, found.best_epoch, found.heads) == (0, None, {})
+    assert found.options == own["options"]
 
 
 def test_ranks_are_kept_up_to_the_largest_k(tmp_path):

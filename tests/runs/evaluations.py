@@ -64,6 +64,7 @@ def write_run(
     table = pa.table({name: pa.array(own[order]) for name, own in values.items() if own is not None})
     pq.write_table(table, directory / f"ranks_{split}.parquet")
     header = {"schema": SCHEMA, "split": split, "protocol": "strict", "mask": "target"}
+    header["validation"] = "random"
     header["dataset_fingerprint"] = "abc"
     metrics = means(ranks if measured is None else measured)
     write_json(

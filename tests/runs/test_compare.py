@@ -160,11 +160,20 @@ def test_refused_arguments(tmp_path, runs, names, options, message):
     assert message in refused(*(tmp_path / name for name in names), **options)
 
 
+def test_what_it_learned_from_need_not_be_known(tmp_path, runs):
+    unknown = write_run(tmp_path / "unknown", ranks_of(1), about={"validation": None})
+    assert compared(runs[0], unknown).means.shape == (2, 4)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"about": {"protocol": "released"}}, "differ in protocol: 'strict' and 'released'"),
         ({"about": {"mask": "all"}}, "differ in mask: 'target' and 'all'"),
+        (
+            {"about": {"validation": "none"}},
+            "differ in `validation`, so in what they learn from: 'random' and",
+        ),
         ({"about": {"dataset_fingerprint": "xyz"}}, "differ in data set: 'abc' and 'xyz'"),
         ({"about": {"split": "validation"}}, "expected the split 'test'. Found: 'validation'"),
         ({"user": IDS + 1}, "rank for other users: 120 and 120, 119 in both"),

@@ -113,10 +113,10 @@ def test_without_baselines_the_run_stands_alone(stored):
 
 
 def test_a_baseline_that_does_not_fit_is_named(stored, monkeypatch):
-    monkeypatch.setattr("nmtr_tf.evaluation.baselines.needs.MAX_DENSE_ITEMS", 3)
+    monkeypatch.setattr("nmtr_tf.evaluation.baselines.needs.MAX_DENSE", 3)
     results = page_of(stored, baselines=True).results
     assert results.metrics.columns == ["", "NMTR-GMF", "popularity", "touched first"]
-    assert results.notes[-1].startswith("EASE is not there: it holds a dense items x items matrix")
+    assert results.notes[-1].startswith("EASE is not there: it holds a dense matrix of the fewer")
 
 
 def test_the_curves_and_the_best_epoch(page, stored):

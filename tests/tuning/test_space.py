@@ -12,18 +12,9 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.table import METHODS
+from nmtr_tf.tuning.choice import check_space, chosen_space, of_method, parse
 from nmtr_tf.tuning.options import TuneConfig
-from nmtr_tf.tuning.space import (
-    as_options,
-    check_space,
-    chosen_space,
-    ends_of,
-    grid_points,
-    in_words,
-    on_simplex,
-    own_space,
-    parse,
-)
+from nmtr_tf.tuning.space import as_options, ends_of, grid_points, in_words, on_simplex, own_space
 
 BEHAVIORS = ("view", "cart", "buy")
 BASE = ["learning_rate", "loss_reduction", "l2_user", "l2_item", "num_negatives"]
@@ -146,7 +137,8 @@ def test_what_cannot_be_drawn(text):
 
 
 def chosen(method="nmtr_gmf", fixed=(), **tuning):
-    return list(chosen_space(plan_of(method), TuneConfig(**tuning), fixed))
+    options = TuneConfig(**tuning)
+    return list(chosen_space(of_method(plan_of(method), options), options, fixed))
 
 
 def test_what_is_given_is_not_searched_unless_it_is_named():
@@ -161,7 +153,7 @@ def test_what_is_given_is_not_searched_unless_it_is_named():
 
 def test_other_values_take_the_place_of_a_range():
     tuning = TuneConfig(space=("learning_rate=0.1:0.2", "loss_weights=1,0,0:0,0,1"))
-    space = chosen_space(plan_of("nmtr_gmf"), tuning, ())
+    space = chosen_space(of_method(plan_of("nmtr_gmf"), tuning), tuning, ())
     assert list(space) == [*BASE, "loss_weights"]
     assert space["learning_rate"] == CategoricalDistribution(("0.1", "0.2"))
 
@@ -171,7 +163,7 @@ def test_other_values_take_the_place_of_a_range():
     [
         ("bpr", (), {"search": ("dropout",)}, "`search` should name options of BPR, .* Received: 'dropout'."),
         ("bpr", (), {"search": ("batch_size",)}, "others need their values in `space`"),
-        ("bpr", BASE, {}, "nothing to search: every option that the method has is given"),
+        ("bpr", BASE, {}, "nothing to search: no option of BPR is left"),
         ("bpr", (), {"sampler": "grid", "space": ("beta=0..1",)}, "lists of values, no range: .* 'beta'"),
     ],
 )

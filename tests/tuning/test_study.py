@@ -10,9 +10,9 @@ import optuna
 import pytest
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.tuning.choice import parse
 from nmtr_tf.tuning.locks import held, is_free
 from nmtr_tf.tuning.options import TuneConfig
-from nmtr_tf.tuning.space import parse
 from nmtr_tf.tuning.study import Study
 from nmtr_tf.tuning.trials import Trial
 

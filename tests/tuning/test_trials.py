@@ -8,7 +8,7 @@ import pytest
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import option_text, option_value
-from nmtr_tf.tuning.trials import Trial, TrialRecord
+from nmtr_tf.tuning.trials import Trial, TrialRecord, changed_settings
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,9 @@ SPACE = {"optimizer": "adagrad | adam", "loss_weights": "at least 0, sum 1"}
 
 
 def record_of(directory, trials=TRIALS):
-    return TrialRecord(directory, "NMTR-GMF, shop, strict", CONFIG, SPACE, 7, 5, trials)
+    shared = changed_settings(CONFIG, always=["method"])
+    shared = {name: text for name, text in shared.items() if name not in SPACE}
+    return TrialRecord(directory, "NMTR-GMF, shop, strict", "NDCG@5", shared, SPACE, 7, 5, trials)
 
 
 @pytest.mark.parametrize("trial", TRIALS)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nmtr_tf.config import DataConfig, EvaluationConfig, RunConfig
+from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.evaluation.baselines.table import BASELINES, build_baseline
 from nmtr_tf.evaluation.metrics import check_metrics
@@ -32,10 +32,11 @@ def evaluate_baseline(
             of the data set's vocabularies.
         split: "test" or "validation".
         config: How to rank. That of a run says as well what to learn from (behaviors, protocol, validation,
-            keep), and the seed where there is an option `seed`.
+            keep), and the seed where there is an option `seed`; else that is what a run of the defaults
+            learns from.
         protocol: Of the training rows; "": the config's, or as prepared.
         validation: "random" holds the validation purchases out, "none" gives them back to training; "": the
-            config's, or none, and random where the split is validation.
+            config's.
         progress: Called with the number of users done since the last call.
         **options: Options of a named baseline, such as ease_lambda=200.
 
@@ -43,14 +44,12 @@ def evaluate_baseline(
         InputError: If there is no such baseline or option, it misses something (times, a package), its scores
             are no numbers of the right shape, or the split is empty.
     """
-    if isinstance(config, RunConfig):
-        data, seed, asked = config.data, config.training.seed, config.evaluation
-        if isinstance(baseline, str) and "seed" in BASELINES.find(baseline).options:
-            options = {"seed": seed, **options}
-    else:
-        data, seed = DataConfig(validation="random" if split == "validation" else "none"), 0
-        asked = config or EvaluationConfig()
-    evaluation = asked.of_catalogue(dataset.num_items)
+    if not isinstance(config, RunConfig):
+        config = RunConfig(evaluation=config or EvaluationConfig())
+    data, seed = config.data, config.training.seed
+    if isinstance(baseline, str) and "seed" in BASELINES.find(baseline).options:
+        options = {"seed": seed, **options}
+    evaluation = config.evaluation.of_catalogue(dataset.num_items)
     check_metrics(evaluation)
     validation = validation or data.validation
     view = dataset.training_view(data.behaviors, protocol or data.protocol, validation, data.keep, seed)

@@ -7,8 +7,8 @@ import importlib
 
 from nmtr_tf.data.dataset import Dataset
 
-MAX_DENSE_ITEMS = 30_000
-"""A dense float32 [num_items, num_items] takes 3.4 GiB at this size."""
+MAX_DENSE = 30_000
+"""A dense float32 matrix of so many rows and columns takes 3.4 GiB."""
 
 
 def times(dataset: Dataset) -> str:
@@ -26,9 +26,10 @@ def implicit(dataset: Dataset) -> str:
     return ""
 
 
-def few_items(dataset: Dataset) -> str:
-    """No more items than a dense items x items matrix allows."""
-    if dataset.num_items <= MAX_DENSE_ITEMS:
+def dense(dataset: Dataset) -> str:
+    """Few enough users or items for a dense matrix of the fewer of them."""
+    fewer = min(dataset.num_users, dataset.num_items)
+    if fewer <= MAX_DENSE:
         return ""
-    most = f"{MAX_DENSE_ITEMS:,} items at most"
-    return f"holds a dense items x items matrix and takes {most}. Received: {dataset.num_items:,}."
+    most = f"{MAX_DENSE:,} at most"
+    return f"holds a dense matrix of the fewer, users or items, and takes {most}. Received: {fewer:,}."
