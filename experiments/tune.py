@@ -1,4 +1,4 @@
-"""Search the settings of a method or a baseline on validation, and never look at test.
+"""Search the settings of a method or a baseline on validation, and never look at test."""
 
 import sys
 
