@@ -174,6 +174,9 @@ def _stages(
 
     A later stage of sequential training goes on with the embeddings and keeps what earlier units learned.
     With `num_epochs` for each stage, all stages together see as many instances as multi-task training does.
+
+    Differs from the paper: it does not say what becomes of units that were trained before. Here they and
+    their item biases are frozen, while the embeddings, which are shared, go on moving under them.
     """
     weights = behavior_weights(model.method, training, predicted)
     if training.train_mode == "multitask":

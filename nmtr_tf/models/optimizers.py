@@ -30,6 +30,9 @@ class Adagrad(keras.optimizers.Optimizer):
     Equal to TensorFlow 1's AdagradOptimizer. Unlike Keras' own it adds nothing under the root, and it
     updates only the rows that a sparse gradient names.
 
+    Differs from the paper: it gives no initial accumulator, and that of TensorFlow 1, 0.1, is so large beside
+    the gradients of a mean loss that nothing is learned for tens of epochs; the default is 1e-8.
+
     Args:
         learning_rate: A float or a keras LearningRateSchedule.
         initial_accumulator: Value of every accumulator before the first step, positive.

@@ -65,6 +65,9 @@ def squared_loss(
 def l2_of_rows(table: tf.Variable, ids: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
     """Sum of squares of the distinct rows of a table that the ids name.
 
+    Differs from the paper: its L2 is of all parameters at every step, one coefficient to a user and an item.
+    Here a step shrinks the rows that are in it, so that it costs what the step costs.
+
     Args:
         table: float32 [num_rows, E].
         ids: int32 [n].

@@ -60,6 +60,10 @@ class MultiChannel:
     is no such item, one of the strongest channel that has any. Memory: 12 bytes an interaction and 8 bytes
     a user and channel.
 
+    Differs from the paper: a viewed item that was carted too is in both channels, and weights of channels are
+    an option; the paper describes one channel of one auxiliary behavior. As there, and other than in Loni et
+    al., positives are purchases alone.
+
     Args:
         view: The training view, of two behaviors at least.
         beta: Probability of an item without any behavior.

@@ -5,6 +5,8 @@ For each behavior observed on a pair, negatives are drawn (uniformly from the it
 shown that behavior, unless the method says otherwise) by randomness keyed on (seed, epoch, step, behavior).
 Nothing is remembered from one step to the next, so training can start at any step, and the same seed gives
 the same stream.
+
+Differs from the paper: it draws pairs with replacement until a batch is full; an epoch here has each once.
 """
 
 import os

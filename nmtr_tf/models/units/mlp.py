@@ -15,6 +15,9 @@ class MLP(Unit):
 
     The first layer's weight W_1 [2E, width] acts on p and q apart: W_1 [p; q] = W_1[:E] p + W_1[E:] q.
 
+    Differs from the paper: z_L is of the size of an embedding there, which a first layer four times as wide
+    (at three layers) would give; the default is a first layer as wide as an embedding, the usual tower.
+
     Args:
         widths: Width of every hidden layer, first to last.
         dropout: Dropout rate on the hidden layers while training.
