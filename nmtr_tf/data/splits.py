@@ -12,8 +12,8 @@ TRAIN, VALIDATION, TEST = range(len(SPLITS))
 def leave_one_out(connection: sql.Connection, events: Events, seed: int) -> np.ndarray:
     """Holds out the last target row of every user with two or more, and one of the others for validation.
 
-    Differs from the paper: its held-out pair stays in the rows of auxiliary behaviors, where the user did them;
-    protocol `strict` takes it out of these too, `released` is the paper's.
+    Differs from the paper: its held-out pair stays in the rows of auxiliary behaviors; protocol `strict`
+    takes it out of these too, `released` is the paper's.
 
     Where the log comes split, the rows that it holds out are the test rows.
 

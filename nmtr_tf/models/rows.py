@@ -19,8 +19,8 @@ class TableRows(keras.layers.Layer):
 
     Called on ids int32 [...] it gives a list with one float32 [..., row_size] per behavior.
 
-    Differs from the paper: its initial values [17] are N(0, 2 / rows) for a table that is read as a layer after
-    one-hot ids; the standard deviation here does not change with the number of rows. On its data both are .01.
+    Differs from the paper: its initial values [17] are N(0, 2 / rows) for a table that is read as a layer
+    after one-hot ids; the standard deviation here is one for all sizes. On its data both are .01.
 
     Args:
         num_rows: Number of ids.
