@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import make_dataset, make_view
+from conftest import call, make_dataset, make_view
 
+from nmtr_tf.cli import prepare
+from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.baselines import build_baseline, ease
+from nmtr_tf.evaluation.baselines import build_baseline, ease, evaluate_baseline
 from nmtr_tf.evaluation.baselines.ease import UserWeightScorer, fit_ease
 from nmtr_tf.evaluation.baselines.item_weights import ItemWeightScorer, all_as_one
 
@@ -147,3 +149,16 @@ def test_rows_of_the_table():
 def test_what_it_cannot_do(options, message):
     with pytest.raises(InputError, match=message):
         fit_ease(csr(np.ones((4, 3))), **{"ease_lambda": 1.0, **options})
+
+
+@pytest.mark.realdata
+def test_on_taobao_it_is_what_an_independent_program_measured(datasets, tmp_path):
+    folder = datasets / "taobao"
+    files = ",".join(f"{name}:{folder}/{name}.train.txt" for name in ("view", "cart", "buy"))
+    flags = [f"--input={files}", f"--heldout={folder}/buy.test.txt", "--protocol=strict", "--quiet"]
+    assert call(prepare, "--source=adjacency", *flags, f"--dataset_dir={tmp_path}/data") == 0
+    options: dict[str, Any] = {"ease_lambda": 10, "ease_beta": 0.2, "ease_dropout": 0.5, "ease_theta": 1}
+    found = evaluate_baseline(Dataset.load(tmp_path / "data"), "ease_aimed", **options)
+    assert found.mask == "all"
+    assert found.metrics["HR@100"] == pytest.approx(0.3200, abs=5e-4)
+    assert found.metrics["NDCG@100"] == pytest.approx(0.1194, abs=5e-4)

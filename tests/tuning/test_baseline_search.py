@@ -29,7 +29,7 @@ def test_the_ranges_stand_in_the_table():
     assert space_of("ease") == {
         "ease_lambda": FloatDistribution(1, 5000, log=True),
         "ease_beta": FloatDistribution(0, 1, step=0.05),
-        "ease_dropout": FloatDistribution(0, 0.9, step=0.045),
+        "ease_dropout": FloatDistribution(0, 0.8, step=0.04),
     }
     assert list(space_of("ease_aimed", fixed=["ease_beta"])) == ["ease_lambda", "ease_dropout", "ease_theta"]
     assert space_of("item_knn")["knn_neighbors"] == IntDistribution(10, 1000, log=True)

@@ -136,9 +136,9 @@ _add("ials_all", "iALS (all)", _ALL, "ials:ials_all", **_ials)
 _ease = {
     "ease_lambda": Option(500.0, "L2 regularization of EASE.", 1, 5000, log=True),
     "ease_beta": Option(0.0, "A user of d items counts as d^-beta in EASE.", 0, 1),
-    "ease_dropout": Option(0.0, "Share of a user's items that EASE is denoised of.", 0, 0.9),
+    "ease_dropout": Option(0.0, "Share of a user's items that EASE is denoised of.", 0, 0.8),
 }
-_theta = Option(1.0, "EASE (aimed): weight of all behaviors among its targets.", 0.01, 10, log=True)
+_theta = Option(1.0, "EASE (aimed): weight of all behaviors among its targets.", 0.1, 10, log=True)
 _dense: dict[str, Any] = {"options": _ease, "needs": (needs.dense,)}
 _add("ease", "EASE", _TARGET, "ease:ease", **_dense)
 _add("ease_all", "EASE (all)", _ALL, "ease:ease_all", **_dense)
