@@ -35,6 +35,7 @@ def test_no_example_is_longer_than_ten_lines():
         assert len(lines) <= 10, block
 
 
+@pytest.mark.slow
 def test_the_examples_run(tmp_path, monkeypatch, capsys, own_tables):
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

@@ -5,6 +5,7 @@ import functools
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -27,9 +28,18 @@ from nmtr_tf.training.trainer import train
 
 USERS, ITEMS = 12, 16
 SEQUENTIAL = "nmtr_gmf, sequential"
-CASES = [*METHODS, SEQUENTIAL]
+QUICK = ("bpr", "cmf", "mc_gmf", "nmtr_gmf", "nmtr_neumf")  # each group and loss once; the rest is slow
+
+
+def cases(names: Iterable[str]) -> list:
+    """The slow ones of them marked as such."""
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+ALL = [*METHODS, SEQUENTIAL]
+CASES = cases(ALL)
 # The others are served by the same graphs: what differs is how they were trained.
-SERVED = ["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf"]
+SERVED = cases(["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf"])
 CHECKPOINTS = ["nmtr_gmf", "nmtr_neumf", "mc_neumf", SEQUENTIAL]
 
 
@@ -165,7 +175,7 @@ assert not any(name.startswith("nmtr_tf.training") for name in sys.modules)
 @pytest.mark.slow
 def test_a_fresh_process_loads_weights_and_optimizers_of_all_methods(trained):
     """After `import nmtr_tf.models` alone; files of `save` and of Keras' own ModelCheckpoint."""
-    files = {trained(case).path: trained(case).model for case in CASES}
+    files = {trained(case).path: trained(case).model for case in ALL}
     files |= {trained(case).checkpoint: trained(case).model for case in CHECKPOINTS}
     command = [sys.executable, "-c", LOADER, json.dumps([*map(str, files)])]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
