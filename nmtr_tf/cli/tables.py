@@ -33,7 +33,7 @@ from nmtr_tf.paper.data_tables import settings_table, statistics_table
 from nmtr_tf.paper.documents import Table, to_text
 from nmtr_tf.paper.estimates import overview
 from nmtr_tf.paper.paper_tables import CASCADES, TableRequest, write_tables
-from nmtr_tf.paper.results_page import replace_part, results_part
+from nmtr_tf.paper.results_page import check_part, replace_part, results_part
 from nmtr_tf.paper.study import Study
 
 FLAGS = study_flags()
@@ -60,6 +60,12 @@ flags.DEFINE_string(
     "no data set.",
     **_at,
 )
+flags.DEFINE_string(
+    "check",
+    "",
+    "Page whose part between the marks has to be what --write would make of it: status 2 if not.",
+    **_at,
+)
 
 
 def main(argv=None) -> int:
@@ -68,8 +74,8 @@ def main(argv=None) -> int:
 
 
 def _tables(values: flags.FlagValues) -> None:
-    if values.write:
-        _write_page(values)
+    if values.write or values.check:
+        _page(values)
         return
     require(values, "table")
     seeds = tuple(whole_numbers(values, "seeds"))
@@ -107,12 +113,19 @@ def _settings(values: flags.FlagValues, study: Study) -> Table:
     return settings_table(study.name, study.protocol, study.behaviors, found, methods)
 
 
-def _write_page(values: flags.FlagValues) -> None:
-    if values.table:
-        raise InputError("`write` shows all finished cells; it excludes `table`.")
+def _page(values: flags.FlagValues) -> None:
+    if values.table or (values.write and values.check):
+        raise InputError(
+            "`write` and `check` are of all finished cells; each excludes `table` and the other."
+        )
     require(values, "results_dir")
-    replace_part(values.write, results_part(values.results_dir, _command_line))
-    say(values, f"Written: {values.write}")
+    part = results_part(values.results_dir, _command_line)
+    if values.write:
+        replace_part(values.write, part)
+        say(values, f"Written: {values.write}")
+    else:
+        check_part(values.check, part)
+        say(values, f"{values.check} is what {values.results_dir} gives.")
 
 
 def _command_line(options: Mapping[str, str], given: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The part of RESULTS.md that is made of finished cells, and how it gets into the page."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,18 +25,39 @@ def replace_part(path: str | Path, part: str) -> None:
     Raises:
         InputError: If the page is missing, or has not each mark once, in order.
     """
+    head, _, tail = _parts(path, "write")
+    with new_file(Path(path)) as temporary:
+        temporary.write_text(f"{head}{BEGIN}\n\n{part}\n{END}{tail}", encoding="utf-8")
+
+
+def check_part(path: str | Path, part: str) -> None:
+    """Refuses a page that holds something else between its marks.
+
+    Raises:
+        InputError: If it does, naming the first line that differs; or as for `replace_part`.
+    """
+    head, found, _ = _parts(path, "check")
+    pairs = itertools.zip_longest(found.splitlines(), f"\n\n{part}\n".splitlines(), fillvalue="nothing")
+    for number, (is_there, expected) in enumerate(pairs, start=head.count("\n") + 1):
+        if is_there != expected:
+            raise InputError(
+                f"`check={path}`: line {number} is not what the results give: expected {expected!r}. "
+                f"Received: {is_there!r}. `write={path}` makes it anew."
+            )
+
+
+def _parts(path: str | Path, option: str) -> tuple[str, str, str]:
+    """What stands before, between and after the two marks of a page."""
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"`write={path}`: no such file.")
-    text = path.read_text(encoding="utf-8")
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+        raise InputError(f"`{option}={path}`: no such file.")
+    head, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    part, end, tail = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in tail:
         raise InputError(
-            f"`write={path}`: expected the lines {BEGIN!r} and {END!r}, each once, in this order."
+            f"`{option}={path}`: expected the lines {BEGIN!r} and {END!r}, each once, in this order."
         )
-    with new_file(path) as temporary:
-        temporary.write_text(f"{head}{BEGIN}\n\n{part}\n{END}{tail}", encoding="utf-8")
+    return head, part, tail
 
 
 CommandLine = Callable[[Mapping[str, str], Sequence[str]], str]

@@ -1,6 +1,7 @@
 """The part of RESULTS.md that is made of finished cells."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,27 @@ def test_the_page_is_made_of_the_results_alone(tmp_path, page):
     assert "`gmf`" not in missing
     assert call(tables, *command) == 0
     assert page.read_text() == text
+
+
+def test_a_page_is_checked_against_the_results(tmp_path, page, capsys):
+    folder = results_in(tmp_path / "results", result_of("gmf"))
+    flags = [f"--results_dir={folder}", f"--check={page}"]
+    assert "line 4 is not what the results give" in refused(capsys, tables, *flags)
+    assert "old" in page.read_text()
+    assert call(tables, f"--results_dir={folder}", f"--write={page}", "--quiet") == 0
+    assert call(tables, *flags) == 0
+    good = page.read_text()
+    value = f"{result_of('gmf').test['HR@50']:.4f}".lstrip("0")
+    page.write_text(good.replace(value, ".9999", 1))
+    line = refused(capsys, tables, *flags)
+    number = next(n for n, text in enumerate(page.read_text().splitlines(), start=1) if ".9999" in text)
+    assert f"--check={page}: line {number} is not what the results give: expected" in line
+    assert ".9999" in line
+
+
+def test_the_page_of_this_project_is_what_its_results_give():
+    root = Path(__file__).parents[2]
+    assert call(tables, f"--results_dir={root}/docs/results", f"--check={root}/RESULTS.md", "--quiet") == 0
 
 
 @pytest.mark.parametrize(
