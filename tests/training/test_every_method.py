@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,10 +27,14 @@ from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.training.trainer import train
 
 USERS, ITEMS = 12, 16
-SEQUENTIAL = "nmtr_gmf, sequential"
-CASES = [*METHODS, SEQUENTIAL]
+SEQUENTIAL, WHOLE_DATA = "nmtr_gmf, sequential", "nmtr_gmf, whole data"
+OPTIONS: dict[str, dict[str, Any]] = {
+    SEQUENTIAL: {"train_mode": "sequential"},
+    WHOLE_DATA: {"objective": "whole_data", "batch_size": 5, "dropout": 0.1},
+}
+CASES = [*METHODS, *OPTIONS]
 # The others are served by the same graphs: what differs is how they were trained.
-SERVED = ["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf"]
+SERVED = ["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA]
 CHECKPOINTS = ["nmtr_gmf", "nmtr_neumf", "mc_neumf", SEQUENTIAL]
 
 
@@ -66,12 +71,10 @@ class Trained:
 
 def train_case(case: str, view: TrainingView, directory: Path) -> Trained:
     """Trains and saves it; Keras' own ModelCheckpoint saves it too."""
-    method, _, mode = case.partition(", ")
-    config = RunConfig().with_options(
-        **{"method": method, "train_mode": mode or "multitask", "embedding_dim": 8, "num_layers": 2},
-        **{"num_epochs": 40, "batch_size": 32, "learning_rate": 0.05, "loss_reduction": "mean"},
-        **{"embedding_stddev": 0.1, "monitor": "HR@1", "ks": (1,)},
-    )
+    options: dict[str, Any] = {"method": case.partition(",")[0], "embedding_dim": 8, "num_layers": 2}
+    options |= {"num_epochs": 40, "batch_size": 32, "learning_rate": 0.05, "loss_reduction": "mean"}
+    options |= {"embedding_stddev": 0.1, "monitor": "HR@1", "ks": (1,)}
+    config = RunConfig().with_options(**(options | OPTIONS.get(case, {})))
     plan = resolve(config, view.behaviors)
     model = build_model(plan, USERS, ITEMS, seed=0)
     initial = model.get_weights()
