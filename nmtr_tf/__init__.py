@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from nmtr_tf.runs.comparison import Comparison, compare
     from nmtr_tf.runs.fitting import fit
     from nmtr_tf.runs.run import Run
-    from nmtr_tf.training.objectives import Objective, register_loss, register_objective
+    from nmtr_tf.training.objective import Objective
+    from nmtr_tf.training.objectives import register_loss, register_objective
     from nmtr_tf.training.optimizers import register_optimizer
     from nmtr_tf.tuning.baseline_search import tune_baseline
     from nmtr_tf.tuning.search import tune
@@ -75,7 +76,7 @@ _PLACES = {
     "Events": "nmtr_tf.data.events",
     "Format": "nmtr_tf.data.logs.formats",
     "ModelConfig": "nmtr_tf.config",
-    "Objective": "nmtr_tf.training.objectives",
+    "Objective": "nmtr_tf.training.objective",
     "Run": "nmtr_tf.runs.run",
     "RunConfig": "nmtr_tf.config",
     "TrainingConfig": "nmtr_tf.config",

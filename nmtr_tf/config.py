@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation_section import EvaluationConfig
 from nmtr_tf.options import check_names, check_plain
-from nmtr_tf.sections import PROTOCOLS, DataConfig, EvaluationConfig, ModelConfig, TrainingConfig
+from nmtr_tf.sections import PROTOCOLS, DataConfig, ModelConfig, TrainingConfig
 
 __all__ = [
     "OPTION_TYPES",

@@ -6,7 +6,6 @@ registered name can be written to a file.
 """
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 from nmtr_tf.errors import InputError
@@ -60,7 +59,11 @@ class ModelConfig:
     tower_width: int = option(
         0, "Width of the tower's first layer; 0: embedding_dim. Eq. 8's z_L in R^E needs 4 E at 3 layers."
     )
-    dropout: float = option(0.0, "Dropout rate on the hidden layers of the tower, in [0, 1).")
+    dropout: float = option(
+        0.0,
+        "Dropout rate on the hidden layers of the tower, in [0, 1); with objective=whole_data on the users' "
+        "vectors.",
+    )
     share_embeddings: bool | None = option(
         None,
         "One embedding table for all behaviors (Eq. 4), or one per behavior (Section IV-C); with one "
@@ -97,14 +100,25 @@ class TrainingConfig:
     """How the model is trained: Eq. 12."""
 
     num_epochs: int = option(50, "Epochs at most; an epoch visits every observed (user, item) pair once.")
-    batch_size: int = option(2048, "Observed (user, item) pairs per step.")
+    batch_size: int = option(
+        2048, "Observed (user, item) pairs per step; objective=whole_data: users per step."
+    )
     num_negatives: int = option(4, "Sampled negatives for every observed behavior of a pair.")
     optimizer: Any = option("adagrad", "'adagrad', 'adam' or one of your own.")
     learning_rate: float = option(0.01, "Learning rate.")
     initial_accumulator: float = option(1e-8, "Adagrad's accumulator before the first step.")
-    objective: Any = option("sampled", "What is minimised: 'sampled', a loss of pairs and sampled negatives.")
+    objective: Any = option(
+        "sampled",
+        "What is minimised: 'sampled', a loss of pairs and sampled negatives, or 'whole_data', the squared "
+        "error of all pairs of a user and an item (of units that are inner products: mf, gmf).",
+    )
     loss: Any = option(
         "", "'log' (Eq. 12), 'bpr' (pairwise), 'squared' (Eq. 3) or one of your own; empty: the method's own."
+    )
+    unobserved_weight: tuple[float, ...] = option(
+        (0.05,),
+        "objective=whole_data: weight of a pair that was not observed, in (0, 1]; an observed one has 1. One "
+        "for all behaviors, or one for each, weakest first.",
     )
     loss_weights: tuple[float, ...] = option(
         (),
@@ -119,6 +133,11 @@ class TrainingConfig:
     l2_user: float = option(0.0, "L2 coefficient of the distinct user embeddings of a batch.")
     l2_item: float = option(0.0, "L2 coefficient of the distinct item embeddings of a batch.")
     l2_unit: float = option(0.0, "L2 coefficient of the units' weights.")
+    l2_power: float = option(
+        0.0,
+        "objective=whole_data, whose L2 is of all users and items: the L2 of each is times this power of the "
+        "summed weights of its pairs; 0: the same for all, 1: it grows as the loss does.",
+    )
     beta: float = option(
         0.2, "Multi-channel methods: probability that a negative is an item without any behavior of the user."
     )
@@ -163,12 +182,16 @@ class TrainingConfig:
         check_choices(self)
         for name in ("num_epochs", "batch_size", "num_negatives", "eval_every", "steps_per_call"):
             require(self, getattr(self, name) >= 1, name, "at least 1")
-        for name in ("l2_user", "l2_item", "l2_unit", "patience", "eval_users", "seed"):
+        for name in ("l2_user", "l2_item", "l2_unit", "l2_power", "patience", "eval_users", "seed"):
             require(self, getattr(self, name) >= 0, name, "at least 0")
         require(self, self.seed < 2**31, "seed", "below 2^31")
         require(self, self.learning_rate > 0, "learning_rate", "positive")
         require(self, self.initial_accumulator > 0, "initial_accumulator", "positive")
         require(self, 0 <= self.beta <= 1, "beta", "in [0, 1]")
+        unobserved = all(0 < weight <= 1 for weight in self.unobserved_weight or (0,))
+        require(self, unobserved, "unobserved_weight", "in (0, 1] each")
+        is_free = not self.loss or self.objective != "whole_data"
+        require(self, is_free, "loss", "left out with `objective=whole_data`, whose errors are squared")
         if self.channel_weights:
             positive = min(self.channel_weights) >= 0 and any(self.channel_weights)
             require(self, positive, "channel_weights", "at least 0 each and not all 0")
@@ -177,73 +200,3 @@ class TrainingConfig:
         require(
             self, sequential or not self.stage_epochs, "stage_epochs", "given with `train_mode=sequential`"
         )
-
-
-_KS = (50, 80, 100, 200)  # the paper's
-_SMALL_KS = (1, 2, 5, 10, 20, 50, 100)
-
-
-def default_ks(num_items: int) -> tuple[int, ...]:
-    """The cut-offs K where none are given: the paper's where there are more items, else smaller ones."""
-    small = [k for k in _SMALL_KS if 2 * k <= num_items][-4:]
-    return _KS if num_items > max(_KS) else tuple(small) or (1,)
-
-
-def shown_k(ks: Iterable[int]) -> int:
-    """The K of what shows one: 100, the paper's, where it is measured; else the largest."""
-    return 100 if 100 in (found := set(ks)) else max(found)
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    """How the held-out items are ranked."""
-
-    ks: tuple[int, ...] = option(
-        (),
-        "Cut-offs K of the metrics; empty: 50,80,100,200 or, of at most 200 items, the four largest of "
-        "1,2,5,10,20,50,100 that are not above half of them.",
-    )
-    metrics: tuple[str, ...] = option(
-        ("HR", "NDCG"), "Metrics at each K: HR, NDCG, Recall, MRR, MAP, coverage or one of your own."
-    )
-    mask: str = option(
-        "auto",
-        "Training items left out of the ranking: those of the target behavior, of all behaviors of the data "
-        "set, or none; auto: all under protocol strict, where no held-out item was touched, else target.",
-        ("auto", "none", "target", "all"),
-    )
-    groups: tuple[int, ...] = option(
-        (5, 9, 13, 17, 21),
-        "Least number of training purchases of each group of users that is measured apart, ascending.",
-    )
-    eval_memory_mb: int = option(256, "Memory for the scores of one chunk of users, in MiB.")
-
-    def __post_init__(self):
-        check_types(self)
-        check_choices(self)
-        require(self, min(self.ks, default=1) >= 1, "ks", "positive numbers")
-        ascending = all(a < b for a, b in zip((0, *self.groups), self.groups, strict=False))
-        require(self, ascending, "groups", "positive numbers in ascending order")
-        require(self, self.eval_memory_mb >= 1, "eval_memory_mb", "at least 1")
-        distinct = bool(self.metrics) and len(set(self.metrics)) == len(self.metrics)
-        require(self, distinct, "metrics", "different names")
-
-    def mask_under(self, protocol: str) -> str:
-        """The mask, "none", "target" or "all": "auto" is what the protocol asks."""
-        if self.mask != "auto":
-            return self.mask
-        return "all" if protocol == "strict" else "target"
-
-    @property
-    def metric_names(self) -> list[str]:
-        """Every metric that is computed, as it is written: "HR@50", "NDCG@50", "HR@80", ..."""
-        return [f"{metric}@{k}" for k in self.ks for metric in self.metrics]
-
-    def of_catalogue(self, num_items: int) -> "EvaluationConfig":
-        """The section with cut-offs spelled out for a catalogue of so many items."""
-        return dataclasses.replace(self, ks=self.ks or default_ks(num_items))
-
-    @property
-    def shown_metric(self) -> str:
-        """The one that pictures show and that selects epochs: NDCG, or else the first, at `shown_k`."""
-        return f"{'NDCG' if 'NDCG' in self.metrics else self.metrics[0]}@{shown_k(self.ks)}"

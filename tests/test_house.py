@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = ("errors", "registry", "options", "lazy", "sections", "config", "files", "machine")
+BASE = (
+    "errors",
+    "registry",
+    "options",
+    "lazy",
+    "sections",
+    "evaluation_section",
+    "config",
+    "files",
+    "machine",
+)
 ABOVE = (
     "data",
     "models",

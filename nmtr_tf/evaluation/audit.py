@@ -15,7 +15,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import RULE, available_baselines, build_baseline
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
-from nmtr_tf.sections import default_ks, shown_k
+from nmtr_tf.evaluation_section import default_ks, shown_k
 
 SCHEMA = 2
 """Of audit.json."""

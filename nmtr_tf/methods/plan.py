@@ -5,31 +5,15 @@ of methods what an option means.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from nmtr_tf.config import ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
-from nmtr_tf.methods.weights import behavior_weights, channel_weights
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """A part of the training with an objective of its own (Section III-D, Table V).
-
-    Attributes:
-        behaviors: Behaviors whose instances are trained on, weakest first.
-        weights: Lambda of Eq. 12, one for each.
-        num_epochs: Epochs at most.
-        frozen: Behaviors whose unit and item bias stay as they are.
-    """
-
-    behaviors: tuple[str, ...]
-    weights: tuple[float, ...]
-    num_epochs: int
-    frozen: tuple[str, ...] = ()
+from nmtr_tf.methods.weights import channel_weights, unobserved_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +30,14 @@ class Plan:
         units: The rows of these units in the table of units.
         embedding_dim: E.
         tower_widths: Width of each layer of a tower, first to last.
-        dropout: Dropout rate on the layers of a tower.
+        dropout: Dropout rate on the layers of a tower; in the whole-data loss on the vectors of users.
         embedding_stddev: Standard deviation of the initial embeddings.
         shares_users: Whether all behaviors have one user table.
         shares_items: Whether all behaviors have one item table.
         separates_parts: Whether the two parts of a unit such as NeuMF have embeddings of their own.
         item_bias: Whether there is an item bias for each behavior.
         objective: What is minimised: the name of an objective, or an object.
+        unobserved_weights: Weight of an unobserved pair of each predicted behavior in the whole-data loss.
         loss: Name of a loss of sampled pairs, or a function.
         samples_channels: Whether negatives come from the channels of the auxiliary behaviors.
         channel_weights: Weight of each auxiliary behavior's channel, weakest first; empty: there are none.
@@ -75,6 +60,7 @@ class Plan:
     separates_parts: bool
     item_bias: bool
     objective: Any
+    unobserved_weights: tuple[float, ...]
     loss: Any
     samples_channels: bool
     channel_weights: tuple[float, ...]
@@ -114,7 +100,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         behaviors: Behaviors of the training view, weakest first, target last.
 
     Raises:
-        InputError: If there is no such method, or an option does not fit it or the behaviors.
+        InputError: If there is no such method, or an option does not fit it, the behaviors or another one.
     """
     model, training = config.model, config.training
     behaviors, method = tuple(behaviors), get_method(model.method)
@@ -125,7 +111,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
     )
     units = tuple(unit_kind(name) for name in unit_names)
     in_sequence = [(r - 1,) if r else () for r in range(len(predicted))]
-    return Plan(
+    plan = Plan(
         method=method,
         name=model.method,
         behaviors=behaviors,
@@ -144,11 +130,14 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         ),
         item_bias=_or(model.item_bias, method.item_bias),
         objective=training.objective,
+        unobserved_weights=unobserved_weights(training, predicted),
         loss=training.loss or method.loss,
         samples_channels=method.samples_channels,
         channel_weights=channel_weights(model.method, training, behaviors) if method.samples_channels else (),
-        stages=_stages(model, training, method, predicted),
+        stages=resolve_stages(model, training, method, predicted),
     )
+    _check_combination(plan)
+    return plan
 
 
 def _or(option: bool | None, own: bool) -> bool:
@@ -167,32 +156,45 @@ def _units(model: ModelConfig, method: Method, predicted: tuple[str, ...]) -> tu
     return names
 
 
-def _stages(
-    model: ModelConfig, training: TrainingConfig, method: Method, predicted: tuple[str, ...]
-) -> tuple[Stage, ...]:
-    """One stage for all behaviors, or one for each, weakest first.
+@dataclasses.dataclass(frozen=True)
+class _Need:
+    """What an objective asks of a plan.
 
-    A later stage of sequential training goes on with the embeddings and keeps what earlier units learned.
-    With `num_epochs` for each stage, all stages together see as many instances as multi-task training does.
-
-    Differs from the paper: it does not say what becomes of units that were trained before. Here they and
-    their item biases are frozen, while the embeddings, which are shared, go on moving under them.
+    Attributes:
+        is_met: Whether a plan has it.
+        expected: What it is, in words.
+        received: What a plan has instead.
     """
-    weights = behavior_weights(model.method, training, predicted)
-    if training.train_mode == "multitask":
-        return (Stage(predicted, weights, training.num_epochs),)
-    if len(predicted) < 2 or not method.cascade:
-        raise InputError(
-            f"`train_mode=sequential` goes from behavior to behavior of a cascade: expected an NMTR method "
-            f"and at least two behaviors. Received: `method={model.method}` for {', '.join(predicted)}."
-        )
-    epochs = training.stage_epochs or (training.num_epochs,) * len(predicted)
-    if len(epochs) != len(predicted):
-        raise InputError(
-            f"`stage_epochs` should hold one number for each of the {len(predicted)} behaviors "
-            f"({', '.join(predicted)}). Received: {len(epochs)}."
-        )
-    return tuple(
-        Stage((name,), (1.0,), count, tuple(other for other in predicted if other != name))
-        for name, count in zip(predicted, epochs, strict=True)
-    )
+
+    is_met: Callable[[Plan], bool]
+    expected: str
+    received: Callable[[Plan], str]
+
+
+_PRODUCTS = _Need(
+    lambda plan: all(unit.is_inner_product for unit in plan.units),
+    "units that are inner products, mf or gmf",
+    lambda plan: "`units=" + ",".join(map(str, plan.unit_names)) + "`",
+)
+_ONE_ITEM_TABLE = _Need(
+    lambda plan: plan.shares_items or not plan.has_cascade,
+    "item embeddings that all behaviors of a cascade share",
+    lambda plan: "`share_embeddings=False`",
+)
+_NO_CHANNELS = _Need(
+    lambda plan: not plan.samples_channels,
+    "a method without sampled negatives of its own",
+    lambda plan: f"`method={plan.name}`",
+)
+_NEEDS: dict[str, tuple[_Need, ...]] = {"whole_data": (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)}
+"""Objective -> what it asks of methods, units and rows; any other takes them all."""
+
+
+def _check_combination(plan: Plan) -> None:
+    """Refuses what does not go together."""
+    objective = plan.objective if isinstance(plan.objective, str) else ""
+    for need in _NEEDS.get(objective, ()):
+        if not need.is_met(plan):
+            raise InputError(
+                f"`objective={objective}` needs {need.expected}. Received: {need.received(plan)}."
+            )

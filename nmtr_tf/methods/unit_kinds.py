@@ -20,11 +20,13 @@ class UnitKind:
         part: The class, a `nmtr_tf.models.units.Unit`, or where it is, as "module:name".
         has_tower: Whether it has the layers that num_layers, tower_width and dropout are about.
         has_two_parts: Whether it has two parts that may have embeddings of their own.
+        is_inner_product: Whether it is an inner product, as the class says too.
     """
 
     part: Any
     has_tower: bool = False
     has_two_parts: bool = False
+    is_inner_product: bool = False
 
     @property
     def unit_class(self) -> Any:
@@ -47,8 +49,8 @@ class UnitKind:
 
 
 UNITS: Registry[UnitKind] = Registry("interaction unit", "units")
-UNITS.register("mf", UnitKind("nmtr_tf.models.units.products:MF"))
-UNITS.register("gmf", UnitKind("nmtr_tf.models.units.products:GMF"))
+UNITS.register("mf", UnitKind("nmtr_tf.models.units.products:MF", is_inner_product=True))
+UNITS.register("gmf", UnitKind("nmtr_tf.models.units.products:GMF", is_inner_product=True))
 UNITS.register("mlp", UnitKind("nmtr_tf.models.units.mlp:MLP", has_tower=True))
 UNITS.register("neumf", UnitKind("nmtr_tf.models.units.neumf:NeuMF", has_tower=True, has_two_parts=True))
 
@@ -86,7 +88,8 @@ def unit_kind(unit: Any) -> UnitKind:
 
     if not (isinstance(unit, type) and issubclass(unit, Unit)):
         raise InputError(f"`units` should be names or subclasses of nmtr_tf.Unit. Received: {unit!r}.")
-    return UnitKind(unit, has_tower="widths" in inspect.signature(unit).parameters)
+    has_tower = "widths" in inspect.signature(unit).parameters
+    return UnitKind(unit, has_tower, is_inner_product=unit.is_inner_product)
 
 
 def unit_name(unit: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The weights of behaviors: lambda of Eq. 12, and those of the channels that negatives come from."""
+"""The weights of behaviors: lambda of Eq. 12, of unobserved pairs, and of the channels of negatives."""
 
 import itertools
 
@@ -26,6 +26,21 @@ def behavior_weights(method: str, training: TrainingConfig, predicted: tuple[str
     if not allowed:
         raise InputError(f"`loss_weights` should be {expected} for `method={method}`. Received: {weights}.")
     return weights
+
+
+def unobserved_weights(training: TrainingConfig, predicted: tuple[str, ...]) -> tuple[float, ...]:
+    """Weight of an unobserved pair of each predicted behavior: as given, or the one that is for all.
+
+    Raises:
+        InputError: If there are several that are not one for each behavior.
+    """
+    weights = training.unobserved_weight
+    if len(weights) not in (1, len(predicted)):
+        raise InputError(
+            f"`unobserved_weight` should hold one weight, or one for each of the {len(predicted)} behaviors "
+            f"({', '.join(predicted)}). Received: {len(weights)}."
+        )
+    return weights * len(predicted) if len(weights) == 1 else weights
 
 
 def channel_weights(method: str, training: TrainingConfig, behaviors: tuple[str, ...]) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from nmtr_tf.evaluation.metrics import metric_ks
+from nmtr_tf.evaluation_section import shown_k
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.cell_results import CellResult
@@ -10,7 +11,6 @@ from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.method_table import Rows, measured, peak_notes, title
 from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
-from nmtr_tf.sections import shown_k
 
 
 def subsets_table(finished: FinishedCells, bases: Sequence[Variant], selection: str) -> Table:

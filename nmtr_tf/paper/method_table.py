@@ -8,6 +8,7 @@ import numpy as np
 from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values
 from nmtr_tf.evaluation.significance import holm, t_test_p
+from nmtr_tf.evaluation_section import shown_k
 from nmtr_tf.methods.table import METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.baseline_cells import baseline_variant
@@ -15,7 +16,6 @@ from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.variants import Variant
-from nmtr_tf.sections import shown_k
 
 LEVEL = 0.05
 """Significance level of the paper."""

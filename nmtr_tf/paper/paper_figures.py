@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation_section import shown_k
 from nmtr_tf.files import new_directory, write_json
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.methods.weights import simplex
@@ -18,7 +19,6 @@ from nmtr_tf.paper.packing import pack_history
 from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.styles import save_figure
 from nmtr_tf.paper.weight_figures import draw_heat_maps, draw_lines
-from nmtr_tf.sections import shown_k
 
 SCHEMA = 1
 """Of figure<n>*.json."""

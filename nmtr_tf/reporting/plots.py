@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nmtr_tf.evaluation.metrics import metric_ks
-from nmtr_tf.sections import shown_k
+from nmtr_tf.evaluation_section import shown_k
 
 # Okabe and Ito's colours: told apart by colour-blind readers too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -53,7 +53,7 @@ def curves_figure(
         history: One record an epoch: its number under "epoch", "train/loss", "validation/HR@50", ...
         title: Title of the whole.
         monitor: The metric that chose the epoch, such as "NDCG@100": its K is drawn. "": the K of
-            `nmtr_tf.sections.shown_k`.
+            `nmtr_tf.evaluation_section.shown_k`.
         best_epoch: The epoch (from 1) that was chosen, marked on every panel; None: none was.
     """
     panels = [_LOSS, *_metrics_at_one_k(history, monitor)]

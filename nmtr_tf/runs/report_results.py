@@ -10,11 +10,11 @@ from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.evaluation.metrics import metric_ks
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.significance import CONFIDENCE, bootstrap_interval
+from nmtr_tf.evaluation_section import shown_k
 from nmtr_tf.reporting.page import Cell, Headline, PageTable, Picture, ResultsPart
 from nmtr_tf.reporting.page_pictures import interval_picture
 from nmtr_tf.reporting.tables import note_on_ks
 from nmtr_tf.runs.reported import ReportedRun
-from nmtr_tf.sections import shown_k
 
 BASELINE_NAMES = ("popularity", "touched_first", "ease")
 """Baselines of the page: two that learn nothing, and a linear model that is hard to beat."""

@@ -7,6 +7,7 @@ nothing else.
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,13 +15,14 @@ import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.methods.plan import Plan, Stage
-from nmtr_tf.models.network import Network, network
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.methods.stages import Stage
+from nmtr_tf.models.network import network
 from nmtr_tf.models.optimizers import sum_repeated_rows
-from nmtr_tf.models.rows import distinct
-from nmtr_tf.training.losses import l2_of_rows
-from nmtr_tf.training.objectives import Objective, make_objective
-from nmtr_tf.training.sampling import BehaviorBatch, padded
+from nmtr_tf.training.objective import Objective
+from nmtr_tf.training.objectives import make_objective
+from nmtr_tf.training.sampling import padded
+from nmtr_tf.training.trained import TrainedPart
 
 # XLA compiles the step in one to three seconds, and then saves a few milliseconds a step.
 _STEPS_WORTH_COMPILING = 500
@@ -114,24 +116,23 @@ def make_train_steps(
         model: Made by `build_model` and compiled.
         objective: Gives the loss of a batch.
         training: Loss reduction and L2.
-        stage: What is trained on what; the iterator gives a batch for each of its behaviors.
+        stage: What is trained on what; the iterator gives what the objective reads for its behaviors.
         capacities: Rows of each behavior: XLA compiles the step for batches padded to them, and whole
             tables are updated. Empty: as the batches come, and only the rows of the batch are updated.
     """
     net, optimizer = network(model), model.optimizer
     places = [net.behaviors.index(name) for name in stage.behaviors]
-    trained = _TrainedPart(net, stage)
+    trained = TrainedPart(net, stage)
     # In the model's order, and for all of it, so that a saved model finds its optimizer's state again.
     optimizer.build(model.trainable_variables)
     variables = [variable for variable in model.trainable_variables if id(variable) in trained.ids]
     sums_rows = getattr(optimizer, "sums_repeated_rows", False)
 
-    def step(batches: Sequence[BehaviorBatch]) -> tf.Tensor:
+    def step(batches: Any) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            pairs = [objective.loss(net, r, batch) for r, batch in zip(places, batches, strict=True)]
-            losses, counts = map(list, zip(*pairs, strict=True))
-            penalty = trained.l2_penalty(batches, training)
-            total = tf.add_n([w * loss for w, loss in zip(stage.weights, losses, strict=True)]) + penalty
+            losses, counts = map(list, zip(*objective.losses(net, places, batches), strict=True))
+            weighted = [weight * loss for weight, loss in zip(stage.weights, losses, strict=True)]
+            total = tf.add_n(weighted) + objective.penalty(trained, batches, training)
             scale = tf.add_n(counts) if training.loss_reduction == "mean" else 1.0
             minimised = tf.math.divide_no_nan(total, scale)
         gradients = tape.gradient(
@@ -160,34 +161,3 @@ def make_train_steps(
         return totals
 
     return train_steps
-
-
-class _TrainedPart:
-    """What a stage changes: the embeddings that its logits need, and units and item biases not frozen."""
-
-    def __init__(self, net: Network, stage: Stage):
-        terms = [net.cascade.terms(net.behaviors.index(name)) for name in stage.behaviors]
-        used = sorted(set().union(*terms))
-        free = [r for r in used if net.behaviors[r] not in stage.frozen]
-        self.user_tables = net.user_rows.tables_of(used)
-        self.item_tables = net.item_rows.tables_of(used)
-        self.unit_weights = [weight for r in free for weight in net.cascade.units[r].trainable_variables]
-        biases = [net.item_rows.biases[r] for r in free]
-        lists = self.user_tables, self.item_tables, self.unit_weights, biases
-        self.ids = {id(variable) for variable in distinct([one for own in lists for one in own])}
-
-    def l2_penalty(self, batches: Sequence[BehaviorBatch], training: TrainingConfig) -> tf.Tensor:
-        """L2 of the distinct embedding rows of the batch and of the units' weights."""
-        users = [(batch.user_ids[:, None], batch.positive_weights) for batch in batches]
-        items = [(batch.candidates, batch.positive_weights) for batch in batches]
-        penalty = tf.constant(0.0)
-        sides = ((training.l2_user, self.user_tables, users), (training.l2_item, self.item_tables, items))
-        for weight, tables, rows in sides:
-            if weight:
-                ids = tf.concat([tf.reshape(ids, [-1]) for ids, _ in rows], axis=0)
-                counts = tf.concat([tf.repeat(weights > 0, ids.shape[1]) for ids, weights in rows], axis=0)
-                penalty += weight * tf.add_n([l2_of_rows(table.value, ids, counts) for table in tables])
-        if training.l2_unit and self.unit_weights:
-            squares = [tf.reduce_sum(tf.square(weight.value)) for weight in self.unit_weights]
-            penalty += training.l2_unit * tf.add_n(squares)
-        return penalty

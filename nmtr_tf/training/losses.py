@@ -1,5 +1,8 @@
 """Losses over positives and their sampled negatives; labels are implicit. All sums, not means."""
 
+from collections.abc import Sequence
+
+import keras
 import tensorflow as tf
 
 
@@ -78,3 +81,8 @@ def l2_of_rows(table: tf.Variable, ids: tf.Tensor, counts: tf.Tensor) -> tf.Tens
     is_first = tf.concat([rows[:1] < num_rows, (rows[1:] != rows[:-1]) & (rows[1:] < num_rows)], axis=0)
     squares = tf.square(tf.gather(table, tf.minimum(rows, num_rows - 1)))
     return tf.reduce_sum(tf.where(is_first[:, None], squares, 0.0))
+
+
+def l2_of_weights(weights: Sequence[keras.Variable]) -> tf.Tensor:
+    """Sum of squares of some variables, a float32 scalar."""
+    return tf.add_n([tf.constant(0.0), *(tf.reduce_sum(tf.square(one.value)) for one in weights)])

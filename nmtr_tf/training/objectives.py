@@ -1,57 +1,24 @@
 """What is minimised, and on which batches: one object for each way of learning.
 
-An objective answers two questions: which stream of batches it wants (`sampler`), and what the loss of a
-behavior on its part of a batch is, as a sum and the number of instances that it is a sum over (`loss`).
+An objective answers three questions: which stream of batches it wants (`sampler`), what the loss of each
+behavior on a batch is, as a sum and the number of instances that it is a sum over (`losses`), and what the L2
+of a batch is (`penalty`).
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from nmtr_tf.config import TrainingConfig
-from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import Network
 from nmtr_tf.registry import Registry
 from nmtr_tf.training.losses import bpr_loss, log_loss, squared_loss
-from nmtr_tf.training.sampling import BehaviorBatch, PairSampler, make_sampler
-
-
-class Objective:
-    """Base of the objectives.
-
-    Args:
-        plan: What is trained.
-    """
-
-    def __init__(self, plan: Plan):
-        self.plan = plan
-
-    def sampler(self, view: TrainingView, training: TrainingConfig, behaviors: Sequence[str]) -> PairSampler:
-        """The stream of batches; here observed pairs with sampled negatives (Section III-D).
-
-        Args:
-            view: The training view.
-            training: Batch size, number of negatives and seed.
-            behaviors: Behaviors whose instances are trained on, weakest first.
-        """
-        return make_sampler(view, self.plan, training, behaviors)
-
-    def loss(self, net: Network, r: int, batch: BehaviorBatch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss of behavior r (from 0) on its part of a batch.
-
-        Args:
-            net: The parts of the model; what depends on chance, dropout, is on.
-            r: The behavior.
-            batch: Its instances.
-
-        Returns:
-            Sum over the instances, and their number: float32 scalars.
-        """
-        raise NotImplementedError
+from nmtr_tf.training.objective import Objective
+from nmtr_tf.training.sampling import BehaviorBatch
+from nmtr_tf.training.whole_data import WholeData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +107,7 @@ def pair_logits(net: Network, r: int, batch: BehaviorBatch) -> tf.Tensor:
 
 OBJECTIVES: Registry[type[Objective]] = Registry("objective", "objective")
 OBJECTIVES.register("sampled", SampledPairs)
+OBJECTIVES.register("whole_data", WholeData)
 
 
 def objective_name(objective: Any) -> Any:

@@ -20,7 +20,7 @@ from nmtr_tf.evaluation.metrics import (
     register_metric,
 )
 from nmtr_tf.evaluation.ranks import Ranks
-from nmtr_tf.sections import shown_k
+from nmtr_tf.evaluation_section import shown_k
 
 
 def ranks_of(*ranks: int, tied=None, top_items=None, num_items: int = 20) -> Ranks:

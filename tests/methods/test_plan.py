@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from conftest import BEHAVIORS
@@ -223,6 +224,65 @@ def test_what_does_not_fit_the_method_is_named(method, options, behaviors, messa
     with pytest.raises(InputError, match=message) as caught:
         plan_of(method, behaviors, **options)
     assert "\n" not in str(caught.value)
+
+
+WHOLE: dict[str, Any] = {"objective": "whole_data"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, (0.05,) * 3),
+        ({"unobserved_weight": (0.2,)}, (0.2,) * 3),
+        ({"unobserved_weight": (0.2, 0.3, 1.0)}, (0.2, 0.3, 1.0)),
+    ],
+)
+def test_weights_of_unobserved_pairs_are_one_for_all_or_one_for_each(options, expected):
+    assert plan_of(**WHOLE, **options).unobserved_weights == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "bpr"},
+        {"method": "gmf", "share_embeddings": False},  # one behavior has one table
+        {"method": "cmf", "share_embeddings": False},
+        {"method": "nmtr_gmf", "units": ("mf", "gmf", "mf"), "train_mode": "sequential"},
+        {"method": "nmtr_neumf", "units": ("gmf",) * 3},
+    ],
+)
+def test_the_whole_data_loss_goes_with_all_inner_products(options):
+    assert plan_of(**WHOLE, **options).objective == "whole_data"
+
+
+PRODUCTS = "`objective=whole_data` needs units that are inner products, mf or gmf. Received: "
+CHANNELS = "`objective=whole_data` needs a method without sampled negatives of its own. Received: "
+TABLES = "`objective=whole_data` needs item embeddings that all behaviors of a cascade share. Received: "
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "nmtr_mlp"}, PRODUCTS + "`units=mlp,mlp,mlp`."),
+        ({"units": ("gmf", "gmf", "neumf")}, PRODUCTS + "`units=gmf,gmf,neumf`."),
+        ({"method": "mc_gmf"}, CHANNELS + "`method=mc_gmf`."),
+        ({"share_embeddings": False}, TABLES + "`share_embeddings=False`."),
+        (
+            {"unobserved_weight": (0.1, 0.2)},
+            "`unobserved_weight` should hold one weight, or one for each of the 3 behaviors "
+            "(view, cart, buy). Received: 2.",
+        ),
+        (
+            {"loss": "squared"},
+            "`loss` should be left out with `objective=whole_data`, whose errors are squared. "
+            "Received: 'squared'.",
+        ),
+    ],
+)
+def test_what_does_not_go_with_the_whole_data_loss_is_one_line(options, message):
+    with pytest.raises(InputError) as caught:
+        plan_of(**WHOLE, **options)
+    assert str(caught.value) == message
 
 
 def test_units_are_checked_for_the_predicted_behaviors():

@@ -165,3 +165,17 @@ def test_an_unknown_name_is_one_line():
         model_of(("x",), "gmf")
     with pytest.raises(InputError, match=r"should be letters, digits and underscores\. Received: 'a,b'"):
         register_unit("a,b", Distance)
+
+
+@pytest.mark.parametrize("name", ["mf", "gmf", "mlp", "neumf"])
+def test_the_table_says_of_inner_products_what_the_classes_say(name):
+    assert UNITS[name].is_inner_product == UNITS[name].unit_class.is_inner_product
+
+
+def test_a_class_of_ones_own_says_whether_it_is_an_inner_product():
+    class Half(MF):
+        def user_part(self, p):
+            return p / 2
+
+    assert unit_kind(Half).is_inner_product
+    assert not unit_kind(Distance).is_inner_product

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,8 +28,13 @@ from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.training.trainer import train
 
 USERS, ITEMS = 12, 16
-SEQUENTIAL = "nmtr_gmf, sequential"
-QUICK = ("bpr", "cmf", "mc_gmf", "nmtr_gmf", "nmtr_neumf")  # each group and loss once; the rest is slow
+SEQUENTIAL, WHOLE_DATA = "nmtr_gmf, sequential", "nmtr_gmf, whole data"
+OPTIONS: dict[str, dict[str, Any]] = {
+    SEQUENTIAL: {"train_mode": "sequential"},
+    WHOLE_DATA: {"objective": "whole_data", "batch_size": 5, "dropout": 0.1},
+}
+# Each group, loss and objective once; the rest is slow.
+QUICK = ("bpr", "cmf", "mc_gmf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA)
 
 
 def cases(names: Iterable[str]) -> list:
@@ -36,10 +42,10 @@ def cases(names: Iterable[str]) -> list:
     return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-ALL = [*METHODS, SEQUENTIAL]
+ALL = [*METHODS, *OPTIONS]
 CASES = cases(ALL)
 # The others are served by the same graphs: what differs is how they were trained.
-SERVED = cases(["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf"])
+SERVED = cases(["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA])
 CHECKPOINTS = ["nmtr_gmf", "nmtr_neumf", "mc_neumf", SEQUENTIAL]
 
 
@@ -76,12 +82,10 @@ class Trained:
 
 def train_case(case: str, view: TrainingView, directory: Path) -> Trained:
     """Trains and saves it; Keras' own ModelCheckpoint saves it too."""
-    method, _, mode = case.partition(", ")
-    config = RunConfig().with_options(
-        **{"method": method, "train_mode": mode or "multitask", "embedding_dim": 8, "num_layers": 2},
-        **{"num_epochs": 40, "batch_size": 32, "learning_rate": 0.05, "loss_reduction": "mean"},
-        **{"embedding_stddev": 0.1, "monitor": "HR@1", "ks": (1,)},
-    )
+    options: dict[str, Any] = {"method": case.partition(",")[0], "embedding_dim": 8, "num_layers": 2}
+    options |= {"num_epochs": 40, "batch_size": 32, "learning_rate": 0.05, "loss_reduction": "mean"}
+    options |= {"embedding_stddev": 0.1, "monitor": "HR@1", "ks": (1,)}
+    config = RunConfig().with_options(**(options | OPTIONS.get(case, {})))
     plan = resolve(config, view.behaviors)
     model = build_model(plan, USERS, ITEMS, seed=0)
     initial = model.get_weights()

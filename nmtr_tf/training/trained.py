@@ -1,0 +1,31 @@
+"""What a stage of training changes."""
+
+from nmtr_tf.methods.stages import Stage
+from nmtr_tf.models.network import Network
+from nmtr_tf.models.rows import distinct
+
+
+class TrainedPart:
+    """The embeddings that a stage's logits need, and units and item biases that are not frozen.
+
+    Args:
+        net: The parts of the model.
+        stage: The stage.
+
+    Attributes:
+        user_tables: Distinct tables of users, float32 [num_users, row_size].
+        item_tables: Distinct tables of items, float32 [num_items, row_size].
+        unit_weights: Weights of units.
+        ids: `id` of each of these variables and of the item biases.
+    """
+
+    def __init__(self, net: Network, stage: Stage):
+        terms = [net.cascade.terms(net.behaviors.index(name)) for name in stage.behaviors]
+        used = sorted(set().union(*terms))
+        free = [r for r in used if net.behaviors[r] not in stage.frozen]
+        self.user_tables = net.user_rows.tables_of(used)
+        self.item_tables = net.item_rows.tables_of(used)
+        self.unit_weights = [weight for r in free for weight in net.cascade.units[r].trainable_variables]
+        biases = [net.item_rows.biases[r] for r in free]
+        lists = self.user_tables, self.item_tables, self.unit_weights, biases
+        self.ids = {id(variable) for variable in distinct([one for own in lists for one in own])}
