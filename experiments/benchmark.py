@@ -32,7 +32,7 @@ from nmtr_tf.cli.flags import new_flags, run, whole_numbers
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file, write_json
 from nmtr_tf.machine import hardware, peak_kib
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.reporting.tables import format_table
 
 PARTS = ("training", "ranking", "sampler", "startup", "memory", "scale", "serving", "other_packages")
@@ -115,7 +115,7 @@ def _options(values: flags.FlagValues) -> dict[str, Any]:
         "units": _require_known("units", values.units or (["neumf"] if quick else UNITS), UNITS),
         "packages": _require_known("packages", values.packages, PACKAGES),
         "prepared": tuple(load_prepared(path) for path in values.dataset_dirs),
-        "methods": _require_known("methods", methods, tuple(METHODS)),
+        "methods": _require_known("methods", methods, tuple(PAPER_METHODS)),
         "num_items": tuple(sizes),
         "num_users": values.num_users,
         "output_dir": values.output_dir,

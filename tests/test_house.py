@@ -15,6 +15,7 @@ BASE = (
     "lazy",
     "sections",
     "evaluation_section",
+    "linear_section",
     "config",
     "files",
     "machine",

@@ -16,10 +16,17 @@ from nmtr_tf.cli.console import exit_status, show
 from nmtr_tf.cli.method_settings import settings_file
 from nmtr_tf.cli.plugins import import_plugins
 from nmtr_tf.cli.typed import as_typed
-from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import (
+    DataConfig,
+    EvaluationConfig,
+    LinearConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from nmtr_tf.errors import InputError
 
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig)
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig)
 """The dataclasses that a `RunConfig` is made of, in its order."""
 
 

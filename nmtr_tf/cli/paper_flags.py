@@ -14,10 +14,10 @@ from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require
 from nmtr_tf.cli.method_settings import settings_dir
 from nmtr_tf.cli.run_settings import read_settings
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import LinearConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.table import METHODS, get_method
+from nmtr_tf.methods.table import PAPER_METHODS, get_method
 from nmtr_tf.paper.study import Progress, Study
 
 _NUM_EPOCHS = 60  # at most; early stopping ends most cells before
@@ -25,7 +25,11 @@ _NUM_EPOCHS = 60  # at most; early stopping ends most cells before
 # The table or figure decides these.
 _FIXED = ("method", "units", "share_embeddings", "train_mode", "stage_epochs", "curve_split")
 _OPTIONS = [
-    field.name for section in SECTIONS for field in dataclasses.fields(section) if field.name not in _FIXED
+    field.name
+    for section in SECTIONS
+    if section is not LinearConfig  # its method is not the paper's
+    for field in dataclasses.fields(section)
+    if field.name not in _FIXED
 ]
 
 # They say where the data is and where to compute, which is no setting.
@@ -59,8 +63,8 @@ def open_study(values: flags.FlagValues) -> Study:
         InputError: If a flag is missing or a value is not allowed.
     """
     require(values, "dataset_dir", "workdir")
-    if unknown := [name for name in values.methods if name not in METHODS]:
-        raise InputError(f"`methods` should be among {', '.join(METHODS)}. Received: {unknown[0]!r}.")
+    if unknown := [name for name in values.methods if name not in PAPER_METHODS]:
+        raise InputError(f"`methods` should be among {', '.join(PAPER_METHODS)}. Received: {unknown[0]!r}.")
     dataset = Dataset.load(values.dataset_dir)
     folder = Path(values.flags_dir) if values.flags_dir else settings_dir()
     given = [values[name].serialize() for name in _OPTIONS if values[name].present]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
+from nmtr_tf.data.matrices import BehaviorMatrices
+
 
 def pair_keys(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
     """One int64 per (user, item) pair, in row-major order of the user-item matrix."""
@@ -58,6 +60,12 @@ def without(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:
     """The matrix with the pairs (int32 [num_pairs, 2]) taken out."""
     keys = matrix_keys(matrix)
     return matrix_of(keys[~np.isin(keys, pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1]))], matrix.shape)
+
+
+def all_as_one(view: BehaviorMatrices) -> sparse.csr_array:
+    """Binary CSR [num_users, num_items] of the pairs that any behavior has in training."""
+    keys = [matrix_keys(matrix) for matrix in view.matrices.values()]
+    return matrix_of(np.concatenate(keys), view.target.shape)
 
 
 def matrix_of(keys: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:

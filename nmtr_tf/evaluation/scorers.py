@@ -46,11 +46,10 @@ class ModelScorer(Scorer):
         behavior: The behavior; None: the target.
     """
 
-    worth_compiling = True
-
     def __init__(self, model: keras.Model, behavior: str | None = None):
         self.network = net = network(model)
         self.terms = net.cascade.terms(net.behaviors.index(behavior or net.behaviors[-1]))
+        self.worth_compiling = not net.from_history  # whose shapes do not follow from those of the ids
         # The largest unit's intermediate values, and the logits before and after adding.
         self.pair_floats = max(net.cascade.units[r].pair_floats for r in self.terms) + 2
 

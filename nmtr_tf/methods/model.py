@@ -6,13 +6,17 @@ collective matrix factorization has no cascade: see `nmtr_tf.methods.table`.
 
 import keras
 import numpy as np
+from scipy import sparse
 
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.cascade import Cascade
+from nmtr_tf.models.history import HistoryRows, PlaceRows
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
-def build_model(plan: Plan, num_users: int, num_items: int, seed: int) -> keras.Model:
+def build_model(
+    plan: Plan, num_users: int, num_items: int, seed: int, histories: sparse.csr_array | None = None
+) -> keras.Model:
     """The functional model: int32 ids [batch_size] in, a logit [batch_size] per predicted behavior out.
 
     Inputs are `user_ids` and `item_ids` (rows of the tables), the output is a dictionary keyed by
@@ -23,6 +27,8 @@ def build_model(plan: Plan, num_users: int, num_items: int, seed: int) -> keras.
         num_users: Rows of P.
         num_items: Rows of Q.
         seed: Seed of every initial value and of dropout.
+        histories: What the users did, binary CSR [num_users, num_items]: `all_as_one` of the training view.
+            Only plans that are `from_history` read it, and they need it.
     """
     generator, num_behaviors = np.random.default_rng(seed), len(plan.predicted)
 
@@ -40,11 +46,14 @@ def build_model(plan: Plan, num_users: int, num_items: int, seed: int) -> keras.
 
     user_ids = keras.Input((), dtype="int32", name="user_ids")
     item_ids = keras.Input((), dtype="int32", name="item_ids")
-    p = TableRows(**options(num_users, plan.shares_users), name="user_rows")(user_ids)
-    item_rows = ItemRows(
-        **options(num_items, plan.shares_items), trains_biases=plan.item_bias, name="item_rows"
-    )
-    q, b = item_rows(item_ids)
+    if plan.from_history:
+        p, (q, b) = _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids)
+    else:
+        p = TableRows(**options(num_users, plan.shares_users), name="user_rows")(user_ids)
+        item_rows = ItemRows(
+            **options(num_items, plan.shares_items), trains_biases=plan.item_bias, name="item_rows"
+        )
+        q, b = item_rows(item_ids)
     units = [
         kind.make(
             widths=plan.tower_widths, dropout=plan.dropout, seed=unit_seed, separate=plan.separates_parts
@@ -53,3 +62,20 @@ def build_model(plan: Plan, num_users: int, num_items: int, seed: int) -> keras.
     ]
     logits = Cascade(plan.predicted, units, plan.parents, name="cascade")((p, q, b))
     return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=plan.name)
+
+
+def _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids):
+    """Users as sums over their histories, items as places in them: what their layers give."""
+    users = HistoryRows(
+        num_users=histories.shape[0],
+        num_entries=histories.nnz,
+        num_rows=num_items,
+        row_size=num_items,
+        num_behaviors=num_behaviors,
+        shared=False,
+        name="user_rows",
+    )
+    p = users(user_ids)
+    users.set_histories(histories)
+    own = {"num_rows": num_items, "row_size": 1, "num_behaviors": num_behaviors, "shared": True}
+    return p, PlaceRows(**own, trains_biases=False, name="item_rows")(item_ids)

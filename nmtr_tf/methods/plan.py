@@ -8,8 +8,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nmtr_tf.config import ModelConfig, RunConfig
+from nmtr_tf.config import LinearConfig, ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.methods.combinations import CLOSED_FORM, learner_of
 from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
@@ -42,6 +43,8 @@ class Plan:
         samples_channels: Whether negatives come from the channels of the auxiliary behaviors.
         channel_weights: Weight of each auxiliary behavior's channel, weakest first; empty: there are none.
         stages: The stages of training, in order.
+        learner: What an epoch is: "gradient", or "closed_form" where the weights are solved at once.
+        linear: The options of weights in closed form.
     """
 
     method: Method
@@ -65,6 +68,8 @@ class Plan:
     samples_channels: bool
     channel_weights: tuple[float, ...]
     stages: tuple[Stage, ...]
+    learner: str
+    linear: LinearConfig
 
     @property
     def row_size(self) -> int:
@@ -84,7 +89,12 @@ class Plan:
     @property
     def learned_from(self) -> tuple[str, ...]:
         """The behaviors whose rows the method reads: the predicted ones, or all that it samples from."""
-        return self.behaviors if self.samples_channels else self.predicted
+        return self.behaviors if self.samples_channels or self.from_history else self.predicted
+
+    @property
+    def from_history(self) -> bool:
+        """Whether users are sums over their histories, of all behaviors as one."""
+        return any(unit.from_history for unit in self.units)
 
     @property
     def num_epochs(self) -> int:
@@ -110,6 +120,9 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         _or(model.share_embeddings, method.shares_embeddings),
     )
     units = tuple(unit_kind(name) for name in unit_names)
+    learner = learner_of(config, method, units)
+    if learner == CLOSED_FORM:
+        training = dataclasses.replace(training, num_epochs=1)  # there is nothing to go on with
     in_sequence = [(r - 1,) if r else () for r in range(len(predicted))]
     plan = Plan(
         method=method,
@@ -135,6 +148,8 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         samples_channels=method.samples_channels,
         channel_weights=channel_weights(model.method, training, behaviors) if method.samples_channels else (),
         stages=resolve_stages(model, training, method, predicted),
+        learner=learner,
+        linear=config.linear,
     )
     _check_combination(plan)
     return plan

@@ -11,7 +11,7 @@ class Method:
 
     Attributes:
         label: The name that the paper prints.
-        group: The paper's group: "Single-behavior", "Multi-behavior" or "NMTR".
+        group: The paper's group: "Single-behavior", "Multi-behavior" or "NMTR"; "": it is not the paper's.
         unit: Name of the interaction unit of every predicted behavior.
         predicts_all: Whether the model has a logit for every behavior; false: for the target alone.
         cascade: Whether the predictions of auxiliary behaviors go into those of stronger ones (Eq. 9).
@@ -75,7 +75,11 @@ METHODS = {
     "nmtr_gmf": Method("NMTR-GMF", "NMTR", "gmf"),
     "nmtr_mlp": Method("NMTR-MLP", "NMTR", "mlp"),
     "nmtr_neumf": Method("NMTR-NeuMF", "NMTR", "neumf"),
+    "nmtr_linear": Method(
+        "NMTR-Linear", "", "linear", predicts_all=False, cascade=False, item_bias=False, loss="squared"
+    ),
 }
+PAPER_METHODS = {name: row for name, row in METHODS.items() if row.group}
 
 
 def get_method(name: str) -> Method:

@@ -21,12 +21,15 @@ class UnitKind:
         has_tower: Whether it has the layers that num_layers, tower_width and dropout are about.
         has_two_parts: Whether it has two parts that may have embeddings of their own.
         is_inner_product: Whether it is an inner product, as the class says too.
+        from_history: Whether its users are sums over their histories, with weights in closed form, and not
+            embeddings.
     """
 
     part: Any
     has_tower: bool = False
     has_two_parts: bool = False
     is_inner_product: bool = False
+    from_history: bool = False
 
     @property
     def unit_class(self) -> Any:
@@ -53,6 +56,7 @@ UNITS.register("mf", UnitKind("nmtr_tf.models.units.products:MF", is_inner_produ
 UNITS.register("gmf", UnitKind("nmtr_tf.models.units.products:GMF", is_inner_product=True))
 UNITS.register("mlp", UnitKind("nmtr_tf.models.units.mlp:MLP", has_tower=True))
 UNITS.register("neumf", UnitKind("nmtr_tf.models.units.neumf:NeuMF", has_tower=True, has_two_parts=True))
+UNITS.register("linear", UnitKind("nmtr_tf.models.units.linear:Linear", from_history=True))
 
 
 def register_unit(name: str, unit_class: Any = None) -> Any:

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from nmtr_tf.models.cascade import Cascade
+from nmtr_tf.models.history import HistoryRows
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
@@ -28,6 +29,11 @@ class Network:
     def behaviors(self) -> tuple[str, ...]:
         """The behaviors with a logit, weakest first."""
         return self.cascade.behaviors
+
+    @property
+    def from_history(self) -> bool:
+        """Whether users are sums over their histories, which are of any length."""
+        return isinstance(self.user_rows, HistoryRows)
 
     @property
     def is_inner_product(self) -> bool:
@@ -58,11 +64,8 @@ def network(model: keras.Model) -> Network:
     Raises:
         ValueError: If the model is another one.
     """
-
-    def one(kind: type) -> keras.layers.Layer:
-        found = [layer for layer in model.layers if type(layer) is kind]
-        if len(found) != 1:
-            raise ValueError(f"`model` should come from `build_model`: it has {len(found)} {kind.__name__}.")
-        return found[0]
-
-    return Network(one(TableRows), one(ItemRows), one(Cascade))
+    parts = {layer.name: layer for layer in model.layers}
+    names = [field.name for field in dataclasses.fields(Network)]
+    if missing := [name for name in names if name not in parts]:
+        raise ValueError(f"`model` should come from `build_model`: it has no layer {missing[0]!r}.")
+    return Network(*[parts[name] for name in names])

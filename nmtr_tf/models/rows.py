@@ -135,6 +135,10 @@ class ItemRows(TableRows):
     def build(self, input_shape=None):
         """Creates the tables and the biases, float32 [num_rows] each."""
         super().build(input_shape)
+        self.add_biases()
+
+    def add_biases(self) -> None:
+        """Creates the biases."""
         self.biases = [
             self.add_weight((self.num_rows,), "zeros", trainable=self.trains_biases, name=f"bias_{r}")
             for r in range(self.num_behaviors)

@@ -9,7 +9,7 @@ from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values
 from nmtr_tf.evaluation.significance import holm, t_test_p
 from nmtr_tf.evaluation_section import shown_k
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.baseline_cells import baseline_variant
 from nmtr_tf.paper.cell_results import CellResult
@@ -117,9 +117,9 @@ def _method_rows(methods: Sequence[str], entries: Callable[[str], Sequence[Entry
     """The rows of methods, in the groups of Table III."""
     rows: Rows = []
     for group, heading in _GROUPS.items():
-        members = [name for name in methods if METHODS[name].group == group]
+        members = [name for name in methods if PAPER_METHODS[name].group == group]
         rows += [(heading, [])] if members else []
-        rows += [(METHODS[name].label, entries(name)) for name in members]
+        rows += [(PAPER_METHODS[name].label, entries(name)) for name in members]
     return rows
 
 
@@ -161,7 +161,7 @@ def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], se
         metrics: What is tested.
         selection: As in `methods_table`.
     """
-    others = [name for name in found if METHODS[name].group != "NMTR"]
+    others = [name for name in found if PAPER_METHODS[name].group != "NMTR"]
     tests: dict[tuple[str, str], tuple[float, bool]] = {}
     of_users = [metric for metric in metrics if not find_metric(metric)[0].is_of_lists]
     for metric in of_users if others and selection == "validation" else []:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file, write_json
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper.ablation_tables import subsets_table, training_tables
 from nmtr_tf.paper.baseline_cells import run_baselines
 from nmtr_tf.paper.cell_runs import run_cells
@@ -20,7 +20,7 @@ from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
 SCHEMA = 1
 """Of table<n>*.json."""
 
-CASCADES = tuple(name for name, method in METHODS.items() if method.group == "NMTR")
+CASCADES = tuple(name for name, method in PAPER_METHODS.items() if method.group == "NMTR")
 """The methods of Tables II, IV and V."""
 
 
@@ -69,7 +69,7 @@ class TableRequest:
     @property
     def bases(self) -> list[Variant]:
         """One variant of each method, of the study's seed."""
-        methods = self.methods or (tuple(METHODS) if self.table == "3" else CASCADES)
+        methods = self.methods or (tuple(PAPER_METHODS) if self.table == "3" else CASCADES)
         return [self.study.variant(method) for method in methods]
 
     def cells(self) -> list[Cell]:

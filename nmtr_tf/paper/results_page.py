@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.ablation_tables import subsets_table, training_tables
 from nmtr_tf.paper.cell_results import CellResult
@@ -79,8 +79,8 @@ def results_part(results_dir: str | Path, command_line: CommandLine) -> str:
 
 def _section(finished: FinishedCells, command_line: CommandLine) -> str:
     seed = min(result.seed for result in finished.results.values())
-    methods = [Variant(name, seed=seed) for name in METHODS]
-    cascades = [one for one in methods if METHODS[one.method].group == "NMTR"]
+    methods = [Variant(name, seed=seed) for name in PAPER_METHODS]
+    cascades = [one for one in methods if PAPER_METHODS[one.method].group == "NMTR"]
     # Only beside the paper's values is the peak on test worth showing.
     selections = ("validation", "peak") if finished.dataset in paper.BEHAVIORS else ("validation",)
     subsets = [variant for base in cascades for variant in data_subsets(base, finished.behaviors)]

@@ -11,6 +11,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import check_metrics
+from nmtr_tf.methods.closed_form import MAX_DENSE
 from nmtr_tf.methods.plan import Plan, resolve
 
 
@@ -41,7 +42,19 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
         InputError: If an option fits neither the method nor the data set, or that is none.
     """
     config, view = checked_view(config, dataset, on_everything)
-    return RunSetup(config, resolve(config, config.data.behaviors), view)
+    plan = resolve(config, config.data.behaviors)
+    _check_size(plan, view.num_items)
+    return RunSetup(config, plan, view)
+
+
+def _check_size(plan: Plan, num_items: int) -> None:
+    """Refuses weights from items to items that no usual machine holds."""
+    if plan.from_history and num_items > MAX_DENSE:
+        raise InputError(
+            f"`method={plan.name}` holds a weight for every two of {num_items:,} items, "
+            f"{4 * num_items**2:,} bytes, and takes {MAX_DENSE:,} items at most; use `method=nmtr_gmf`, or "
+            "prepare with a `k_core`."
+        )
 
 
 def checked_view(

@@ -87,9 +87,15 @@ class WarmStart:
             view: What it trains on.
 
         Raises:
-            InputError: If the two predict no behavior in common, or differ in the layout of embeddings and
-                item biases, or in the unit or the tower of a common behavior.
+            InputError: If either is solved in closed form, the two predict no behavior in common, or differ
+                in the layout of embeddings and item biases, or in the unit or the tower of a common one.
         """
+        for one in (plan, self.plan):
+            if one.from_history:
+                raise InputError(
+                    f"`init_from={self.name}`: `method={one.name}` is solved at once, from nothing; train it "
+                    "anew on the new data."
+                )
         for what, layout in _LAYOUT.items():
             self._require_equal(what, layout(self.plan), layout(plan))
         old_units = dict(zip(self.behaviors, self.plan.unit_names, strict=True))

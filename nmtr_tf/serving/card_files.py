@@ -69,11 +69,29 @@ def _use(card: ModelCard) -> str:
   Of the catalogue, {left_out}.
 - What users did later is unknown to the model: pass what is not to be shown as `exclude_item_ids`. Items
   that were not in training are never recommended; train again to add them.
-- Users that were not in training get the most popular items, with numbers of training rows as scores.
-- Scores are logits: they order the items of one user. Probabilities of `score` come from training against
-  sampled negatives and are no rates at which users act{_warning(card.plan)}.
+- Users that were not in training get the most popular items, with numbers of training rows as
+  scores{_new(card.plan)}.
+- {_scores(card.plan)}.
 - The model repeats what the log shows, so what was displayed and popular then is favored.
 - The files hold the ids of all users and {_pairs_held(card)}: treat them as personal data."""
+
+
+def _new(plan: Plan) -> str:
+    """What there is for new users besides."""
+    return "; `recommend_for_history` knows them by the items that they touched" if plan.from_history else ""
+
+
+def _scores(plan: Plan) -> str:
+    """What scores and probabilities are."""
+    if plan.from_history:
+        return (
+            "Scores are sums of weights over what a user did, fitted by least squares: they order the items "
+            "of one user.\n  Probabilities of `score` are their sigmoids, and only order, too"
+        )
+    return (
+        "Scores are logits: they order the items of one user. Probabilities of `score` come from training "
+        f"against\n  sampled negatives and are no rates at which users act{_warning(plan)}"
+    )
 
 
 def _warning(plan: Plan) -> str:
@@ -91,6 +109,8 @@ def _name(part: Any) -> str:
 
 
 def _pairs_held(card: ModelCard) -> str:
+    if card.plan.from_history:
+        return "everything that they did"
     return {
         "none": "vectors learned from what they did",
         "bought": f"what they did as `{card.view.target_behavior}`",

@@ -22,6 +22,7 @@ from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card
 from nmtr_tf.serving.model_card import ModelCard, ModelFacts
 from nmtr_tf.serving.request import EXPORTED, resolve_k
+from nmtr_tf.serving.served_histories import ServedHistories
 from nmtr_tf.serving.served_model import ServedModel
 
 
@@ -110,7 +111,8 @@ def save_model(
         for path, ids in zip(vocabularies, (view.user_ids, view.item_ids), strict=True):
             lines = id_lines(ids, path.stem)
             path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-        served = ServedModel(model, view, left_out, k, vocabularies, offered)
+        kind = ServedHistories if network(model).from_history else ServedModel
+        served = kind(model, view, left_out, k, vocabularies, offered)
         if not all(np.isfinite(weight.numpy()).all() for weight in served.weights):
             raise InputError("The model has weights that are NaN or infinite; it cannot be exported.")
         signatures = served.signatures()

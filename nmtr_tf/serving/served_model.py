@@ -12,6 +12,8 @@ score                 user_id [B], item_id [B]                 float32 [B] per b
 user_embeddings       user_id [B]                              embedding float32 [B, D], known bool [B]
 item_embeddings       item_id [B]                              embedding float32 [B, D], known bool [B]
 
+Models whose users are sums over their histories have one more: see `nmtr_tf.serving.served_histories`.
+
 - Recommendations come best first, by target logit, without what is left out of the user's and of everybody's
   (`left_out` and `offered` of `nmtr_tf.serving.export.save_model`): what the user bought, say. Where fewer
   than K are left, item_ids ends in "" and scores in 0; num_items counts the real ones.

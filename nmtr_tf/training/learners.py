@@ -1,4 +1,4 @@
-"""What an epoch is: by gradient, many small steps.
+"""What an epoch is: by gradient, many small steps; in closed form, the solution.
 
 A learner has `epoch() -> logs`, which changes the model, and says what an epoch costs; the trainer asks for
 nothing else.
@@ -15,10 +15,12 @@ import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
+from nmtr_tf.methods.combinations import CLOSED_FORM
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.methods.stages import Stage
 from nmtr_tf.models.network import network
 from nmtr_tf.models.optimizers import sum_repeated_rows
+from nmtr_tf.training.closed_form import ClosedFormLearner
 from nmtr_tf.training.objective import Objective
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.sampling import padded
@@ -98,6 +100,18 @@ class GradientLearner:
         logs = {"train/loss": summed[0] / counts.sum()}
         logs |= {f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(self.stage.behaviors)}
         return {name: float(value) for name, value in logs.items()}
+
+
+Learner = GradientLearner | ClosedFormLearner
+
+
+def make_learner(
+    model: keras.Model, plan: Plan, stage: Stage, view: TrainingView, training: TrainingConfig
+) -> Learner:
+    """The learner of a plan for a stage; arguments as for `GradientLearner`."""
+    if plan.learner == CLOSED_FORM:
+        return ClosedFormLearner(model, plan, view)
+    return GradientLearner(model, plan, stage, view, training)
 
 
 def make_train_steps(

@@ -13,7 +13,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.monitoring import EpochEvaluation
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.training.callbacks import BestEpoch, set_directions
-from nmtr_tf.training.learners import GradientLearner
+from nmtr_tf.training.learners import Learner, make_learner
 from nmtr_tf.training.optimizers import make_optimizer
 
 
@@ -73,7 +73,7 @@ def train(
     evaluation: EpochEvaluation | None = None
     for stage in plan.stages:
         model.compile(optimizer=make_optimizer(training))
-        learner = GradientLearner(model, plan, stage, view, training)
+        learner = make_learner(model, plan, stage, view, training)
         if stage is plan.stages[-1]:
             evaluation = EpochEvaluation(model, view, config, learner.cost)
         hooks.set_params({"epochs": plan.num_epochs, "steps": learner.num_steps})
@@ -86,7 +86,7 @@ def train(
 
 
 def _run_stage(
-    learner: GradientLearner,
+    learner: Learner,
     num_epochs: int,
     evaluate: Callable[[], dict[str, float]] | None,
     eval_every: int,

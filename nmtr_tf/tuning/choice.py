@@ -50,7 +50,8 @@ class Searchable:
 def of_method(plan: Plan, tuning: TuneConfig) -> Searchable:
     """What a method has to search."""
     own = own_space(plan, tuning.sampler == "grid")
-    return Searchable(plan.method.label, own, OPTIONAL, OPTION_TYPES, LOGARITHMIC)
+    more: Space = {} if plan.from_history else OPTIONAL
+    return Searchable(plan.method.label, own, more, OPTION_TYPES, LOGARITHMIC)
 
 
 def of_baseline(baseline: Baseline, tuning: TuneConfig) -> Searchable:

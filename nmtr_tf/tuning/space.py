@@ -14,6 +14,7 @@ from optuna.distributions import (
 )
 
 from nmtr_tf.config import OPTION_TYPES
+from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.methods.weights import simplex
 from nmtr_tf.options import option_text, option_value
@@ -22,7 +23,10 @@ Space = Mapping[str, BaseDistribution]
 """Name of an option -> what is drawn. Weights are drawn one by one: loss_weights[0], loss_weights[1], ..."""
 
 _STEPS = 20
-LOGARITHMIC = ("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator")
+LOGARITHMIC = (
+    *("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator"),
+    *("linear_lambda", "linear_theta"),
+)
 # On a logarithmic scale that begins at 3e-5, what is drawn below 1e-4 stands for 0: a seventh of the default.
 ZERO, LEAST = 3e-5, 1e-4
 
@@ -54,6 +58,8 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         plan: The method; the width of its tower limits the layers, and sequential training has no weights.
         is_grid: Whether it is the grid.
     """
+    if plan.from_history:
+        return _linear_space(is_grid)
     fifths, reduction = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), listed(("sum", "mean"))
     l2 = between(ZERO, 0.1, log=True), listed((0.0, 0.001, 0.01, 0.1))
     both: dict[str, tuple[BaseDistribution | None, BaseDistribution | None]] = {
@@ -77,6 +83,21 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         both |= {f"loss_weights[{i}]": (between(low, _STEPS), None) for i, low in enumerate(least)}
         both["loss_weights"] = None, listed(points)
     return {name: one for name, pair in both.items() if (one := pair[is_grid])}
+
+
+def _linear_space(is_grid: bool) -> dict[str, BaseDistribution]:
+    """What the linear method has to search: the ranges of the baseline with the same options, or a grid."""
+    if is_grid:
+        return {
+            "linear_lambda": listed((1, 10, 100, 1000)),
+            "linear_beta": listed((0, 0.2, 0.4)),
+            "linear_dropout": listed((0, 0.3, 0.5, 0.7)),
+            "linear_theta": listed((0.1, 0.3, 1, 3)),
+        }
+    return {
+        name.replace("ease", "linear"): between(float(one.low or 0), float(one.high or 0), one.log)
+        for name, one in BASELINES["ease_aimed"].options.items()
+    }
 
 
 def option_of(name: str) -> str:

@@ -5,13 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import call, make_dataset, make_view
+from numpy_ease import plain, random_pair
 
 from nmtr_tf.cli import prepare
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.pairs import all_as_one
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines import build_baseline, ease, evaluate_baseline
 from nmtr_tf.evaluation.baselines.ease import UserWeightScorer, fit_ease
-from nmtr_tf.evaluation.baselines.item_weights import ItemWeightScorer, all_as_one
+from nmtr_tf.evaluation.baselines.item_weights import ItemWeightScorer
+from nmtr_tf.methods import closed_form
 
 WIDE, TALL = (9, 14), (40, 12)
 OPTIONS: list[dict[str, float]] = [
@@ -20,14 +23,6 @@ OPTIONS: list[dict[str, float]] = [
     {"ease_lambda": 0.5, "ease_dropout": 0.5},
     {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3},
 ]
-
-
-def random_pair(shape, seed=0):
-    """All behaviors as one, and the target among them: dense; one user and one item have nothing."""
-    rng = np.random.default_rng(seed)
-    touched = rng.random(shape) < 0.4
-    touched[3], touched[:, 5] = False, False
-    return touched.astype(float), (touched & (rng.random(shape) < 0.5)).astype(float)
 
 
 def close(actual, expected, rtol=1e-4, atol=2e-5):
@@ -42,20 +37,6 @@ def scores(scorer, num_users):
     found = scorer.scores(np.arange(num_users))
     assert found.dtype == np.float32
     return found
-
-
-def plain(all_of, target, ease_lambda, ease_beta=0.0, ease_dropout=0.0, ease_theta=1.0):
-    """Each column by its normal equations, with a multiplier that keeps its own weight at 0."""
-    num_items = all_of.shape[1]
-    users = np.diag(np.maximum(all_of.sum(axis=1), 1) ** -ease_beta)
-    gram = all_of.T @ users @ all_of
-    ridge = np.diag(ease_lambda + ease_dropout / (1 - ease_dropout) * np.diag(gram))
-    right = all_of.T @ users @ (target + ease_theta * all_of)
-    weights = np.zeros((num_items, num_items))
-    for j, one in enumerate(np.eye(num_items)):
-        system = np.block([[gram + ridge, one[:, None]], [one[None], np.zeros((1, 1))]])
-        weights[:, j] = np.linalg.solve(system, np.append(right[:, j], 0))[:-1]
-    return weights
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -82,7 +63,7 @@ def test_without_a_target_it_is_ease(shape, options):
 
 @pytest.mark.parametrize("chunk", [1, 5, 512])
 def test_both_forms_give_the_same_scores_in_chunks_of_any_size(monkeypatch, chunk):
-    monkeypatch.setattr(ease, "_CHUNK", chunk)
+    monkeypatch.setattr(closed_form, "CHUNK", chunk)
     all_of, target = random_pair((13, 13), seed=2)
     options: dict[str, Any] = {**OPTIONS[3], "target": csr(target)}
     by_items = fit_ease(csr(all_of), **options)

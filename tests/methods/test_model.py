@@ -168,5 +168,5 @@ def test_behaviors_may_have_any_name(tmp_path):
 
 def test_a_model_of_another_kind_has_no_such_parts():
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    with pytest.raises(ValueError, match=r"should come from `build_model`: it has 0 TableRows"):
+    with pytest.raises(ValueError, match=r"should come from `build_model`: it has no layer 'user_rows'"):
         network(plain)

@@ -11,7 +11,7 @@ from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.unit_kinds import UNITS, register_unit, unit_kind, unit_name
 from nmtr_tf.models.network import network
-from nmtr_tf.models.units import GMF, MF, MLP, NeuMF, Unit
+from nmtr_tf.models.units import GMF, MF, MLP, Linear, NeuMF, Unit
 
 IDS = {"user_ids": np.array([0, 5, 5], np.int32), "item_ids": np.array([2, 1, 0], np.int32)}
 
@@ -62,17 +62,19 @@ def model_of(units, method="nmtr_gmf", behaviors=BEHAVIORS):
 
 
 def test_the_built_in_units():
-    assert [UNITS[name].unit_class for name in UNITS] == [MF, GMF, MLP, NeuMF]
+    assert [UNITS[name].unit_class for name in UNITS] == [MF, GMF, MLP, NeuMF, Linear]
     assert [name for name, kind in UNITS.items() if kind.has_tower] == ["mlp", "neumf"]
     assert [name for name, kind in UNITS.items() if kind.has_two_parts] == ["neumf"]
+    assert [name for name, kind in UNITS.items() if kind.from_history] == ["linear"]
 
 
 def test_a_unit_gets_the_options_that_its_constructor_names():
     options = {"widths": (4, 2), "dropout": 0.5, "seed": 3, "separate": True}
-    mf, gmf, mlp, neumf = (kind.make(**options) for kind in UNITS.values())
+    mf, gmf, mlp, neumf, linear = (kind.make(**options) for kind in UNITS.values())
     assert gmf.seed == mlp.seed == neumf.seed == 3
     assert (mlp.widths, mlp.dropout, neumf.widths, neumf.separate) == ((4, 2), 0.5, (4, 2), True)
     assert not hasattr(mf, "seed")
+    assert not hasattr(linear, "seed")
     assert unit_kind(Distance).make(**options).seed == 3
     assert unit_kind(Wide).make(**options).widths == (4, 2)
 
@@ -160,7 +162,7 @@ def test_what_is_no_unit(wrong):
 
 def test_an_unknown_name_is_one_line():
     with pytest.raises(
-        InputError, match=r"^`units` .* mf, gmf, mlp, neumf \(.* registered .*\)\. Received: 'x'"
+        InputError, match=r"^`units` .* mf, gmf, mlp, neumf, linear \(.* registered .*\)\. Received: 'x'"
     ):
         model_of(("x",), "gmf")
     with pytest.raises(InputError, match=r"should be letters, digits and underscores\. Received: 'a,b'"):

@@ -13,7 +13,7 @@ from nmtr_tf.evaluation.places import Places
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.methods.plan import resolve
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
@@ -23,7 +23,7 @@ from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo, now
 
 KS = (50, 100)
-METHODS_SHOWN = [Variant(name) for name in METHODS]
+METHODS_SHOWN = [Variant(name) for name in PAPER_METHODS]
 
 
 def metrics_of(ranks: np.ndarray, ks=KS) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.methods.weights import simplex
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups
 from nmtr_tf.paper.styles import STYLES, save_figure
@@ -100,9 +100,9 @@ def test_a_method_looks_the_same_in_all_figures_and_unlike_the_others():
     for figure in drawn:
         line = lines_of(figure.axes[0])["NMTR-NeuMF"]
         assert (line.get_color(), line.get_marker()) == ("#0072B2", "o")
-    assert list(STYLES) == list(METHODS)
-    assert len({(to_rgb(style.color), style.line) for style in STYLES.values()}) == len(METHODS)
-    assert len({style.marker for style in STYLES.values()}) == len(METHODS)
+    assert list(STYLES) == list(PAPER_METHODS)
+    assert len({(to_rgb(style.color), style.line) for style in STYLES.values()}) == len(PAPER_METHODS)
+    assert len({style.marker for style in STYLES.values()}) == len(PAPER_METHODS)
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, to_text
 from nmtr_tf.paper.finished_cells import FinishedCells
@@ -33,7 +33,7 @@ def test_table_three_by_validation(finished):
     assert labels[:5] == ["Our NMTR model", "NMTR-GMF", "NMTR-MLP", "NMTR-NeuMF", "Multi-behavior"]
     assert labels[-3:] == ["Baselines", "popularity", "EASE"]
     for name in CENTERS:
-        for metric, entry in entries_of(table, METHODS[name].label).items():
+        for metric, entry in entries_of(table, PAPER_METHODS[name].label).items():
             assert entry.value == finished.results[name].test[metric]
             assert entry.best == (name == "nmtr_gmf")
             assert entry.paper == ""
@@ -52,7 +52,7 @@ def test_the_mark_is_a_paired_t_test_against_the_best_other_method_of_the_column
     assert p_values["nmtr_gmf"] < p_values["nmtr_mlp"]  # so Holm doubles the first alone
     corrected = {"nmtr_gmf": 2 * p_values["nmtr_gmf"], "nmtr_mlp": p_values["nmtr_mlp"]}
     for name, p_value in corrected.items():
-        entry = entries_of(table, METHODS[name].label)["HR@50"]
+        entry = entries_of(table, PAPER_METHODS[name].label)["HR@50"]
         assert entry.p_value == pytest.approx(p_value)
     assert entries_of(table, "NMTR-GMF")["HR@50"].significant
     assert not entries_of(table, "NMTR-MLP")["HR@50"].significant
@@ -176,7 +176,7 @@ def test_over_seeds_are_the_mean_the_deviation_and_a_test_of_each_users_mean():
 
 def test_table_three_fits_a_terminal():
     everything = dict.fromkeys([f"{kind}@{k}" for k in (50, 80, 100, 200) for kind in ("HR", "NDCG")], 0.2)
-    full = finished_of(*[result_of(name, test=everything, peak=everything) for name in METHODS])
+    full = finished_of(*[result_of(name, test=everything, peak=everything) for name in PAPER_METHODS])
     for selection in ("validation", "peak"):
         text = to_text(methods_table(full, METHODS_SHOWN, selection))
         assert max(map(len, text.splitlines()[:18])) <= 145

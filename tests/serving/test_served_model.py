@@ -13,7 +13,7 @@ from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.serving import served_model
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.left_out import excluded_items
@@ -223,7 +223,7 @@ def test_items_that_nobody_is_offered_come_from_no_signature(shop, tmp_path):
         assert listed <= {items[i] for i in range(0, 40, 2)}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PAPER_METHODS)
 def test_every_method_is_served_as_it_recommends(shop, tmp_path, method):
     """Without a graph: that one is saved and loaded is the same for all."""
     view, users = shop.training_view(), np.arange(5, dtype=np.int32)

@@ -21,7 +21,7 @@ from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import Plan, resolve
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.recommender import Recommender
@@ -42,7 +42,7 @@ def cases(names: Iterable[str]) -> list:
     return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-ALL = [*METHODS, *OPTIONS]
+ALL = [*PAPER_METHODS, *OPTIONS]
 CASES = cases(ALL)
 # The others are served by the same graphs: what differs is how they were trained.
 SERVED = cases(["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA])
@@ -184,7 +184,7 @@ def test_a_fresh_process_loads_weights_and_optimizers_of_all_methods(trained):
     command = [sys.executable, "-c", LOADER, json.dumps([*map(str, files)])]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     registered, *lines = printed.splitlines()
-    classes = "Adagrad Adam Cascade GMF ItemRows MF MLP NeuMF TableRows"
+    classes = "Adagrad Adam Cascade GMF HistoryRows ItemRows Linear MF MLP NeuMF PlaceRows TableRows"
     assert sorted(json.loads(registered)) == [f"nmtr_tf>{name}" for name in classes.split()]
     for model, line in zip(files.values(), lines, strict=True):
         module, name, values = json.loads(line)

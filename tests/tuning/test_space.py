@@ -11,7 +11,7 @@ from optuna.study import create_study
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import resolve
-from nmtr_tf.methods.table import METHODS
+from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.tuning.choice import check_space, chosen_space, of_method, parse
 from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.space import as_options, ends_of, grid_points, in_words, on_simplex, own_space
@@ -88,6 +88,19 @@ def test_layers_stop_where_the_tower_has_no_width_left():
     assert layers("nmtr_gmf", units=("gmf", "gmf", "mlp")) == IntDistribution(1, 5)
     assert layers("mlp", embedding_dim=4, num_layers=1) == IntDistribution(1, 3)
     assert layers("mlp", embedding_dim=4, tower_width=16) == IntDistribution(1, 5)
+
+
+def test_the_linear_method_has_options_of_its_own_to_search():
+    names = ["linear_lambda", "linear_beta", "linear_dropout", "linear_theta"]
+    for is_grid in (False, True):
+        space = own_space(plan_of("nmtr_linear"), is_grid)
+        assert list(space) == names
+        check_space(space, RunConfig().with_options(method="nmtr_linear"), BEHAVIORS)
+    assert own_space(plan_of("nmtr_linear"), False)["linear_lambda"] == FloatDistribution(1, 5000, log=True)
+    assert size(own_space(plan_of("nmtr_linear"), True)) == 4 * 3 * 4 * 4
+    assert chosen("nmtr_linear", fixed=["linear_beta"]) == [one for one in names if one != "linear_beta"]
+    with pytest.raises(InputError, match="`search` should name options of NMTR-Linear"):
+        chosen("nmtr_linear", search=("embedding_dim",))
 
 
 def test_sequential_training_has_no_weights_to_search():
@@ -258,7 +271,7 @@ def test_points_of_a_grid_in_a_seeded_order_and_more_of_them_begin_alike():
     assert grid_points(space, 6, seed=2) != drawn
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", PAPER_METHODS)
 def test_draws_make_valid_plans(method):
     config = RunConfig().with_options(method=method)
     space, grid = own_space(plan_of(method), False), own_space(plan_of(method), True)

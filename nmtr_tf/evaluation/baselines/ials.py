@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from nmtr_tf.data.pairs import all_as_one
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.baselines.item_weights import all_as_one
 from nmtr_tf.evaluation.scorers import Scorer
 
 

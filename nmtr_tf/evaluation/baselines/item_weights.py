@@ -5,9 +5,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.data.pairs import matrix_keys, matrix_of
-from nmtr_tf.data.view import TrainingView
-
 
 class ItemWeightScorer:
     """Scores x_u B.
@@ -23,9 +20,3 @@ class ItemWeightScorer:
     def scores(self, user_ids: np.ndarray) -> Any:
         """Scores float32 [num_chunk_users, num_items], as dense or sparse as B."""
         return self.matrix[user_ids] @ self.weights
-
-
-def all_as_one(view: TrainingView) -> sparse.csr_array:
-    """Binary CSR [num_users, num_items] of the pairs that any behavior has in training."""
-    keys = [matrix_keys(matrix) for matrix in view.matrices.values()]
-    return matrix_of(np.concatenate(keys), view.target.shape)

@@ -6,9 +6,7 @@ Each gives what is missing, as the end of a sentence about the baseline; "": not
 import importlib
 
 from nmtr_tf.data.dataset import Dataset
-
-MAX_DENSE = 30_000
-"""A dense float32 matrix of so many rows and columns takes 3.4 GiB."""
+from nmtr_tf.methods.closed_form import MAX_DENSE
 
 
 def times(dataset: Dataset) -> str:

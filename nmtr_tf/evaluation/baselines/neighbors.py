@@ -7,9 +7,10 @@ the sum of its similarities to what the user has, over its nearest items alone.
 import numpy as np
 from scipy import sparse
 
+from nmtr_tf.data.pairs import all_as_one
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.baselines.item_weights import ItemWeightScorer, all_as_one
+from nmtr_tf.evaluation.baselines.item_weights import ItemWeightScorer
 
 _CHUNK = 512  # items whose similarities to all are held at once
 

@@ -11,8 +11,9 @@ block of the score matrix ([users, D] with [items, D]) are one piece of code. Al
 """
 
 from nmtr_tf.models.units.base import Unit
+from nmtr_tf.models.units.linear import Linear
 from nmtr_tf.models.units.mlp import MLP
 from nmtr_tf.models.units.neumf import NeuMF
 from nmtr_tf.models.units.products import GMF, MF
 
-__all__ = ["GMF", "MF", "MLP", "NeuMF", "Unit"]
+__all__ = ["GMF", "MF", "MLP", "Linear", "NeuMF", "Unit"]

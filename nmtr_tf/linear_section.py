@@ -1,0 +1,26 @@
+"""The options of the linear method, a section of a run's config beside those of `nmtr_tf.sections`."""
+
+import dataclasses
+
+from nmtr_tf.options import check_types, option, require
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearConfig:
+    """The linear method: item-to-item weights in closed form, see `nmtr_tf.methods.closed_form`."""
+
+    linear_lambda: float = option(10.0, "nmtr_linear: L2 regularization of the weights.")
+    linear_beta: float = option(0.2, "nmtr_linear: a user of d items counts as d^-beta.")
+    linear_dropout: float = option(
+        0.5, "nmtr_linear: share of a user's items that the weights are denoised of, in [0, 1)."
+    )
+    linear_theta: float = option(
+        1.0, "nmtr_linear: weight of all behaviors among what is predicted, beside the target's 1."
+    )
+
+    def __post_init__(self):
+        check_types(self)
+        require(self, 0 < self.linear_lambda < float("inf"), "linear_lambda", "positive")
+        require(self, 0 <= self.linear_beta < float("inf"), "linear_beta", "at least 0")
+        require(self, 0 <= self.linear_dropout < 1, "linear_dropout", "in [0, 1)")
+        require(self, 0 <= self.linear_theta < float("inf"), "linear_theta", "at least 0")

@@ -1,0 +1,151 @@
+"""Item-to-item weights in closed form: EASE, on one matrix or aimed at the target. It needs no TensorFlow.
+
+X is binary, D = diag(d_u^-beta) with d_u the items of user u, G = X'DX, L = lambda I + p/(1-p) diag(G) and
+P = (G + L)^-1. For targets Y the least-squares solution without a diagonal, which makes
+
+    sum_u d_u^-beta |y_u - x_u B|^2 + sum_ij L_ii B_ij^2
+
+as small as it gets, is
+
+    B = P X'DY - P diag(a_j / P_jj),  a_j = (P X'DY)_jj.
+
+Y = X is EASE: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019). Y = T + theta X with X all
+behaviors as one and T the target is aimed at the target. p > 0 is what dropout of X in training comes to:
+Steck, "Autoencoders that Don't Overfit towards the Identity" (2020).
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+
+MAX_DENSE = 30_000
+"""A dense float32 matrix of so many rows and columns takes 3.4 GiB."""
+
+CHUNK = 512
+"""Rows or columns of a dense matrix that are made at once."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """What the weights are the solution of.
+
+    Attributes:
+        binary: X, CSR float32 [num_users, num_items].
+        target: T, CSR float32 of the same shape.
+        theta: Y is T + theta X.
+        scale: D^1/2, float32 [num_users].
+        ridge: The diagonal of L, float32 [num_items].
+    """
+
+    binary: sparse.csr_array
+    target: sparse.csr_array
+    theta: float
+    scale: np.ndarray
+    ridge: np.ndarray
+
+    @property
+    def scaled(self) -> sparse.csr_array:
+        """D^1/2 X, CSR float32."""
+        return times_rows(self.binary, self.scale)
+
+    @property
+    def wanted(self) -> sparse.csr_array:
+        """Y, CSR float32."""
+        return (self.target + np.float32(self.theta) * self.binary).tocsr()
+
+
+def problem_of(
+    matrix: sparse.csr_array,
+    target: sparse.csr_array | None,
+    ridge: float,
+    beta: float,
+    dropout: float,
+    theta: float,
+) -> Problem:
+    """The problem of a matrix and a target.
+
+    Args:
+        matrix: X, binary CSR [num_users, num_items].
+        target: T, binary CSR of the same shape; None: zero.
+        ridge: lambda.
+        beta: A user counts as d^-beta, d the number of his items.
+        dropout: p.
+        theta: theta.
+    """
+    target = (sparse.csr_array(matrix.shape) if target is None else target).astype(np.float32)
+    scale = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32) ** np.float32(-beta / 2)
+    binary = matrix.astype(np.float32)
+    diagonal = times_rows(binary, scale).power(2).sum(axis=0)  # of G
+    return Problem(
+        binary, target, theta, scale, (ridge + dropout / (1 - dropout) * diagonal).astype(np.float32)
+    )
+
+
+def item_weights(problem: Problem) -> np.ndarray:
+    """B, float32 [num_items, num_items].
+
+    P X'DX = I - P L, so that B is P X'DT - P diag(((P X'DT)_jj + theta) / P_jj) beside the diagonal.
+
+    Raises:
+        np.linalg.LinAlgError: If lambda is too small for float32.
+    """
+    inverse = inverse_of(problem.scaled.T.tocsr(), problem.ridge)
+    if not problem.target.nnz:
+        inverse *= -problem.theta / np.diag(inverse)
+    else:
+        of_target = np.empty_like(inverse)
+        weighted = times_rows(problem.target, problem.scale**2).T.tocsr()
+        for first in range(0, len(inverse), CHUNK):
+            own = slice(first, first + CHUNK)
+            of_target[own] = (weighted @ (problem.binary @ inverse[:, own])).T
+        inverse *= -(np.diag(of_target) + np.float32(problem.theta)) / np.diag(inverse)
+        inverse += of_target
+    np.fill_diagonal(inverse, 0)
+    return inverse
+
+
+def minimum(problem: Problem, weights: np.ndarray) -> float:
+    """What the least squares come to at their solution: tr Y'DY - sum_ij B_ij (X'DY)_ij.
+
+    There (G + L) B and X'DY differ on the diagonal alone, where B has zeros, so tr B'(G + L) B, too, is that
+    sum.
+
+    Args:
+        problem: The problem.
+        weights: Its solution B, as `item_weights` gives it.
+    """
+    wanted = times_rows(problem.wanted, problem.scale)
+    found, items = float(np.square(wanted.data, dtype=np.float64).sum()), problem.scaled.T.tocsr()
+    for first in range(0, len(weights), CHUNK):
+        own = slice(first, first + CHUNK)
+        found -= float((items[own] @ wanted).multiply(weights[own]).sum(dtype=np.float64))
+    return found
+
+
+def times_rows(matrix: sparse.csr_array, scale: np.ndarray) -> sparse.csr_array:
+    """The matrix with each row times its own number, float32 as both are."""
+    scaled = matrix.copy()
+    scaled.data *= np.repeat(scale, np.diff(matrix.indptr))
+    return scaled
+
+
+def inverse_of(rows: sparse.csr_array, ridge: np.ndarray) -> np.ndarray:
+    """(R R' + diag(ridge))^-1 of R [n, m]: float32 [n, n], made in its own memory.
+
+    Raises:
+        np.linalg.LinAlgError: If the ridge is too small for float32.
+    """
+    size = rows.shape[0]
+    gram, columns = np.empty((size, size), np.float32, order="F"), rows.T.tocsr()
+    for first in range(0, size, CHUNK):
+        gram[:, first : first + CHUNK] = (rows[first : first + CHUNK] @ columns).toarray().T
+    gram[np.diag_indices(size)] += ridge
+    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
+    if failed:
+        raise np.linalg.LinAlgError("The matrix has no inverse in float32.")
+    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    for j in range(size):  # LAPACK leaves the other triangle alone
+        inverse[j, j + 1 :] = inverse[j + 1 :, j]
+    return inverse.T  # the same numbers, row by row

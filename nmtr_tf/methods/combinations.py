@@ -1,0 +1,65 @@
+"""Which options go with which ways of learning; what has no meaning is one line of error.
+
+Weights in closed form have users from their histories and no embeddings, one epoch and no steps.
+"""
+
+from collections.abc import Sequence
+
+from nmtr_tf.config import LinearConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.methods.table import Method
+from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind
+from nmtr_tf.options import option_text
+
+CLOSED_FORM, GRADIENT = "closed_form", "gradient"
+"""Names of the learners."""
+
+_OF_EMBEDDINGS = ("dropout", "share_embeddings", "item_bias")
+_OF_STEPS = (
+    "objective",
+    "loss",
+    "loss_weights",
+    "l2_user",
+    "l2_item",
+    "l2_unit",
+    "l2_power",
+    "unobserved_weight",
+    "train_mode",
+)
+
+
+def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> str:
+    """The learner that a method with these units asks for.
+
+    Args:
+        config: All options.
+        method: The method.
+        units: The units of the predicted behaviors.
+
+    Raises:
+        InputError: If its units or another option do not go with it.
+    """
+    name = f"`method={config.model.method}`"
+    is_closed = unit_kind(method.unit).from_history
+    if any(unit.from_history != is_closed for unit in units):
+        raise InputError(
+            "`units=linear` and `method=nmtr_linear` go together, and with no other: the weights are solved "
+            f"in closed form. Received: `units={option_text(config.model.units)}`, {name}."
+        )
+    if not is_closed:
+        if (option := _changed(config.linear, tuple(vars(config.linear)))) is not None:
+            raise InputError(f"`{option}` is an option of `method=nmtr_linear`. Received: {name}.")
+        return GRADIENT
+    for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS)):
+        if (option := _changed(section, names)) is not None:
+            raise InputError(
+                f"`{option}` has no meaning for {name}, whose weights are solved in closed form. "
+                f"Received: {getattr(section, option)!r}."
+            )
+    return CLOSED_FORM
+
+
+def _changed(section: ModelConfig | TrainingConfig | LinearConfig, names: Sequence[str]) -> str | None:
+    """The first of some options that is not at its default; None: all are."""
+    defaults = type(section)()
+    return next((name for name in names if getattr(section, name) != getattr(defaults, name)), None)

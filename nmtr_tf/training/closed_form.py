@@ -1,0 +1,67 @@
+"""What an epoch is where the weights have a closed form: their solution, and there is but one."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from nmtr_tf.data.pairs import all_as_one
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+from nmtr_tf.methods.closed_form import item_weights, minimum, problem_of
+from nmtr_tf.methods.plan import Plan
+from nmtr_tf.models.network import network
+
+
+class ClosedFormLearner:
+    """Solves for the item-to-item weights of the target, from all behaviors as one.
+
+    Args:
+        model: Made by `build_model`.
+        plan: What it was built for.
+        view: The training view.
+
+    Attributes:
+        num_steps: Steps of an epoch.
+        cost: Multiply-adds of an epoch, about: an inverse of items by items.
+    """
+
+    num_steps = 1
+
+    def __init__(self, model: keras.Model, plan: Plan, view: TrainingView):
+        self._rows, self._plan, self._view = network(model).user_rows, plan, view
+        self.cost = float(view.num_items) ** 3
+
+    def epoch(self, before: Callable[[int], object], after: Callable[[int], object]) -> dict[str, float]:
+        """Solves, and writes the weights into the model.
+
+        Args:
+            before: Called with 0 before.
+            after: Called with 0 after.
+
+        Returns:
+            "train/loss" and "train/loss_<target>": the least squares with their L2 terms, per user.
+
+        Raises:
+            InputError: If `linear_lambda` is too small for float32.
+        """
+        before(0)
+        view, options = self._view, self._plan.linear
+        problem = problem_of(
+            all_as_one(view),
+            view.target,
+            options.linear_lambda,
+            options.linear_beta,
+            options.linear_dropout,
+            options.linear_theta,
+        )
+        try:
+            weights = item_weights(problem)
+        except np.linalg.LinAlgError:
+            raise InputError(
+                "`linear_lambda` is too small for these data: their matrix has no inverse in float32."
+            ) from None
+        self._rows.tables[-1].assign(weights)
+        loss = minimum(problem, weights) / view.num_users
+        after(0)
+        return {"train/loss": loss, f"train/loss_{view.target_behavior}": loss}

@@ -1,0 +1,86 @@
+"""The solution in closed form, and what goes with it."""
+
+import numpy as np
+import pytest
+from conftest import BEHAVIORS, make_view
+from numpy_ease import objective, plain, random_pair
+
+from nmtr_tf.config import RunConfig
+from nmtr_tf.errors import InputError
+from nmtr_tf.methods import closed_form
+from nmtr_tf.methods.closed_form import item_weights, minimum, problem_of
+from nmtr_tf.methods.plan import Stage, resolve
+
+OPTIONS = {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3, "ease_theta": 0.7}
+
+
+@pytest.mark.parametrize("chunk", [5, 512])
+@pytest.mark.parametrize("shape", [(40, 12), (9, 14)])
+def test_the_solution_and_its_minimum(monkeypatch, shape, chunk):
+    monkeypatch.setattr(closed_form, "CHUNK", chunk)
+    all_of, target = random_pair(shape)
+    matrices = [make_view({"buy": dense}).target for dense in (all_of, target)]
+    problem = problem_of(*matrices, *OPTIONS.values())
+    weights, expected = item_weights(problem), plain(all_of, target, **OPTIONS)
+    np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=2e-5)
+    assert not np.diag(weights).any()
+    least = objective(all_of, target, expected, **OPTIONS)
+    assert minimum(problem, weights) == pytest.approx(least, rel=1e-5)
+    moved = expected + 0.1 * (1 - np.eye(shape[1]))
+    assert objective(all_of, target, moved, **OPTIONS) > 1.01 * least
+
+
+def plan_of(method="nmtr_linear", **options):
+    return resolve(RunConfig().with_options(method=method, **options), BEHAVIORS)
+
+
+def test_its_plan():
+    plan = plan_of(num_epochs=7, linear_lambda=3)
+    assert (plan.predicted, plan.learned_from, plan.parents) == (("buy",), BEHAVIORS, ((),))
+    assert (plan.unit_names, plan.learner, plan.from_history) == (("linear",), "closed_form", True)
+    assert plan.stages == (Stage(("buy",), (1.0,), 1),)  # there is one solution
+    assert plan.linear.linear_lambda == 3.0
+    assert plan_of(units=("linear",)) == plan_of()
+    assert (plan_of("gmf").learner, plan_of("gmf").from_history) == ("gradient", False)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        (
+            "nmtr_gmf",
+            {"units": ("gmf", "linear", "gmf")},
+            r"^`units=linear` and `method=nmtr_linear` go toge",
+        ),
+        ("gmf", {"units": ("linear",)}, r"Received: `units=linear`, `method=gmf`\.$"),
+        ("nmtr_linear", {"units": ("gmf",)}, r"Received: `units=gmf`, `method=nmtr_linear`\.$"),
+        ("nmtr_linear", {"units": ("linear",) * 3}, "^`units` should name one unit for each of the 1 behav"),
+        (
+            "nmtr_linear",
+            {"dropout": 0.1},
+            r"^`dropout` has no meaning for `method=nmtr_linear`.*ved: 0\.1\.$",
+        ),
+        ("nmtr_linear", {"item_bias": True}, "^`item_bias` has no meaning"),
+        ("nmtr_linear", {"share_embeddings": False}, "^`share_embeddings` has no meaning"),
+        ("nmtr_linear", {"train_mode": "sequential"}, "^`train_mode` has no meaning"),
+        ("nmtr_linear", {"loss": "bpr"}, "^`loss` has no meaning"),
+        ("nmtr_linear", {"loss_weights": (1.0,)}, "^`loss_weights` has no meaning"),
+        ("nmtr_linear", {"l2_item": 0.1}, "^`l2_item` has no meaning"),
+        ("nmtr_linear", {"objective": "mine"}, "^`objective` has no meaning"),
+        (
+            "nmtr_gmf",
+            {"linear_beta": 0.0},
+            r"^`linear_beta` is an option of `method=nmtr_linear`\. Received: `",
+        ),
+        ("nmtr_linear", {"linear_lambda": 0.0}, r"^`linear_lambda` should be positive\. Received: 0\.0\.$"),
+        ("nmtr_linear", {"linear_lambda": float("nan")}, "^`linear_lambda` should be positive"),
+        ("nmtr_linear", {"linear_beta": -1.0}, "^`linear_beta` should be at least 0"),
+        ("nmtr_linear", {"linear_dropout": 1.0}, r"^`linear_dropout` should be in \[0, 1\)"),
+        ("nmtr_linear", {"linear_theta": -1.0}, "^`linear_theta` should be at least 0"),
+        ("nmtr_linear", {"linear_theta": "much"}, "^`linear_theta` should be numbers"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(method, options, message):
+    with pytest.raises(InputError, match=message) as caught:
+        plan_of(method, **options)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,231 @@
+"""The linear method is a run like any other."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import call, make_dataset, refused
+from numpy_ease import objective, plain
+
+import nmtr_tf as nt
+from nmtr_tf.cli import evaluate, export, recommend, report, train
+from nmtr_tf.data.pairs import all_as_one
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.network import network
+from nmtr_tf.runs import checks
+
+OPTIONS: dict[str, Any] = {
+    "linear_lambda": 3.0,
+    "linear_beta": 0.3,
+    "linear_dropout": 0.4,
+    "linear_theta": 0.5,
+}
+OF_EASE: dict[str, Any] = {name.replace("linear", "ease"): value for name, value in OPTIONS.items()}
+
+
+@pytest.fixture(scope="module")
+def run(shop, tmp_path_factory):
+    """A run with a directory, evaluated; to be read only."""
+    workdir = tmp_path_factory.mktemp("linear") / "run"
+    run = nt.fit(shop, method="nmtr_linear", workdir=workdir, ks=(5, 10), **OPTIONS)
+    run.evaluate("test")
+    return run
+
+
+def dense(view) -> tuple[np.ndarray, np.ndarray]:
+    return all_as_one(view).toarray().astype(float), view.target.toarray().astype(float)
+
+
+def test_its_weights_and_its_loss_are_those_of_plain_least_squares(run):
+    expected = plain(*dense(run.view), **OF_EASE)
+    (table,) = network(run.model).user_rows.tables
+    np.testing.assert_allclose(table, expected, rtol=1e-4, atol=2e-5)
+    (logs,) = run.history  # one epoch
+    least = objective(*dense(run.view), expected, **OF_EASE) / run.view.num_users
+    assert logs["train/loss"] == logs["train/loss_buy"] == pytest.approx(least, rel=1e-5)
+    assert run.info.best_epoch == 1
+    assert logs["validation/NDCG@10"] == run.info.best_value
+
+
+def test_it_ranks_exactly_as_the_baseline():
+    shop = nt.prepare(nt.synthetic_shop(500, 120, seed=1), min_behaviors=2)
+    run = nt.fit(shop, method="nmtr_linear", **OPTIONS)
+    for split in ("validation", "test"):
+        run.evaluate(split)
+        baseline = nt.evaluate_baseline(shop, "ease_aimed", split, run.config, **OF_EASE)
+        mine, theirs = run.ranks(split), baseline.ranks_table()
+        assert len(mine) > 100
+        np.testing.assert_array_equal(mine["rank"], theirs["rank"])
+        np.testing.assert_array_equal(mine["tied"], theirs["tied"])
+
+
+def test_it_learns_from_what_training_may_see(shop, run):
+    """Held-out pairs are in no history; fitted on everything, they are."""
+    entries = network(run.model).user_rows.num_entries
+    assert entries == all_as_one(run.view).nnz < all_as_one(shop.full_view(run.config)).nnz
+    final = nt.fit(shop, final_of=run)
+    everything = shop.full_view(run.config)
+    assert network(final.model).user_rows.num_entries == all_as_one(everything).nnz
+    expected = plain(*dense(everything), **OF_EASE)
+    np.testing.assert_allclose(network(final.model).user_rows.tables[0], expected, rtol=1e-4, atol=2e-5)
+    assert final.known_evaluation is run.evaluation("test")
+
+
+def test_its_directory_holds_the_weights_once_and_opens_again(run):
+    assert [path.name for path in (run.workdir / "checkpoints").iterdir()] == ["best.keras"]
+    opened = nt.Run(str(run.workdir))
+    assert opened.config == run.config
+    users = run.view.user_ids[:5].tolist()
+    table = opened.recommend(users, k=4, probabilities=True)
+    assert table.equals(run.recommend(users, k=4, probabilities=True))
+    sums = dense(run.view)[0] @ plain(*dense(run.view), **OF_EASE)
+    first = table.iloc[0]
+    item = run.view.item_ids.tolist().index(first["item"])
+    assert first["score"] == pytest.approx(sums[0, item], rel=1e-4)
+
+
+def test_without_validation_its_weights_are_the_last(shop, tmp_path):
+    run = nt.fit(shop, method="nmtr_linear", validation="none", workdir=tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.keras"]
+    again = nt.Run(tmp_path / "run").model.get_weights()
+    for one, other in zip(run.model.get_weights(), again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_it_is_exported_with_its_histories(run, tmp_path):
+    version = run.export(tmp_path / "models", k=5)
+    served = tf.saved_model.load(str(version)).signatures
+    users = run.view.user_ids[[0, 3, 7]].tolist()
+    expected = run.recommend(users, k=5)
+    found = served["serving_default"](user_id=tf.constant([*users, "nobody"]))
+    items = np.char.decode(found["item_ids"].numpy().astype(bytes), "utf-8")
+    assert items[:3].ravel().tolist() == expected["item"].tolist()
+    np.testing.assert_allclose(found["scores"][:3].numpy().ravel(), expected["score"], rtol=1e-5)
+    assert found["known_user"].numpy().tolist() == [True, True, True, False]
+    size = (version / "saved_model.pb").stat().st_size
+    assert size < 400_000  # the weights stand beside the graph
+    card = (version / "MODEL_CARD.md").read_text()
+    assert "by the method NMTR-Linear, learned from view, cart, buy" in card
+    assert "fitted by least squares" in card
+    assert "sampled negatives" not in card
+
+
+@pytest.fixture(scope="module")
+def exported(shop, run, tmp_path_factory):
+    """The run fitted on everything, and the directory of its export, which leaves out what was touched."""
+    final = nt.fit(shop, final_of=run)
+    return final, final.export(tmp_path_factory.mktemp("models"), k=5)
+
+
+def written_histories(run):
+    """Histories as lists of ids, filled up with "", in any order, with what counts for nothing."""
+    items = run.view.item_ids
+    lists = [[items[i] for i in row.indices[::-1]] for row in map(all_as_one(run.view).__getitem__, ROWS)]
+    lists = [["never seen", *own, own[0]] for own in lists]
+    longest = max(map(len, lists))
+    return [own + [""] * (longest - len(own)) for own in lists]
+
+
+ROWS = [[0], [5], [11], [30]]
+
+
+def test_a_new_user_gets_what_the_same_history_in_training_would(exported):
+    final, version = exported
+    served = tf.saved_model.load(str(version)).signatures
+    users = final.view.user_ids[np.ravel(ROWS)].tolist()
+    known = served["serving_default"](user_id=tf.constant(users))
+    new = served["recommend_for_history"](item_id=tf.constant(written_histories(final)))
+    for name, values in known.items():
+        np.testing.assert_array_equal(new[name], values)
+    nothing = served["recommend_for_history"](item_id=tf.constant([["", "never seen"]]))
+    popular = served["serving_default"](user_id=tf.constant(["nobody"]))
+    for name, values in popular.items():
+        np.testing.assert_array_equal(nothing[name], values)
+    empty = served["recommend_for_history"](item_id=tf.zeros([0, 3], tf.string))
+    assert empty["item_ids"].shape == (0, 5)
+
+
+LOADER = """
+import json, sys
+import tensorflow as tf
+served = tf.saved_model.load(sys.argv[1]).signatures
+users, histories = json.loads(sys.argv[2])
+found = [
+    served["serving_default"](user_id=tf.constant(users)),
+    served["recommend_for_history"](item_id=tf.constant(histories)),
+]
+assert not any(name.startswith("nmtr_tf") for name in sys.modules)
+lists = [one["item_ids"].numpy().tolist() for one in found]
+print(json.dumps([[[item.decode() for item in row] for row in one] for one in lists]))
+"""
+
+
+@pytest.mark.slow
+def test_the_export_answers_in_a_process_without_this_package(exported, tmp_path):
+    final, version = exported
+    users = final.view.user_ids[np.ravel(ROWS)].tolist()
+    asked = json.dumps([users, written_histories(final)])
+    command = [sys.executable, "-c", LOADER, str(version), asked]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    expected = final.recommend(users, k=5).groupby("user", sort=False)["item"].apply(list).tolist()
+    assert json.loads(done.stdout) == [expected, expected]
+
+
+@pytest.mark.parametrize(("new", "old"), [("nmtr_linear", "stored"), ("nmtr_gmf", "run")])
+def test_it_starts_from_nothing(request, shop, new, old):
+    origin = request.getfixturevalue(old)
+    with pytest.raises(
+        InputError, match=r"^`init_from=.*`: `method=nmtr_linear` is solved at once, from noth"
+    ):
+        nt.fit(shop, method=new, init_from=origin)
+
+
+def test_weights_beyond_memory_are_refused_before_anything_is_written(shop, tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "MAX_DENSE", 39)
+    message = (
+        r"^`method=nmtr_linear` holds a weight for every two of 40 items, 6,400 bytes, and takes 39 items at "
+        r"most; use `method=nmtr_gmf`, or prepare with a `k_core`\.$"
+    )
+    with pytest.raises(InputError, match=message):
+        nt.fit(shop, method="nmtr_linear", workdir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_little_regularization_is_one_line():
+    alike = make_dataset({"view": np.ones((4, 3)), "buy": np.eye(4, 3)})
+    options: dict[str, Any] = {"linear_lambda": 1e-30, "linear_dropout": 0.0, "validation": "none"}
+    with pytest.raises(InputError, match=r"^`linear_lambda` is too small for these data"):
+        nt.fit(alike, method="nmtr_linear", **options)
+
+
+def test_it_is_compared_and_reported(shop, run, in_memory):
+    options: dict[str, Any] = {**OPTIONS, **dataclasses.asdict(run.config.evaluation), "mask": "target"}
+    other = nt.fit(shop, method="nmtr_linear", **options)
+    other.evaluate("test")
+    compared = repr(nt.compare([other, in_memory]))
+    assert "nmtr_linear" in compared
+    assert "nmtr_gmf" in compared
+    page = run.report(run.workdir / "page.html").read_text()
+    assert "NMTR-Linear" in page
+    assert "linear_lambda" in page
+
+
+def test_the_commands(shop_dir, tmp_path, capsys):
+    workdir, quiet = f"--workdir={tmp_path}/run", "--quiet"
+    options = ["--method=nmtr_linear", f"--dataset_dir={shop_dir}", workdir, "--linear_lambda=3"]
+    printed = refused(capsys, train, *options, "--dropout=0.1")
+    assert "--dropout has no meaning for --method=nmtr_linear" in printed
+    assert not (tmp_path / "run").exists()
+    assert call(train, *options, quiet) == 0
+    assert call(evaluate, workdir, quiet) == 0
+    assert call(train, f"--final_of={tmp_path}/run", f"--workdir={tmp_path}/final", quiet) == 0
+    final = f"--workdir={tmp_path}/final"
+    assert call(recommend, final, "--all_users", f"--output={tmp_path}/all.csv", quiet) == 0
+    assert call(export, final, f"--export_dir={tmp_path}/models", quiet) == 0
+    assert call(report, workdir, quiet) == 0
+    assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
