@@ -15,7 +15,14 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from nmtr_tf.config import DataConfig, EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
+    from nmtr_tf.config import (
+        DataConfig,
+        EvaluationConfig,
+        LinearConfig,
+        ModelConfig,
+        RunConfig,
+        TrainingConfig,
+    )
     from nmtr_tf.data.dataset import Dataset
     from nmtr_tf.data.events import Events
     from nmtr_tf.data.logs.formats import Format, register_format
@@ -45,6 +52,7 @@ __all__ = [
     "Events",
     "Format",
     "InputError",
+    "LinearConfig",
     "ModelConfig",
     "Objective",
     "Run",
@@ -75,6 +83,7 @@ _PLACES = {
     "EvaluationConfig": "nmtr_tf.config",
     "Events": "nmtr_tf.data.events",
     "Format": "nmtr_tf.data.logs.formats",
+    "LinearConfig": "nmtr_tf.config",
     "ModelConfig": "nmtr_tf.config",
     "Objective": "nmtr_tf.training.objective",
     "Run": "nmtr_tf.runs.run",

@@ -7,6 +7,7 @@ Examples:
     nmtr train --dataset_dir=out/mine --workdir=out/run --method=nmtr_neumf
     nmtr train --dataset_dir=out/mine --workdir=out/baseline --method=mc_bpr --beta=0.4
     nmtr train --dataset_dir=out/taobao --workdir=out/nmtr_gmf --method_settings=taobao/nmtr_gmf
+    nmtr train --dataset_dir=out/mine --workdir=out/linear --method=nmtr_linear --linear_lambda=30
     nmtr train --dataset_dir=out/june --workdir=out/run_june --init_from=out/run
     nmtr train --final_of=out/run --workdir=out/final
     tensorboard --logdir=out

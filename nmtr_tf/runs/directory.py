@@ -6,7 +6,8 @@ users.parquet      raw ids of the rows of the model's tables; items.parquet like
 metrics.jsonl      one line an epoch: its scalars and seconds
 events/            the same scalars for TensorBoard
 curves.png         the same scalars as a picture
-checkpoints/       best.keras (highest monitored validation value), last.keras
+checkpoints/       best.keras (highest monitored validation value), last.keras (left out where the one epoch
+                   is the best)
 dataset/           the data set, where it was stored nowhere else
 report.html        the page that `Run.report` writes
 evaluated/         of a run that is fitted on everything: how the run was evaluated whose settings it has

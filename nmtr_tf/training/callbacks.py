@@ -37,8 +37,7 @@ class BestEpoch(keras.callbacks.Callback):
             return
         if value > self.value:
             self.epoch, self.value, self._waited = epoch, value, 0
-            is_last = epoch + 1 == (self.params or {}).get("epochs")
-            self._weights = None if is_last else self.model.get_weights()  # the model has the last ones
+            self._weights = self.model.get_weights()
             if self.path:
                 with new_file(self.path) as path:
                     self.model.save(path)

@@ -50,7 +50,7 @@ def test_a_run_of_an_unknown_unit_says_what_is_missing(folder, workdir, capsys):
     assert changed != config
     (workdir / "config.json").write_text(changed)
     line = refused(capsys, evaluate, f"--workdir={workdir}")
-    assert "should name a known interaction unit: mf, gmf, mlp, neumf (one of your own" in line
+    assert "should name a known interaction unit: mf, gmf, mlp, neumf, linear (one of your own" in line
     assert "by a module in --plugins" in line
     assert "'elsewhere'" in line
 
