@@ -201,7 +201,7 @@ def test_table_two(made, shop_dir):
             ["--table=5", "--methods=nmtr_gmf,gmf"],
             "--table=5 compares kinds of training of NMTR methods. Received: --methods=gmf.",
         ),
-        (["--table=3", "--write=RESULTS.md"], "--write shows all finished cells; it excludes --table."),
+        (["--table=3", "--write=RESULTS.md"], "--write and --check are of all finished cells"),
         (["--write=RESULTS.md"], "--results_dir is needed"),
     ],
 )

@@ -22,7 +22,7 @@ def test_every_format_reads_back(tmp_path, suffix):
     assert write_table(path, parts) == 6
     path = path.rename(path.with_suffix(suffix.lower()))
     found = read(path)
-    assert found["user"].tolist() == users
+    assert [int(user) for user in found["user"]] == users
     assert found["item"].tolist() == ODD_IDS
     np.testing.assert_array_equal(found["score"].to_numpy().astype(np.float32), scores)
     if path.suffix == ".csv":
