@@ -60,6 +60,13 @@ def without(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:
     return matrix_of(keys[~np.isin(keys, pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1]))], matrix.shape)
 
 
+def united(matrix: sparse.csr_array, other: sparse.csr_array) -> sparse.csr_array:
+    """The binary matrix of the entries of either."""
+    if not other.nnz:
+        return matrix
+    return matrix_of(np.concatenate([matrix_keys(matrix), matrix_keys(other)]), matrix.shape)
+
+
 def matrix_of(keys: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
     """Binary matrix with a one at every distinct pair key; its indices are int32 and sorted."""
     keys = np.unique(keys)
