@@ -41,6 +41,7 @@ _EXPECTED = {
     str: "text",
     int: "whole numbers",
     float: "numbers",
+    float | None: "a number",
     bool: "true or false",
     bool | None: "true, false or null",
     Any: "names",
@@ -49,7 +50,7 @@ _EXPECTED = {
 
 def _typed(value: Any, kind: Any) -> Any:
     """The value as its type has it, or `_WRONG`."""
-    if kind is Any or (value is None and kind == bool | None):
+    if kind is Any or (value is None and kind in (bool | None, float | None)):
         return value
     if kind in (bool, bool | None):
         return value if isinstance(value, bool) else _WRONG
@@ -57,7 +58,7 @@ def _typed(value: Any, kind: Any) -> Any:
         return _WRONG
     if kind is int:
         return int(value) if isinstance(value, numbers.Integral) else _WRONG
-    if kind is float:
+    if kind in (float, float | None):
         return float(value) if isinstance(value, numbers.Real) else _WRONG
     return value if isinstance(value, kind) else _WRONG
 

@@ -11,7 +11,7 @@ from typing import Any
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_choices, check_types, option, require
 
-PROTOCOLS = ("released", "strict")
+PROTOCOLS = ("released", "strict", "time")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +24,14 @@ class DataConfig:
     )
     protocol: str = option(
         "",
-        "'strict' takes held-out pairs out of every behavior, 'released' out of the target only; "
-        "empty: as recorded in the data set.",
+        "'strict' takes held-out pairs out of every behavior, 'released' out of the target only, 'time' is "
+        "that of data split in time; empty: as recorded in the data set.",
         ("", *PROTOCOLS),
     )
     validation: str = option(
         "random",
-        "'random' holds one training purchase per user out for validation, 'none' trains on them: "
-        "then there is no early stopping and the last weights are evaluated.",
+        "'random' holds one training purchase per user out for validation (split in time: what is after an "
+        "earlier cut); 'none' trains on it: no early stopping, the last weights are evaluated.",
         ("random", "none"),
     )
     keep: tuple[str, ...] = option(

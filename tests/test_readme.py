@@ -46,12 +46,16 @@ def test_the_python_snippet(folder, capsys):
 @pytest.mark.slow
 def test_the_commands_on_your_own_log(folder, capsys):
     own = [block for block in blocks("sh") if "events.csv" in block or "nmtr recommend" in block]
-    assert len(own) == 3
-    for line in "".join(own).splitlines():
+    assert len(own) == 4
+    for line in "".join(own).replace("\\\n", " ").splitlines():
         program, command, *flags = shlex.split(line)
         assert program == "nmtr"
         if command == "train":
-            flags += ["--quiet"] if flags[0].startswith("--final_of") else ["--num_epochs=1", "--quiet"]
+            flags += (
+                ["--quiet"]
+                if flags[0].startswith(("--final_of", "--refit_of"))
+                else ["--num_epochs=1", "--quiet"]
+            )
         if command == "sample":
             flags += [*SMALLER, "--overwrite"]
         module = importlib.import_module(f"nmtr_tf.cli.{command}")

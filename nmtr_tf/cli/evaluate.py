@@ -128,6 +128,8 @@ def _show(values: flags.FlagValues, title: str, table: "pd.DataFrame", one: "Eva
     say(values, metrics_table(title, table))
     if note := note_on_ks(one.ks, one.num_candidates):
         say(values, note)
+    if touched := one.about.get("num_touched_before"):
+        say(values, f"Pairs: {len(one.items):,} ranked, {touched:,} left out, as touched before.")
 
 
 def _title(found: "Evaluation") -> str:

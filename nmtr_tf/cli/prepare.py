@@ -6,6 +6,8 @@ Examples:
         --columns=user:visitor,item:product,behavior:event,timestamp:time --dataset_dir=out/mine
     nmtr prepare --source=adjacency --input=cart:cart.txt,buy:train.txt \
         --heldout=test.txt --dataset_dir=out/beibei
+    nmtr prepare --source=log --input=events.csv --behaviors=view,cart,buy \
+        --split=time --split_time=2015-08-15 --dataset_dir=out/autumn
 """
 
 import time
@@ -16,6 +18,7 @@ from absl import flags
 from nmtr_tf.cli.console import progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.log_flags import columns_of, source_of, thresholds_of
+from nmtr_tf.cli.split_flags import define_split_flags, given_split, split_table
 from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
@@ -103,18 +106,21 @@ flags.DEFINE_enum(
     "Rows outside userbehavior's nine days, counted either way.",
     **_at,
 )
+define_split_flags(FLAGS)
 flags.DEFINE_enum(
     "protocol",
     "",
     ["", *PROTOCOLS],
     "'strict' takes held-out pairs out of every behavior when a run trains, 'released' leaves "
-    "auxiliary behaviors as the files have them; empty: released where files come split, else strict.",
+    "auxiliary behaviors as the files have them; empty: time with --split=time, released where files come "
+    "split, else strict.",
     **_at,
 )
 flags.DEFINE_integer(
     "min_behaviors",
     0,
-    "Kinds of behavior a user must show; 0: 2 where this command splits and there are two, else 1.",
+    "Kinds of behavior a user must show; 0: 2 where this command leaves one out and there are two, else 1. "
+    "With --split=time all filters count what comes before the cut.",
     **_at,
     lower_bound=0,
 )
@@ -152,6 +158,7 @@ def _prepare(values: flags.FlagValues) -> None:
         on_bad_rows=values.on_bad_rows,
         memory_mb=values.memory_mb,
         spill_dir=Path(values.dataset_dir).parent,
+        **given_split(values),
     ).save(values.dataset_dir, values.overwrite)
     _show(values, dataset, time.monotonic() - started)
 
@@ -204,6 +211,8 @@ def _show(values: flags.FlagValues, dataset: Dataset, seconds: float) -> None:
     row = about["table_one"]
     title = "Data set (Table I; held-out pairs included)"
     say(values, format_table(title, [f"{name}#" for name in row], [list(row.values())]) + "\n")
+    if text := split_table(dataset):
+        say(values, text)
     held_out = {name: len(dataset.held_out[name]) for name in ("test", "validation")}
     parts = ", ".join(f"{count:,} for {name}" for name, count in held_out.items())
     written = f"Written to {dataset.directory}/"

@@ -10,6 +10,7 @@ Examples:
     nmtr train --dataset_dir=out/mine --workdir=out/linear --method=nmtr_linear --linear_lambda=30
     nmtr train --dataset_dir=out/june --workdir=out/run_june --init_from=out/run
     nmtr train --final_of=out/run --workdir=out/final
+    nmtr train --refit_of=out/run --workdir=out/refit
     tensorboard --logdir=out
 """
 
@@ -38,7 +39,7 @@ from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.checks import set_up
 from nmtr_tf.runs.directory import RunDirectory
-from nmtr_tf.runs.final import EvaluatedRun
+from nmtr_tf.runs.final import Origin
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -66,6 +67,13 @@ flags.DEFINE_string(
     "data set, held-out ones included, for as many epochs as its best weights took.",
     flag_values=FLAGS,
 )
+flags.DEFINE_string(
+    "refit_of",
+    "",
+    "Directory of a finished run whose settings are fitted on what it held out for validation as well, but "
+    "not on the test rows, for as many epochs as its best weights took: to be evaluated.",
+    flag_values=FLAGS,
+)
 
 
 def main(argv=None) -> int:
@@ -74,8 +82,8 @@ def main(argv=None) -> int:
 
 
 def _train(values: flags.FlagValues) -> None:
-    if values.final_of:
-        _train_final(values)
+    if values.final_of or values.refit_of:
+        _train_again(values, "final_of" if values.final_of else "refit_of")
         return
     require(values, "dataset_dir", "workdir")
     config = config_from_flags(values)
@@ -96,26 +104,28 @@ def _train(values: flags.FlagValues) -> None:
     say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
 
 
-def _train_final(values: flags.FlagValues) -> None:
-    """Fits the settings of an evaluated run on everything."""
-    own = ["seeds", "method_settings"]
+def _train_again(values: flags.FlagValues, option: str) -> None:
+    """Fits the settings of a run on more rows: on everything, or on all but the test rows."""
+    own = ["seeds", "method_settings", *({"final_of", "refit_of"} - {option})]
     own += [field.name for section in SECTIONS for field in dataclasses.fields(section)]
     if given := [name for name in own if values[name].present and name not in ("dataset_dir", "device")]:
         raise InputError(
-            f"--{given[0]} goes without --final_of, which takes the settings of the evaluated run."
+            f"--{given[0]} goes without --{option}, which takes the settings of the run it names."
         )
     require(values, "workdir")
-    origin, stored = EvaluatedRun.of(values.final_of), RunDirectory(values.final_of).dataset_dir
-    config = origin.final_config
+    run = values[option].value
+    origin, stored = Origin.of(run, option), RunDirectory(run).dataset_dir
+    config = origin.settings
     dataset = Dataset.load(values.dataset_dir or (stored if stored.is_dir() else config.data.dataset_dir))
     origin.check(dataset)
     workdir = Path(values.workdir)
-    if workdir.resolve() == Path(values.final_of).resolve():
-        raise InputError(f"--final_of={values.final_of} is the run to be written; name another --workdir.")
+    if workdir.resolve() == Path(run).resolve():
+        raise InputError(f"--{option}={run} is the run to be written; name another --workdir.")
     RunDirectory(workdir).check_free(values.overwrite)
     import_tensorflow()
     _train_one(values, workdir, dataset.resolved(config.with_options(device=values.device)), dataset)
-    say(values, f"Next:        {command('export')} --workdir={values.workdir} --export_dir=...")
+    name, more = ("export", " --export_dir=...") if option == "final_of" else ("evaluate", "")
+    say(values, f"Next:        {command(name)} --workdir={values.workdir}{more}")
 
 
 def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, dataset: Dataset) -> "Run":
@@ -129,16 +139,19 @@ def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, datas
     label = get_method(config.model.method).label
     title = f"{label}, {config.data.protocol or dataset.protocol}, {config.data.dataset_dir}, "
     title += f"seed {config.training.seed}, on {device}"
+    again = values.final_of or values.refit_of
     title += f", on everything, as {values.final_of}" if values.final_of else ""
+    title += f", on all but the test rows, as {values.refit_of}" if values.refit_of else ""
     trained = fit(
         dataset,
-        None if values.final_of else config,
+        None if again else config,
         workdir=workdir,
         callbacks=[EpochProgress(values, config, title)],
         init_from=values.init_from or None,
         final_of=values.final_of or None,
+        refit_of=values.refit_of or None,
         overwrite=values.overwrite,
-        **({"device": config.training.device} if values.final_of else {}),
+        **({"device": config.training.device} if again else {}),
     )
     info = trained.info
     if info.init_from:

@@ -12,9 +12,10 @@ from scipy import sparse
 from nmtr_tf.config import PROTOCOLS, DataConfig, RunConfig
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
+from nmtr_tf.data.held_out import matrices_of, pairs_of, protocol_of_view
 from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.matrices import BehaviorMatrices
-from nmtr_tf.data.pairs import matrix_keys, matrix_of, pair_keys, without
+from nmtr_tf.data.pairs import united, without
 from nmtr_tf.data.storage import header_of, read_dropped, read_tables, write_tables
 from nmtr_tf.data.subsets import keep_share, parse_shares
 from nmtr_tf.data.view import TrainingView
@@ -29,8 +30,9 @@ class Dataset(BehaviorMatrices):
 
     Attributes:
         events: Distinct events, sorted by (user, item, behavior).
-        split: Integers [num_events], positions in `SPLITS`; only rows of the target may be held out.
-        protocol: "released" or "strict": what a view takes unless it is told otherwise.
+        split: Integers [num_events], positions in `SPLITS`; only rows of the target may be held out, but
+            under protocol "time", where all rows after a cut are.
+        protocol: "released" or "strict": what a view takes unless it is told otherwise; or "time".
         about: Where the data came from and what preparation did, plain values for dataset.json: source,
             checksums, rows_read, bad_rows, ignored_rows, impossible_times, filters, seed, table_one.
         directory: Where it is stored; None: nowhere.
@@ -54,7 +56,8 @@ class Dataset(BehaviorMatrices):
         split, count = np.asarray(self.split), len(self.events)
         if split.shape != (count,) or not np.isin(split, range(len(SPLITS))).all():
             raise InputError(f"`split` should be a position in {SPLITS} for each of {count} events.")
-        if (self.events.behavior[split > 0] != len(self.events.behaviors) - 1).any():
+        of_others = self.events.behavior[split > 0] != len(self.events.behaviors) - 1
+        if self.protocol != "time" and of_others.any():
             raise InputError(f"`split` should hold out rows of {self.events.target_behavior!r} only.")
         object.__setattr__(self, "split", split.astype(np.int8))  # frozen, but not yet handed out
 
@@ -101,31 +104,29 @@ class Dataset(BehaviorMatrices):
     @functools.cached_property
     def matrices(self) -> Mapping[str, sparse.csr_array]:  # type: ignore[override]
         """Behavior name -> its training rows, binary CSR [num_users, num_items]."""
-        return self._matrices_of(self.split == SPLITS.index("train"))
+        return matrices_of(self.events, self.split == SPLITS.index("train"))
+
+    @functools.cached_property
+    def _for_validation(self) -> Mapping[str, sparse.csr_array]:
+        """Behavior name -> its rows that are held out for validation: of the target alone, or by time."""
+        return matrices_of(self.events, self.split == SPLITS.index("validation"))
 
     @functools.cached_property
     def whole(self) -> Mapping[str, sparse.csr_array]:
         """Behavior name -> all its rows, held-out ones included, binary CSR [num_users, num_items]."""
-        return self._matrices_of(np.ones(len(self.events), bool))
-
-    def _matrices_of(self, chosen: np.ndarray) -> dict[str, sparse.csr_array]:
-        events = self.events
-        shape = (len(events.users), len(events.items))
-        keys = pair_keys(events.user, events.item, shape[1])
-        return {
-            name: matrix_of(keys[chosen & (events.behavior == code)], shape)
-            for code, name in enumerate(events.behaviors)
-        }
+        return matrices_of(self.events, np.ones(len(self.events), bool))
 
     @functools.cached_property
     def held_out(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
-        """Split name -> int32 [num_pairs, 2] of (user, item) rows, by user."""
-        return {name: self._pairs_of(name) for name in SPLITS if name != "train"}
+        """Split name -> int32 [num_pairs, 2] of (user, item) rows of the target, by user.
 
-    def _pairs_of(self, name: str) -> np.ndarray:
-        chosen = self.split == SPLITS.index(name)
-        pairs = np.stack([self.events.user[chosen], self.events.item[chosen]], axis=1).astype(np.int32)
-        return pairs[np.argsort(pairs[:, 0], kind="stable")]
+        Of data that is split in time those of users and items that have rows before the split begins.
+        """
+        return {
+            name: pairs_of(self.events, self.split, place, self.protocol)
+            for place, name in enumerate(SPLITS)
+            if place
+        }
 
     @functools.cached_property
     def fingerprint(self) -> str:  # type: ignore[override]
@@ -197,32 +198,44 @@ class Dataset(BehaviorMatrices):
         Args:
             behaviors: Behaviors to keep, in the data set's order, the target among them; empty: all.
             protocol: "strict" takes the held-out pairs of the splits in use out of every behavior,
-                "released" leaves those of auxiliary behaviors where the files have them; "": as prepared.
-            validation: "random" keeps the validation pairs held out, "none" gives them back to training.
+                "released" leaves those of auxiliary behaviors where the files have them; "time" is that of
+                data that is split in time; "": as prepared.
+            validation: "random" keeps the rows for validation held out, "none" gives them back to training.
             keep: Shares of each user's rows of auxiliary behaviors that are kept, such as "cart:0.5".
             seed: Seed of the draws of `keep`.
 
         Raises:
             InputError: If the behaviors are not an ordered subset that ends with the target, a share does
-                not fit them, or `protocol` or `validation` is unknown.
+                not fit them, or `protocol` or `validation` is unknown or does not fit the data set.
         """
         DataConfig(protocol=protocol, validation=validation)  # checks them
         behaviors = self._subset(behaviors)
         shares = parse_shares(keep, behaviors)
         every = dict(self.matrices)
         held_out = dict(self.held_out)
+        between: Mapping[str, sparse.csr_array] = {}
         if validation == "none":
-            given_back = held_out["validation"]
-            every[self.target_behavior] = _with(self.target, given_back)
-            held_out["validation"] = given_back[:0]
-        protocol = protocol or self.protocol
+            every = {name: united(matrix, self._for_validation[name]) for name, matrix in every.items()}
+            held_out["validation"] = held_out["validation"][:0]
+        elif self.protocol == "time":
+            between = self._for_validation
+        protocol = protocol_of_view(protocol, self.protocol)
         if protocol == "strict":
             pairs = np.concatenate(list(held_out.values()))
             every = {name: without(matrix, pairs) for name, matrix in every.items()}
         matrices = keep_share({name: every[name] for name in behaviors}, shares, seed)
         return TrainingView(
-            self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint, every
+            self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint, every, between
         )
+
+    def before(self, split: str, behaviors: Sequence[str] = ()) -> TrainingView:
+        """A view of all that users had done before the held-out pairs of a split, whatever is trained on.
+
+        Where one pair a user is held out, that is all rows but the test rows of the target.
+        """
+        is_timed = self.protocol == "time"
+        validation = "random" if is_timed and split == "validation" else "none"
+        return self.training_view(behaviors, "time" if is_timed else "released", validation)
 
     def _subset(self, behaviors: Sequence[str]) -> tuple[str, ...]:
         """The behaviors, or all where none are given."""
@@ -234,8 +247,3 @@ class Dataset(BehaviorMatrices):
                 f"{self.target_behavior!r} last. Received: {','.join(behaviors)}."
             )
         return behaviors
-
-
-def _with(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:
-    added = pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1])
-    return matrix_of(np.concatenate([matrix_keys(matrix), added]), matrix.shape)

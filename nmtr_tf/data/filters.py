@@ -13,14 +13,20 @@ from nmtr_tf.errors import InputError
 class Rows:
     """The rows that are left, in the table `kept`: "user", item, behavior, time and heldout.
 
+    Args:
+        connection: Database to work in.
+        events: The log.
+        cut: The time before which rows count for the filters; None: all do.
+
     Attributes:
         report: What each step removed.
     """
 
-    def __init__(self, connection: sql.Connection, events: Events):
+    def __init__(self, connection: sql.Connection, events: Events, cut: int | None = None):
         self.report: list[dict[str, Any]] = []
         self._sql, self._events = connection, events
         self._target = len(events.behaviors) - 1
+        self._counts_for_filters = "true" if cut is None else f"time < {cut}"
         columns = {"user": events.user, "item": events.item, "behavior": events.behavior}
         if events.timestamp is not None:
             columns["time"] = events.timestamp
@@ -77,11 +83,12 @@ class Rows:
 
     def filter(self, min_behaviors: int, min_target: int, k_core: int) -> None:
         """Takes users and items with too few rows out, as `PrepareOptions` asks."""
-        target_rows = f"FROM kept WHERE behavior = {self._target}"
+        before = self._counts_for_filters
+        target_rows = f"FROM kept WHERE behavior = {self._target} AND {before}"
         of_target = f"SELECT {{role}} {target_rows} GROUP BY ALL HAVING count(*) >= {{least}}"
         if min_behaviors > 1:
-            kinds = f'SELECT "user" FROM kept GROUP BY ALL HAVING count(DISTINCT behavior) >= {min_behaviors}'
-            self._keep(f'"user" IN ({kinds})')
+            of_user = f'SELECT "user" FROM kept WHERE {before} GROUP BY ALL'
+            self._keep(f'"user" IN ({of_user} HAVING count(DISTINCT behavior) >= {min_behaviors})')
             self._note(f"users with fewer than {min_behaviors} kinds of behavior")
         if min_target > 0:
             self._keep(f'"user" IN ({of_target.format(role=sql.name("user"), least=min_target)})')
@@ -91,6 +98,32 @@ class Rows:
             while self._keep(f'"user" IN ({users}) AND item IN ({items})'):
                 pass
             self._note(f"{k_core}-core of the target")
+
+    def keep_known(self, step: str) -> None:
+        """Takes out what comes after the cut of users and items that have no row before it."""
+        users, items = (
+            f"{role} IN (SELECT {role} FROM kept WHERE {self._counts_for_filters})"
+            for role in (sql.name("user"), sql.name("item"))
+        )
+        if self._keep(f"{users} AND {items}"):
+            self._note(step)
+
+    def later(self) -> dict[str, int]:
+        """What comes after the cut: target rows, and those of users and items that have rows before it."""
+        before = self._counts_for_filters
+        query = f"""
+            WITH known AS (
+                SELECT *, bool_or({before}) OVER (PARTITION BY "user") AS known_user,
+                    bool_or({before}) OVER (PARTITION BY item) AS known_item
+                FROM kept)
+            SELECT count(*) FILTER (is_target) AS target_rows,
+                count(DISTINCT "user") FILTER (is_target) AS target_users,
+                count(*) FILTER (is_target AND known_user) AS of_known_users,
+                count(*) FILTER (is_target AND known_item) AS of_known_items,
+                count(DISTINCT "user") FILTER (NOT known_user) AS unseen_users,
+                count(DISTINCT item) FILTER (NOT known_item) AS unseen_items
+            FROM (SELECT *, behavior = {self._target} AS is_target FROM known WHERE NOT ({before}))"""
+        return {name: int(column[0]) for name, column in sql.arrays(self._sql, query).items()}
 
     def _keep(self, condition: str) -> int:
         """Keeps the rows of a condition; returns how many went."""

@@ -68,6 +68,13 @@ def all_as_one(view: BehaviorMatrices) -> sparse.csr_array:
     return matrix_of(np.concatenate(keys), view.target.shape)
 
 
+def united(matrix: sparse.csr_array, other: sparse.csr_array) -> sparse.csr_array:
+    """The binary matrix of the entries of either."""
+    if not other.nnz:
+        return matrix
+    return matrix_of(np.concatenate([matrix_keys(matrix), matrix_keys(other)]), matrix.shape)
+
+
 def matrix_of(keys: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
     """Binary matrix with a one at every distinct pair key; its indices are int32 and sorted."""
     keys = np.unique(keys)

@@ -4,6 +4,9 @@ The order is fixed: (1) duplicates of (user, item, behavior) merge into the earl
 fewer than `min_behaviors` kinds of behavior go; (3) users with fewer than `min_target` target rows go;
 (4) k-core: users and items with fewer than `k_core` target rows go, again and again until none is
 left; (5) leave-one-out on the target; (6) one validation purchase per user.
+
+A split in time cuts the log before (1), after which users and items without a row before the cut go; (2) to
+(4) count what comes before it alone, and in place of (5) and (6) rows are held out by their times.
 """
 
 import dataclasses
@@ -15,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from nmtr_tf.data import sql
+from nmtr_tf.data.cuts import cuts_of
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.filters import Rows
 from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.readers import read_log
-from nmtr_tf.data.splits import leave_one_out
+from nmtr_tf.data.splits import in_time, leave_one_out
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_types, require
 
@@ -31,7 +35,7 @@ if typing.TYPE_CHECKING:  # Who passes data frames has imported pandas; files ar
 
 @dataclasses.dataclass(frozen=True)
 class PrepareOptions:
-    """Filters and seed.
+    """Filters, split and seed.
 
     Attributes:
         min_behaviors: Kinds of behavior a user must have shown.
@@ -39,9 +43,13 @@ class PrepareOptions:
         k_core: Target rows that every user and every item must have; 0: no such filter.
         seed: Of the choice among equally late purchases and of the validation purchases.
         on_bad_rows: "error", or "skip": drop held-out rows that contradict the training rows.
+        split: "leave_one_out", or "time": the filters count what comes before the cut.
+        split_time: Of a split in time: the cut, see `nmtr_tf.data.cuts.cuts_of`.
+        split_share: Or the share of the rows that come after it.
 
     Raises:
-        InputError: If a number is negative or none, or `on_bad_rows` something else.
+        InputError: If a number is negative or none, `on_bad_rows` something else, or the options of the split
+            do not go together.
     """
 
     min_behaviors: int = 1
@@ -49,12 +57,23 @@ class PrepareOptions:
     k_core: int = 0
     seed: int = 0
     on_bad_rows: str = "error"
+    split: str = "leave_one_out"
+    split_time: str = ""
+    split_share: float | None = None
 
     def __post_init__(self):
         check_types(self)
         for name in ("min_behaviors", "min_target", "k_core", "seed"):
             require(self, getattr(self, name) >= 0, name, "at least 0")
         require(self, self.on_bad_rows in ("error", "skip"), "on_bad_rows", "'error' or 'skip'")
+        require(self, self.split in ("leave_one_out", "time"), "split", "'leave_one_out' or 'time'")
+        given = [name for name in ("split_time", "split_share") if getattr(self, name) not in ("", None)]
+        if given and self.split != "time":
+            raise InputError(f"`{given[0]}` goes with `split=time`.")
+        if self.split == "time" and len(given) != 1:
+            raise InputError("`split=time` takes one of `split_time` and `split_share`.")
+        share = self.split_share
+        require(self, share is None or 0 < share < 1, "split_share", "above 0 and below 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +85,15 @@ class Prepared:
         split: int8 [num_events], positions in `SPLITS`.
         filters: What each step removed: {"filter", "users", "items", "rows"} in order.
         dropped: The users that are gone, and the step that each fell to.
+        time_split: Of a split in time: "validation_from" and "test_from", ISO 8601, and what came after the
+            latter, in target rows, users and items: see `nmtr_tf.data.filters.Rows.later`.
     """
 
     events: Events
     split: np.ndarray
     filters: list[dict[str, Any]]
     dropped: DroppedUsers = NOBODY
+    time_split: dict[str, Any] | None = None
 
     def table_one(self) -> dict[str, int]:
         """The data set's row of Table I: users, items, rows per behavior, target first, held-out included."""
@@ -86,16 +108,25 @@ def prepare_events(
     """Runs the steps above; memory as in `nmtr_tf.data.sql.session`.
 
     Raises:
-        InputError: If nothing is left, or a held-out row contradicts the training rows.
+        InputError: If nothing is left, a held-out row contradicts the training rows, or the log cannot be
+            split as asked.
     """
+    cuts = cuts_of(events, options.split_time, options.split_share) if options.split == "time" else None
+    time_split = None
     with sql.session(memory_mb, spill_dir) as connection:
-        rows = Rows(connection, events)
+        rows = Rows(connection, events, cuts.test if cuts else None)
         rows.merge_duplicates()
         rows.check_held_out(options.on_bad_rows)
+        if cuts:
+            time_split = cuts.to_json() | rows.later()
+            rows.keep_known("later rows of users and items that are new")
         rows.filter(options.min_behaviors, options.min_target, options.k_core)
+        if cuts:
+            rows.keep_known("later rows of items that the filters left no other of")
         kept = _numbered(connection, rows, events)
-        split = leave_one_out(connection, kept, options.seed)
-    return Prepared(dataclasses.replace(kept, heldout=None), split, rows.report, rows.dropped)
+        split = in_time(kept, cuts) if cuts else leave_one_out(connection, kept, options.seed)
+    kept = dataclasses.replace(kept, heldout=None)
+    return Prepared(kept, split, rows.report, rows.dropped, time_split)
 
 
 def _numbered(connection: sql.Connection, rows: Rows, events: Events) -> Events:
@@ -129,6 +160,9 @@ def prepare(
     k_core: int = 0,
     seed: int = 0,
     on_bad_rows: str = "error",
+    split: str = "leave_one_out",
+    split_time: Any = "",
+    split_share: float | None = None,
     columns: Mapping[str, str] | None = None,
     memory_mb: int = 0,
     spill_dir: str | Path | None = None,
@@ -139,13 +173,21 @@ def prepare(
         log: What `nmtr_tf.read_log` returns; or a pandas DataFrame, read as `read_log` does.
         behaviors: Of a data frame: its behaviors, weakest first, the one to recommend for last.
         protocol: "strict" takes held-out pairs out of every behavior when a run trains, "released" leaves
-            auxiliary behaviors as they are; "": released where the log comes split, else strict.
-        min_behaviors: Kinds of behavior a user must show; None: 1 where the log comes split or has one
-            behavior, else 2.
-        min_target: Target rows a user must have, the held-out one included.
+            auxiliary behaviors as they are, "time" is that of a split in time; "": time there, released where
+            the log comes split, else strict.
+        min_behaviors: Kinds of behavior a user must show; None: 1 where the log comes split or is split in
+            time or has one behavior, else 2.
+        min_target: Target rows a user must have, the held-out one included. All filters count what comes
+            before the cut alone where the split is one in time.
         k_core: Target rows that every user and every item must have, iterated; 0: no such filter.
         seed: Of the choice among equally late purchases and of the validation purchases.
         on_bad_rows: "error", or "skip": drop rows that cannot be read or contradict the training rows.
+        split: "leave_one_out": the last purchase of every user is held out; or "time": everything from a
+            cut on, and from an earlier one, at the same share, for validation. Test pairs are the purchases
+            after it of users and items that were seen, and pairs that were not bought, before.
+        split_time: Of a split in time: the cut, a date or time, UTC where it has no zone, or a number since
+            1970, whose unit is told by its size.
+        split_share: Or the share of the rows that come after it, the last ones.
         memory_mb: Memory that the tables on the way may take, in MiB; what is more is on disk. 0: no bound.
         spill_dir: Where on disk; None: the system's directory for temporary files.
         columns: Of a data frame: role ("user", "item", "behavior", "timestamp") -> name of its column.
@@ -154,7 +196,7 @@ def prepare(
         The data set, in memory: `save` writes it. `about` says where it came from and what was removed.
 
     Raises:
-        InputError: If an argument or a row is wrong, or nothing is left.
+        InputError: If an argument or a row is wrong, nothing is left, or the log cannot be split as asked.
     """
     if is_frame(log):
         if not behaviors:
@@ -170,8 +212,11 @@ def prepare(
         raise InputError("`behaviors` and `columns` are for data frames; read_log takes those of a file.")
     is_split = log.heldout is not None
     if min_behaviors is None:
-        min_behaviors = 1 if is_split or len(log.behaviors) == 1 else 2
-    options = PrepareOptions(min_behaviors, min_target, k_core, seed, on_bad_rows)
+        min_behaviors = 1 if is_split or split == "time" or len(log.behaviors) == 1 else 2
+    split_time = "" if split_time is None else str(split_time)
+    options = PrepareOptions(
+        min_behaviors, min_target, k_core, seed, on_bad_rows, split, split_time, split_share
+    )
     prepared = prepare_events(log, options, memory_mb, spill_dir)
     about = {
         "source": "events",
@@ -185,5 +230,9 @@ def prepare(
         "seed": options.seed,
         "table_one": prepared.table_one(),
     }
-    protocol = protocol or ("released" if is_split else "strict")
+    if prepared.time_split:
+        about["time_split"] = prepared.time_split
+    protocol = protocol or ("time" if split == "time" else "released" if is_split else "strict")
+    if (protocol == "time") != (split == "time"):
+        raise InputError(f"`protocol={protocol}` does not go with `split={split}`.")
     return Dataset(prepared.events, prepared.split, protocol, about, dropped=prepared.dropped)

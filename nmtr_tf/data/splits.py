@@ -3,6 +3,7 @@
 import numpy as np
 
 from nmtr_tf.data import sql
+from nmtr_tf.data.cuts import Cuts, shown
 from nmtr_tf.data.events import SPLITS, Events
 from nmtr_tf.errors import InputError
 
@@ -41,6 +42,33 @@ def leave_one_out(connection: sql.Connection, events: Events, seed: int) -> np.n
             f"No user has two {events.target_behavior!r} rows, so none can be held out for testing; "
             "expected the last of `behaviors` to be a behavior that users repeat."
         )
+    return split
+
+
+def in_time(events: Events, cuts: Cuts) -> np.ndarray:
+    """Holds out every row, of whatever behavior, by its time: what comes after a cut is not trained on.
+
+    Args:
+        events: Events without duplicates, each at its earliest time, of users and items that have rows
+            before the test cut.
+        cuts: Where the log is cut.
+
+    Returns:
+        int8 [num_events], positions in `SPLITS`.
+
+    Raises:
+        InputError: If there is no target row before the test cut, or none after it.
+    """
+    assert events.timestamp is not None  # cuts are of times
+    split = cuts.split_of(events.timestamp)
+    of_target, since = split[events.behavior == len(events.behaviors) - 1], shown(cuts.test, cuts.unit)
+    if not (of_target == TEST).any():
+        raise InputError(
+            f"No {events.target_behavior!r} row from {since} on is of a user and an item that have rows "
+            "before, so none can be held out for testing; cut earlier."
+        )
+    if not (of_target < TEST).any():
+        raise InputError(f"No {events.target_behavior!r} row is from before {since}; cut later.")
     return split
 
 

@@ -19,6 +19,8 @@ class TrainingView(BehaviorMatrices):
     Attributes:
         every: Behavior name -> the training rows of every behavior of the data set, whatever the run uses of
             them, without what the protocol takes out.
+        between: Of data that is split in time: behavior name -> its rows between the cuts that are held
+            out for validation: what users did before the test pairs, and a run does not learn from.
     """
 
     user_ids: np.ndarray
@@ -28,6 +30,7 @@ class TrainingView(BehaviorMatrices):
     protocol: str
     fingerprint: str
     every: Mapping[str, sparse.csr_array]
+    between: Mapping[str, sparse.csr_array] = dataclasses.field(default_factory=dict)
 
     def without_test(self) -> "TrainingView":
         """The view without its test pairs, for what must not see them."""

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from nmtr_tf.config import PROTOCOLS, EvaluationConfig
+from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.dataset import Dataset
-from nmtr_tf.data.pairs import leaks, matrix_keys
-from nmtr_tf.data.view import TrainingView
+from nmtr_tf.data.held_out import protocols_of
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.audited import nesting, newest, touched, unseen
 from nmtr_tf.evaluation.baselines.table import RULE, available_baselines, build_baseline
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
@@ -27,6 +26,9 @@ _ORDERED = 1.5
 @dataclasses.dataclass(frozen=True)
 class Audit:
     """What an audit found. Training rows are those of the files, validation purchases included.
+
+    Of data that is split in time they are all rows before a split begins: no pair can leak, and what "leaks"
+    counts are purchases of what their user had touched before.
 
     Attributes:
         protocol: The data set's default protocol.
@@ -94,9 +96,8 @@ def audit(
     """
     if not len(dataset.held_out["test"]):
         raise InputError("There are no test pairs to audit.")
-    view = dataset.training_view((), "released", "none")
-    auxiliary = {name: dataset.matrices[name] for name in dataset.auxiliary_behaviors}
-    leaked = leaks(dataset.held_out, auxiliary)
+    view = dataset.before("test")
+    leaked = {split: touched(dataset, split) for split in dataset.held_out}
     k = shown_k(default_ks(dataset.num_items)) if k is None else k
     config = EvaluationConfig(ks=(k,), mask="target", eval_memory_mb=memory_mb)
     return Audit(
@@ -107,13 +108,13 @@ def audit(
         num_pairs={split: len(pairs) for split, pairs in dataset.held_out.items()},
         leaks={s: {name: int(found.sum()) for name, found in rows.items()} for s, rows in leaked.items()},
         leaks_any={split: _count_any(list(rows.values())) for split, rows in leaked.items()},
-        nesting=_nesting(view),
-        unseen=_unseen(dataset),
+        nesting=nesting(view),
+        unseen=unseen(dataset),
         without_negatives={
             name: int((np.diff(matrix.indptr) == view.num_items).sum())
             for name, matrix in view.matrices.items()
         },
-        newest=_newest(view),
+        newest=newest(view),
         concentration={
             name: concentration(np.bincount(matrix.indices, minlength=view.num_items))
             for name, matrix in view.matrices.items()
@@ -147,46 +148,11 @@ def _count_any(found: list[np.ndarray]) -> int:
     return int(np.logical_or.reduce(found).sum()) if found else 0
 
 
-def _nesting(view: TrainingView) -> dict[str, dict[str, float]]:
-    keys = {name: matrix_keys(matrix) for name, matrix in view.matrices.items()}
-    return {
-        name: {
-            earlier: float(np.isin(keys[name], keys[earlier], assume_unique=True).sum() / len(keys[name]))
-            for earlier in view.behaviors[:place]
-            if len(keys[name])
-        }
-        for place, name in enumerate(view.behaviors)
-        if place
-    }
-
-
-def _unseen(dataset: Dataset) -> dict[str, dict[str, int]]:
-    view = dataset.training_view((), "strict", "random")
-
-    def seen_in(matrices: list[sparse.csr_array]) -> np.ndarray:
-        return np.sum([np.bincount(m.indices, minlength=view.num_items) for m in matrices], axis=0) > 0
-
-    seen = {"target": seen_in([view.target]), "any": seen_in(list(view.matrices.values()))}
-    return {
-        split: {which: int((~items[pairs[:, 1]]).sum()) for which, items in seen.items()}
-        for split, pairs in view.held_out.items()
-    }
-
-
-def _newest(view: TrainingView) -> dict[str, float]:
-    users, items = view.held_out["test"].T
-    degrees = np.diff(view.target.indptr)
-    newest = np.full(view.num_users, -1)
-    some = degrees > 0
-    newest[some] = view.target.indices[view.target.indptr[1:][some] - 1]  # indices are sorted
-    share, by_chance = (items > newest[users]).mean(), (1 / (degrees[users] + 1)).mean()
-    return {"share": float(share), "by_chance": float(by_chance)}
-
-
 def _hit_ratios(
     dataset: Dataset, config: EvaluationConfig, seed: int, progress: Callable[[str], object] | None
 ) -> dict[str, dict[str, float]]:
-    views = {protocol: dataset.training_view((), protocol, "none") for protocol in PROTOCOLS}
+    protocols = protocols_of(dataset.protocol)
+    views = {protocol: dataset.training_view((), protocol, "none") for protocol in protocols}
     ratios: dict[str, dict[str, float]] = {}
     for name in available_baselines(dataset, RULE):
         if progress:
@@ -202,6 +168,14 @@ def _hit_ratios(
 def _leak_clause(found: Audit) -> str:
     pairs = {split: f"{count:,} held-out {split} purchases" for split, count in found.num_pairs.items()}
     leaks = {name: count for name, count in found.leaks["test"].items() if count}
+    rule = f"ranking first what a user touched and has not bought, with no learning, gets HR@{found.k}"
+    if found.protocol == "time":
+        parts = "".join(f", {_share(found, 'test', name)} in {name!r}" for name in leaks)
+        return (
+            f"No leak: what is trained on comes before the {pairs['test']}; {_share(found, 'test')} of them "
+            f"are of items that their user had touched before{parts}; {rule} "
+            f"{found.hit_ratios['touched_first']['time']:.3f}"
+        )
     if not leaks:
         clause = f"No leak: none of the {pairs['test']} is in the training rows of an auxiliary behavior"
         if found.leaks_any["validation"]:
@@ -212,7 +186,6 @@ def _leak_clause(found: Audit) -> str:
         parts = " and ".join(f"{_share(found, 'test', name)} in {name!r}" for name in leaks)
         where = f"the training rows of auxiliary behaviors, {parts}"
     share, ratios = _share(found, "test"), found.hit_ratios["touched_first"]
-    rule = f"ranking first what a user touched and has not bought, with no learning, gets HR@{found.k}"
     released, strict = (f"{ratios[protocol]:.3f}" for protocol in ("released", "strict"))
     if found.protocol == "strict":
         return (
@@ -231,7 +204,8 @@ def _share(found: Audit, split: str, behavior: str = "") -> str:
 
 
 def _order_clause(found: Audit) -> str:
-    recency, popularity = (found.hit_ratios[name]["strict"] for name in ("recency", "popularity"))
+    fair = protocols_of(found.protocol)[-1]
+    recency, popularity = (found.hit_ratios[name][fair] for name in ("recency", "popularity"))
     if recency <= _ORDERED * popularity or found.newest["share"] <= found.newest["by_chance"]:
         return ""
     return (

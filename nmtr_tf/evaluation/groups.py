@@ -16,10 +16,11 @@ def held_out_groups(
 
     "touched" are the pairs that the user had already shown an auxiliary behavior on, whether or not the
     protocol takes that row out of training; "untouched" the others. "5-8 purchases" are the users with 5
-    to 8 training rows of the target behavior, the validation row included (Figure 5).
+    to 8 rows of the target behavior before; where one a user is held out for validation, it is one of them
+    (Figure 5).
 
     Args:
-        before: The training rows of the run's behaviors, protocol "released".
+        before: What users had done before, in the run's behaviors: see `nmtr_tf.data.dataset.Dataset.before`.
         users: int32 [n], user rows.
         items: int32 [n], held-out item rows.
         lower_bounds: Ascending; the least number of purchases of each group. Users below the first make a
@@ -35,8 +36,6 @@ def held_out_groups(
         touched |= contained(pairs, matrix)
     groups = {"touched": touched, "untouched": ~touched} if auxiliary else {}
     purchases = np.diff(before.target.indptr)
-    validation_users = before.held_out["validation"][:, 0]
-    purchases = purchases + np.bincount(validation_users, minlength=len(purchases))
     group = np.searchsorted(lower_bounds, purchases[users], side="right")
     for number, name in enumerate(_names(lower_bounds)):
         groups[f"{name} {before.target_behavior}"] = group == number

@@ -13,7 +13,7 @@ from nmtr_tf.data.pairs import without
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.counting import filled, padded_split, places_of_splits
-from nmtr_tf.evaluation.masks import entries_of, masked_items
+from nmtr_tf.evaluation.masks import entries_of, masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import list_length
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.scorers import ArrayScorer, Scorer, as_scorer
@@ -81,7 +81,8 @@ class HeldOutRanking:
         self.splits, self._num_items, self._memory_mb = tuple(splits), view.num_items, config.eval_memory_mb
         self._list_length = min(list_length(config), view.num_items)
         samples = samples or [None] * len(splits)
-        self._pairs = [_pairs_of(view, split, sample) for split, sample in zip(splits, samples, strict=True)]
+        masks = [masked_items(view, split, config.mask_under(view.protocol)) for split in splits]
+        self._pairs = [ranked_pairs(view, *one) for one in zip(splits, masks, samples, strict=True)]
         self._users = np.unique(np.concatenate([pairs[:, 0] for pairs in self._pairs]))
         self.num_users = len(self._users)
         self.num_ranked = {
@@ -89,11 +90,7 @@ class HeldOutRanking:
         }
         # Above one item a user candidates are counted; where there are several, scores are sorted.
         self._counts = all(np.array_equal(pairs[:, 0], self._users) for pairs in self._pairs)
-        mask = config.mask_under(view.protocol)
-        self._masks = [
-            without(masked_items(view, split, mask), own)
-            for split, own in zip(splits, self._pairs, strict=True)
-        ]
+        self._masks = [without(mask, own) for mask, own in zip(masks, self._pairs, strict=True)]
         self._candidates = [
             _num_candidates(own, mask) for own, mask in zip(self._pairs, self._masks, strict=True)
         ]
@@ -210,20 +207,6 @@ class HeldOutRanking:
 
 _PlacesOf = Callable[[np.ndarray, list[np.ndarray]], Iterable[tuple[np.ndarray, np.ndarray | None]]]
 """(users of a chunk, their pairs in each split) -> places [2, n] and lists, as of `places_by_sorting`."""
-
-
-def _pairs_of(view: TrainingView, split: str, sample: np.ndarray | None) -> np.ndarray:
-    """The held-out pairs of a split that are ranked, int32 [n, 2], by user.
-
-    Raises:
-        InputError: If there are none.
-    """
-    pairs = view.held_out[split]
-    if sample is not None:
-        pairs = pairs[np.isin(pairs[:, 0], sample)]
-    if not len(pairs):
-        raise InputError(f"There are no {split} pairs to rank.")
-    return pairs
 
 
 def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:

@@ -33,11 +33,12 @@ class Evaluation:
 
     Attributes:
         split: "validation" or "test".
-        protocol: Of the training rows: "released" or "strict".
+        protocol: Of the training rows: "released", "strict" or "time".
         mask: Training items that were left out of the ranking: "none", "target" or "all".
         behaviors: Behaviors of the training view, weakest first.
         dataset_fingerprint: Of the data set.
-        about: What was ranked: method, best_epoch, validation, settings of a baseline, ...
+        about: What was ranked: method, best_epoch, validation, settings of a baseline, ...; under protocol
+            time and mask "all" also "num_touched_before", held-out pairs that were left out for it.
         metrics: "HR@50" -> its mean over the held-out items, or what it is of all lists.
         groups: Group of held-out items, see `nmtr_tf.evaluation.groups` -> "num_pairs", "num_users" and
             the same metrics.
@@ -87,18 +88,21 @@ class Evaluation:
         Raises:
             InputError: If a metric is unknown or does not give numbers.
         """
-        before = dataset.training_view(view.behaviors, "released")
+        before = dataset.before(split, view.behaviors)
         members = held_out_groups(before, ranks.users, ranks.items, config.groups)
         groups = {name: ranks.of(chosen) for name, chosen in members.items()}
         users, items = view.user_ids[ranks.users].astype(str), view.item_ids[ranks.items].astype(str)
         order = files.by_id(users, items)  # as they come back from a file
+        about = dict(about)
+        if view.protocol == "time" and (left_out := len(view.held_out[split]) - len(users)):
+            about["num_touched_before"] = left_out
         return cls(
             split=split,
             protocol=view.protocol,
             mask=config.mask_under(view.protocol),
             behaviors=view.behaviors,
             dataset_fingerprint=view.fingerprint,
-            about=dict(about),
+            about=about,
             metrics=mean_metrics(ranks, config),
             groups={name: counted_metrics(own, config) for name, own in groups.items()},
             users=users[order],

@@ -74,8 +74,9 @@ class Study:
     def __post_init__(self):
         config = self.config.of_catalogue(self.dataset.num_items)
         object.__setattr__(self, "config", config)  # frozen, but not yet handed out
-        # Under "released", which takes nothing out, a view costs nothing.
-        data = dataclasses.replace(self.config.data, protocol="released")
+        # Under "released", which takes nothing out, a view costs nothing; what is split in time has one.
+        is_timed = "time" in (self.protocol, self.dataset.protocol)
+        data = dataclasses.replace(self.config.data, protocol=self.protocol if is_timed else "released")
         set_up(RunConfig(data), self.dataset)
         metrics = self.config.evaluation.metrics
         if not {"HR", "NDCG"} <= set(metrics):
@@ -92,7 +93,7 @@ class Study:
 
     @property
     def protocol(self) -> str:
-        """The protocol of all cells: "released" or "strict"."""
+        """The protocol of all cells."""
         return self.config.data.protocol or self.dataset.protocol
 
     @property

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from nmtr_tf.config import PROTOCOLS
+from nmtr_tf.data.held_out import protocols_of
 from nmtr_tf.evaluation.audit import Audit
 from nmtr_tf.reporting.plots import COLORS
 from nmtr_tf.reporting.tables import format_table
@@ -21,12 +21,14 @@ def audit_tables(found: Audit) -> str:
         for name, counts in _leaks(found).items()
     ]
     columns = [f"of {found.num_pairs[split]:,} {split} pairs" for split in splits]
-    title = f"Held-out pairs that auxiliary rows hold (strict takes them out; default here: {found.protocol})"
-    ratios = [[name, *[row[protocol] for protocol in PROTOCOLS]] for name, row in found.hit_ratios.items()]
+    protocols = protocols_of(found.protocol)
+    what = f"strict takes them out; default here: {found.protocol}"
+    what = "touched before they were bought: no leak" if found.protocol == "time" else what
+    ratios = [[name, *[row[protocol] for protocol in protocols]] for name, row in found.hit_ratios.items()]
     return "\n\n".join(
         [
-            format_table(title, ["rows of", *columns], leaks),
-            format_table(f"HR@{found.k} without learning (test, mask target)", ["", *PROTOCOLS], ratios),
+            format_table(f"Held-out pairs that auxiliary rows hold ({what})", ["rows of", *columns], leaks),
+            format_table(f"HR@{found.k} without learning (test, mask target)", ["", *protocols], ratios),
             format_table("Further facts", ["", "value"], _facts(found)),
         ]
     )
@@ -83,7 +85,7 @@ def plot_audit(found: Audit, path: str | Path, title: str) -> None:
 
 
 def audit_figure(found: Audit, title: str) -> Figure:
-    """Leaked pairs per behavior beside HR@K of the rules under both protocols.
+    """Leaked pairs per behavior beside HR@K of the rules under the protocols.
 
     Args:
         found: The audit.
@@ -120,12 +122,12 @@ def _plot_leaks(axes: Any, found: Audit) -> None:
 
 
 def _plot_ratios(axes: Any, found: Audit) -> None:
-    height = 0.8 / len(PROTOCOLS)
-    colors = dict(zip(PROTOCOLS, (COLORS[4], COLORS[2]), strict=True))
-    for i, protocol in enumerate(PROTOCOLS):
+    protocols = protocols_of(found.protocol)
+    height = 0.8 / len(protocols)
+    for i, (protocol, color) in enumerate(zip(protocols, (COLORS[4], COLORS[2]), strict=False)):
         values = [row[protocol] for row in found.hit_ratios.values()]
-        places = [place + (i - 0.5) * height for place in range(len(values))]
-        bars = axes.barh(places, values, 0.92 * height, color=colors[protocol], label=protocol)
+        places = [place + (i - (len(protocols) - 1) / 2) * height for place in range(len(values))]
+        bars = axes.barh(places, values, 0.92 * height, color=color, label=protocol)
         axes.bar_label(bars, [f"{value:.3f}" for value in values], padding=3, fontsize=9)
     highest = max(max(row.values()) for row in found.hit_ratios.values())
     axes.set_yticks(range(len(found.hit_ratios)), list(found.hit_ratios))

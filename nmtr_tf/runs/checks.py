@@ -9,7 +9,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import SPLITS
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.masks import masked_items
+from nmtr_tf.evaluation.masks import masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.methods.closed_form import MAX_DENSE
 from nmtr_tf.methods.plan import Plan, resolve
@@ -88,7 +88,7 @@ def _check_splits(config: RunConfig, view: TrainingView) -> None:
         if not len(view.held_out[split]):
             raise InputError(f"The data set has no {split} pairs; use {instead}.")
         if config.evaluation.mask == "all":  # no other mask can hide one
-            masked_items(view, split, "all")
+            ranked_pairs(view, split, masked_items(view, split, "all"))
 
 
 def check_split(split: str) -> None:

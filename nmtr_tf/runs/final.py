@@ -1,4 +1,8 @@
-"""Fitting on everything: an evaluated run's settings and best epoch, and all rows of its data set."""
+"""Fitting the settings and the best epoch of a run on more rows than it saw.
+
+`final_of`: on all rows of its data set, held-out ones included, for use; the run was evaluated before.
+`refit_of`: on all but the test rows, those held out for validation included; it can be evaluated on test.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -17,50 +21,61 @@ if TYPE_CHECKING:  # it imports TensorFlow, which comes after a command has chec
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluatedRun:
-    """A run whose settings are fitted on everything.
+class Origin:
+    """A run whose settings are fitted on more rows.
 
     Attributes:
+        option: "final_of" or "refit_of".
         name: Its directory, or its method where it is in memory only.
         info: What is known of it.
         config: Its settings.
         num_epochs: Epochs that it trained.
-        evaluation: Of its ranking of the test items.
+        evaluation: Of its ranking of the test items; None for "refit_of", which needs none.
     """
 
+    option: str
     name: str
     info: RunInfo
     config: RunConfig
     num_epochs: int
-    evaluation: Evaluation
+    evaluation: Evaluation | None = None
 
     @classmethod
-    def of(cls, run: "Run | str | Path") -> "EvaluatedRun":
+    def of(cls, run: "Run | str | Path", option: str = "final_of") -> "Origin":
         """Reads what is needed of a run.
 
         Args:
             run: The run, or its directory.
+            option: "final_of" or "refit_of".
 
         Raises:
-            InputError: If there is no such run, or it is not finished, not evaluated, or itself fitted on
-                everything.
+            InputError: If there is no such run, or it is not finished, is itself fitted on everything, or,
+                for "final_of", not evaluated, for "refit_of", held nothing out for validation.
         """
         if isinstance(run, str | Path):
             directory = RunDirectory(run)
             name, info, config = str(run), directory.read_info(), directory.read_config()
         else:
             name, info, config = str(run.workdir or run.info.method), run.info, run.config
+        given = f"`{option}={name}`"
         if info.status != "finished":
-            raise InputError(f"`final_of={name}`: expected a finished run. Its status: {info.status!r}.")
+            raise InputError(f"{given}: expected a finished run. Its status: {info.status!r}.")
         if info.final_of:
-            raise InputError(f"`final_of={name}` is itself fitted on everything; name {info.final_of}.")
+            raise InputError(f"{given} is itself fitted on everything; name {info.final_of}.")
+        if option == "refit_of" and config.data.validation == "none":
+            raise InputError(
+                f"{given} held nothing out for validation, so there is nothing more to fit it on."
+            )
         if isinstance(run, str | Path):
-            if not Evaluation.exists(run, "test"):
-                raise InputError(f"`final_of={name}` was not evaluated yet; evaluate it first.")
-            return cls(name, info, config, len(directory.read_history()), Evaluation.load(run, "test"))
-        if not run.is_evaluated("test"):
-            raise InputError(f"`final_of={name}` was not evaluated yet; evaluate it first.")
-        return cls(name, info, config, len(run.history), run.evaluation("test"))
+            is_evaluated, num_epochs = Evaluation.exists(run, "test"), len(directory.read_history())
+        else:
+            is_evaluated, num_epochs = run.is_evaluated("test"), len(run.history)
+        if option == "refit_of":
+            return cls(option, name, info, config, num_epochs)
+        if not is_evaluated:
+            raise InputError(f"{given} was not evaluated yet; evaluate it first.")
+        evaluation = Evaluation.load(run, "test") if isinstance(run, str | Path) else run.evaluation("test")
+        return cls(option, name, info, config, num_epochs, evaluation)
 
     def check(self, dataset: Dataset) -> None:
         """Checks that a data set is the one that the run trained on.
@@ -70,13 +85,13 @@ class EvaluatedRun:
         """
         if dataset.fingerprint != self.info.dataset_fingerprint:
             raise InputError(
-                f"`final_of={self.name}` was trained on another data set. On new data, train and evaluate a "
-                "run first (`init_from` goes on from an earlier one), then fit that on everything."
+                f"`{self.option}={self.name}` was trained on another data set. On new data, train a run "
+                "first (`init_from` goes on from an earlier one), then fit that on more rows."
             )
 
     @property
-    def final_config(self) -> RunConfig:
-        """Its settings, with as many epochs as its weights took, and nothing held out.
+    def settings(self) -> RunConfig:
+        """Its settings, with as many epochs as its weights took, and nothing held out for validation.
 
         Raises:
             InputError: If it was stopped before the last stage of sequential training.
@@ -87,5 +102,5 @@ class EvaluatedRun:
             return config.with_options(num_epochs=kept)
         earlier = [stage.num_epochs for stage in resolve(config, self.info.behaviors).stages[:-1]]
         if kept <= sum(earlier):
-            raise InputError(f"`final_of={self.name}` was stopped before it trained the target.")
+            raise InputError(f"`{self.option}={self.name}` was stopped before it trained the target.")
         return config.with_options(stage_epochs=(*earlier, kept - sum(earlier)))

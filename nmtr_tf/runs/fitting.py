@@ -19,7 +19,7 @@ from nmtr_tf.methods.unit_kinds import unit_name
 from nmtr_tf.reporting.plots import plot_curves
 from nmtr_tf.runs.checks import RunSetup, set_up
 from nmtr_tf.runs.directory import RunDirectory
-from nmtr_tf.runs.final import EvaluatedRun
+from nmtr_tf.runs.final import Origin
 from nmtr_tf.runs.info import RunInfo, now, versions
 from nmtr_tf.runs.recorder import EpochRecorder
 from nmtr_tf.runs.run import Run
@@ -39,6 +39,7 @@ def fit(
     optimizer: keras.optimizers.Optimizer | str | None = None,
     init_from: str | Path | Run | None = None,
     final_of: str | Path | Run | None = None,
+    refit_of: str | Path | Run | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Run:
@@ -55,6 +56,8 @@ def fit(
         final_of: An evaluated run, or its directory, whose settings are fitted on everything: all rows of its
             data set, held-out ones included, for as many epochs as its best weights took. `config` and
             options (but for the device) are its own. Such a run cannot be evaluated: it is for use.
+        refit_of: Likewise a finished run whose settings are fitted on what it held out for validation, but
+            not on the test rows: such a run can be evaluated.
         overwrite: Whether a finished run in the workdir is replaced.
         **options: Fields of the config by name, such as method="nmtr_gmf" or num_epochs=3.
 
@@ -70,9 +73,9 @@ def fit(
     directory = None if workdir is None else RunDirectory(workdir)
     if directory:
         directory.check_free(overwrite)
-    origin = None if final_of is None else _origin(final_of, dataset, directory, config, options)
-    config = origin.final_config if origin else config or RunConfig()
-    setup = set_up(named(config.with_options(**options)), dataset, on_everything=origin is not None)
+    origin = _origin(final_of, refit_of, dataset, directory, config, options)
+    config = origin.settings if origin else config or RunConfig()
+    setup = set_up(named(config.with_options(**options)), dataset, on_everything=final_of is not None)
     if directory:
         setup.config.to_json()  # refused where a part has no name
     device = set_device(setup.config.training.device)  # before anything runs
@@ -89,19 +92,25 @@ def fit(
 
 
 def _origin(
-    final_of: str | Path | Run,
+    final_of: str | Path | Run | None,
+    refit_of: str | Path | Run | None,
     dataset: Dataset,
     directory: RunDirectory | None,
     config: RunConfig | None,
     options: Mapping[str, Any],
-) -> EvaluatedRun:
-    """The evaluated run whose settings are fitted on everything, checked."""
-    origin = EvaluatedRun.of(final_of)
+) -> Origin | None:
+    """The run whose settings are fitted on more rows, checked; None: there is none."""
+    if final_of is not None and refit_of is not None:
+        raise InputError("`final_of` and `refit_of` are two ways of fitting a run again; give one.")
+    run, option = (final_of, "final_of") if refit_of is None else (refit_of, "refit_of")
+    if run is None:
+        return None
+    origin = Origin.of(run, option)
     if config is not None or set(options) - {"device"}:
         given = "config" if config is not None else min(set(options) - {"device"})
-        raise InputError(f"`{given}` goes without `final_of`, which takes the settings of the evaluated run.")
+        raise InputError(f"`{given}` goes without `{option}`, which takes the settings of the run it names.")
     if directory and directory.path.resolve() == Path(origin.name).resolve():
-        raise InputError(f"`final_of={origin.name}` is the run to be written; name another `workdir`.")
+        raise InputError(f"`{option}={origin.name}` is the run to be written; name another `workdir`.")
     origin.check(dataset)
     return origin
 
@@ -130,7 +139,7 @@ def _fit(
     model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
     directory: RunDirectory | None,
-    origin: EvaluatedRun | None,
+    origin: Origin | None,
 ) -> Run:
     """Trains and records; whatever goes wrong, a run directory says so."""
     if directory:
@@ -139,7 +148,7 @@ def _fit(
             config = setup.config.with_options(dataset_dir=str(directory.dataset_dir))
             setup = dataclasses.replace(setup, config=config)
         directory.create(setup.config, setup.view, info)
-        if origin:
+        if origin and origin.evaluation:
             origin.evaluation.save(directory.evaluated_dir)
     recorder, started = EpochRecorder(directory), time.monotonic()
     try:
@@ -177,7 +186,7 @@ def _first_info(
     model: keras.Model,
     device: str,
     init_from: dict[str, Any] | None,
-    origin: EvaluatedRun | None,
+    origin: Origin | None,
 ) -> RunInfo:
     return RunInfo(
         method=setup.plan.name,
@@ -192,7 +201,8 @@ def _first_info(
         num_parameters=model.count_params(),
         device=device,
         init_from=init_from,
-        final_of=origin.name if origin else None,
+        final_of=origin.name if origin and origin.option == "final_of" else None,
+        refit_of=origin.name if origin and origin.option == "refit_of" else None,
     )
 
 

@@ -19,7 +19,7 @@ class RunInfo:
     Attributes:
         method: Name of its method.
         behaviors: Behaviors of its training view, weakest first.
-        protocol: "released" or "strict".
+        protocol: "released", "strict" or "time".
         dataset_fingerprint: Of the data set.
         num_users: Users of the data set.
         num_items: Items of the data set.
@@ -36,6 +36,8 @@ class RunInfo:
         init_from: What was taken over from an earlier run, if anything.
         final_of: The evaluated run whose settings were fitted on everything, held-out rows included; None:
             this is no such run.
+        refit_of: The run whose settings were fitted on what it held out for validation as well; None: this is
+            no such run.
         schema: Version of this file.
     """
 
@@ -57,6 +59,7 @@ class RunInfo:
     num_evaluated: dict[str, int] = dataclasses.field(default_factory=dict)
     init_from: dict[str, Any] | None = None
     final_of: str | None = None
+    refit_of: str | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def data_part(dataset: Dataset, view: TrainingView) -> DataPart:
         view: The run's training view.
     """
     splits = [split for split in ("test", "validation") if len(view.held_out[split])]
-    in_files = _leaked(view, {name: dataset.matrices[name] for name in view.auxiliary_behaviors}, splits)
-    in_run = _leaked(view, {name: view.matrices[name] for name in view.auxiliary_behaviors}, splits)
+    in_files = {split: _leaked(view, dataset.before(split, view.behaviors), split) for split in splits}
+    in_run = {split: _leaked(view, view, split) for split in splits}
     return DataPart(
         sentences=_sentences(dataset),
         sizes=_sizes(dataset, view),
@@ -81,14 +81,12 @@ def _filters(dataset: Dataset) -> PageTable | None:
 _Leaked = Mapping[str, Mapping[str, int]]
 
 
-def _leaked(view: TrainingView, matrices: Mapping, splits: Sequence[str]) -> _Leaked:
-    """Split -> behavior, and any of them -> held-out pairs that its rows hold."""
-    found = leaks({split: view.held_out[split] for split in splits}, matrices)
-    return {
-        split: {name: int(held.sum()) for name, held in own.items()}
-        | {_ANY: int(np.any(list(own.values()), axis=0).sum()) if own else 0}
-        for split, own in found.items()
-    }
+def _leaked(view: TrainingView, rows: TrainingView, split: str) -> Mapping[str, int]:
+    """Auxiliary behavior, and any of them -> held-out pairs of the view that its rows hold."""
+    auxiliary = {name: rows.matrices[name] for name in view.auxiliary_behaviors}
+    own = leaks({split: view.held_out[split]}, auxiliary)[split]
+    of_any = int(np.any(list(own.values()), axis=0).sum()) if own else 0
+    return {name: int(held.sum()) for name, held in own.items()} | {_ANY: of_any}
 
 
 def _leak_table(view: TrainingView, splits: Sequence[str], in_files: _Leaked, in_run: _Leaked) -> PageTable:
@@ -122,6 +120,11 @@ def _verdict(view: TrainingView, in_files: _Leaked, in_run: _Leaked) -> Verdict:
     if not view.auxiliary_behaviors:
         return Verdict(f"The run has one behavior, so no other one can hold the {pairs}.")
     files, run = in_files["test"][_ANY], in_run["test"][_ANY]
+    if view.protocol == "time":
+        return Verdict(
+            f"What is trained on comes before the {pairs}. Of these, {_share(files, total)} are of items "
+            "that their user had touched before, by another behavior."
+        )
     if run:
         return Verdict(
             f"{_share(run, total)} of the {pairs} are still in the training rows of other behaviors "

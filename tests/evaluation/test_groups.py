@@ -18,7 +18,7 @@ USERS, ITEMS = DATASET.held_out["test"].T
 
 
 def groups(bounds, behaviors=()):
-    before = DATASET.training_view(behaviors, "released")
+    before = DATASET.before("test", behaviors)
     members = held_out_groups(before, USERS, ITEMS, bounds)
     return {name: np.flatnonzero(chosen).tolist() for name, chosen in members.items()}
 

@@ -11,7 +11,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.files import read_json
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.runs import Run, fit
-from nmtr_tf.runs.final import EvaluatedRun
+from nmtr_tf.runs.final import Origin
 from nmtr_tf.training.trainer import train as train_model
 from runs.conftest import MEASURED, QUICK, SMALL
 
@@ -147,10 +147,8 @@ def test_what_fit_refuses(shop, in_memory, stored, tmp_path):
     with pytest.raises(InputError, match="is the run to be written"):
         fit(shop, final_of=stored, workdir=stored.workdir, overwrite=True)
     other = shop.__class__(shop.events, np.zeros_like(shop.split), "strict")
-    with pytest.raises(
-        InputError, match=r"was trained on another data set\. On new data, train and evaluate"
-    ):
+    with pytest.raises(InputError, match=r"was trained on another data set\. On new data, train a run first"):
         fit(other, final_of=in_memory)
     not_evaluated = fit(shop, **QUICK)
     with pytest.raises(InputError, match="`final_of=bpr` was not evaluated yet"):
-        EvaluatedRun.of(not_evaluated)
+        Origin.of(not_evaluated)
