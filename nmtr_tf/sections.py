@@ -115,6 +115,12 @@ class TrainingConfig:
     loss: Any = option(
         "", "'log' (Eq. 12), 'bpr' (pairwise), 'squared' (Eq. 3) or one of your own; empty: the method's own."
     )
+    learner: str = option(
+        "gradient",
+        "How it is minimised: 'gradient', steps of the optimizer on batches, or 'als', alternating least "
+        "squares (objective=whole_data of mf and gmf): an epoch solves for all users, all items, all units.",
+        ("gradient", "als"),
+    )
     unobserved_weight: tuple[float, ...] = option(
         (0.05,),
         "objective=whole_data: weight of a pair that was not observed, in (0, 1]; an observed one has 1. One "

@@ -11,12 +11,13 @@ from nmtr_tf.methods.table import Method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind
 from nmtr_tf.options import option_text
 
-CLOSED_FORM, GRADIENT = "closed_form", "gradient"
+CLOSED_FORM, GRADIENT, LEAST_SQUARES = "closed_form", "gradient", "als"
 """Names of the learners."""
 
 _OF_EMBEDDINGS = ("dropout", "share_embeddings", "item_bias")
 _OF_STEPS = (
     "objective",
+    "learner",
     "loss",
     "loss_weights",
     "l2_user",
@@ -49,7 +50,7 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
     if not is_closed:
         if (option := _changed(config.linear, tuple(vars(config.linear)))) is not None:
             raise InputError(f"`{option}` is an option of `method=nmtr_linear`. Received: {name}.")
-        return GRADIENT
+        return config.training.learner
     for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS)):
         if (option := _changed(section, names)) is not None:
             raise InputError(

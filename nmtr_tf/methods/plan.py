@@ -10,7 +10,7 @@ from typing import Any
 
 from nmtr_tf.config import LinearConfig, ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.combinations import CLOSED_FORM, learner_of
+from nmtr_tf.methods.combinations import CLOSED_FORM, GRADIENT, LEAST_SQUARES, learner_of
 from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
@@ -43,7 +43,7 @@ class Plan:
         samples_channels: Whether negatives come from the channels of the auxiliary behaviors.
         channel_weights: Weight of each auxiliary behavior's channel, weakest first; empty: there are none.
         stages: The stages of training, in order.
-        learner: What an epoch is: "gradient", or "closed_form" where the weights are solved at once.
+        learner: What an epoch is: "gradient", "als", or "closed_form" where the weights are solved at once.
         linear: The options of weights in closed form.
     """
 
@@ -173,43 +173,64 @@ def _units(model: ModelConfig, method: Method, predicted: tuple[str, ...]) -> tu
 
 @dataclasses.dataclass(frozen=True)
 class _Need:
-    """What an objective asks of a plan.
+    """What a way of learning asks of a plan.
 
     Attributes:
-        is_met: Whether a plan has it.
         expected: What it is, in words.
-        received: What a plan has instead.
+        received: What a plan has instead, in words; empty: it has it.
     """
 
-    is_met: Callable[[Plan], bool]
     expected: str
     received: Callable[[Plan], str]
 
 
+def _units_other_than(plan: Plan, fits: Callable[[UnitKind, Any], bool]) -> str:
+    """The option that names a unit that does not fit."""
+    does_fit = all(map(fits, plan.units, plan.unit_names))
+    return "" if does_fit else f"`units={','.join(map(str, plan.unit_names))}`"
+
+
+_NO_CHANNELS = _Need(
+    "a method without sampled negatives of its own",
+    lambda plan: f"`method={plan.name}`" if plan.samples_channels else "",
+)
 _PRODUCTS = _Need(
-    lambda plan: all(unit.is_inner_product for unit in plan.units),
     "units that are inner products, mf or gmf",
-    lambda plan: "`units=" + ",".join(map(str, plan.unit_names)) + "`",
+    lambda plan: _units_other_than(plan, lambda kind, name: kind.is_inner_product),
+)
+_MF_OR_GMF = _Need(
+    "units mf or gmf", lambda plan: _units_other_than(plan, lambda kind, name: name in ("mf", "gmf"))
 )
 _ONE_ITEM_TABLE = _Need(
-    lambda plan: plan.shares_items or not plan.has_cascade,
     "item embeddings that all behaviors of a cascade share",
-    lambda plan: "`share_embeddings=False`",
+    lambda plan: "" if plan.shares_items or not plan.has_cascade else "`share_embeddings=False`",
 )
-_NO_CHANNELS = _Need(
-    lambda plan: not plan.samples_channels,
-    "a method without sampled negatives of its own",
-    lambda plan: f"`method={plan.name}`",
+_ONE_USER_TABLE = _Need(
+    "user embeddings that all behaviors share",
+    lambda plan: "" if plan.shares_users or len(plan.predicted) == 1 else "`share_embeddings=False`",
 )
-_NEEDS: dict[str, tuple[_Need, ...]] = {"whole_data": (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)}
-"""Objective -> what it asks of methods, units and rows; any other takes them all."""
+_ONE_STAGE = _Need(
+    "`train_mode=multitask`", lambda plan: "" if len(plan.stages) == 1 else "`train_mode=sequential`"
+)
+_NO_DROPOUT = _Need(
+    "`dropout=0`, as it is exact", lambda plan: f"`dropout={plan.dropout:g}`" if plan.dropout else ""
+)
+_WHOLE = (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)
+_NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
+    ("whole_data", GRADIENT): _WHOLE,
+    ("whole_data", LEAST_SQUARES): (*_WHOLE, _MF_OR_GMF, _ONE_USER_TABLE, _ONE_STAGE, _NO_DROPOUT),
+}
+"""(objective, learner) -> what they ask of methods, units and rows; what is not here asks for nothing."""
 
 
 def _check_combination(plan: Plan) -> None:
     """Refuses what does not go together."""
     objective = plan.objective if isinstance(plan.objective, str) else ""
-    for need in _NEEDS.get(objective, ()):
-        if not need.is_met(plan):
-            raise InputError(
-                f"`objective={objective}` needs {need.expected}. Received: {need.received(plan)}."
-            )
+    together = f"`objective={objective}` with `learner={plan.learner}`"
+    if plan.learner == LEAST_SQUARES and objective != "whole_data":
+        raise InputError(
+            f"`learner={plan.learner}` goes with `objective=whole_data`. Received: {plan.objective!r}."
+        )
+    for need in _NEEDS.get((objective, plan.learner), ()):
+        if received := need.received(plan):
+            raise InputError(f"{together} needs {need.expected}. Received: {received}.")

@@ -10,20 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.methods.combinations import CLOSED_FORM
+from nmtr_tf.methods.combinations import CLOSED_FORM, LEAST_SQUARES
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.methods.stages import Stage
 from nmtr_tf.models.network import network
 from nmtr_tf.models.optimizers import sum_repeated_rows
 from nmtr_tf.training.closed_form import ClosedFormLearner
+from nmtr_tf.training.least_squares import LeastSquaresLearner
 from nmtr_tf.training.objective import Objective
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.sampling import padded
+from nmtr_tf.training.totals import batch_totals, epoch_logs
 from nmtr_tf.training.trained import TrainedPart
 
 # XLA compiles the step in one to three seconds, and then saves a few milliseconds a step.
@@ -95,14 +96,10 @@ class GradientLearner:
             before(first)
             totals.append(self.train_steps(self.batches, tf.constant(count)))
             after(first + count - 1)
-        summed = np.sum([part.numpy().astype(np.float64) for part in totals], axis=0)
-        losses, counts = np.split(summed[1:], 2)
-        logs = {"train/loss": summed[0] / counts.sum()}
-        logs |= {f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(self.stage.behaviors)}
-        return {name: float(value) for name, value in logs.items()}
+        return epoch_logs([part.numpy() for part in totals], self.stage)
 
 
-Learner = GradientLearner | ClosedFormLearner
+Learner = GradientLearner | LeastSquaresLearner | ClosedFormLearner
 
 
 def make_learner(
@@ -111,6 +108,8 @@ def make_learner(
     """The learner of a plan for a stage; arguments as for `GradientLearner`."""
     if plan.learner == CLOSED_FORM:
         return ClosedFormLearner(model, plan, view)
+    if plan.learner == LEAST_SQUARES:
+        return LeastSquaresLearner(model, plan, stage, view, training)
     return GradientLearner(model, plan, stage, view, training)
 
 
@@ -135,7 +134,6 @@ def make_train_steps(
             tables are updated. Empty: as the batches come, and only the rows of the batch are updated.
     """
     net, optimizer = network(model), model.optimizer
-    places = [net.behaviors.index(name) for name in stage.behaviors]
     trained = TrainedPart(net, stage)
     # In the model's order, and for all of it, so that a saved model finds its optimizer's state again.
     optimizer.build(model.trainable_variables)
@@ -144,9 +142,7 @@ def make_train_steps(
 
     def step(batches: Any) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            losses, counts = map(list, zip(*objective.losses(net, places, batches), strict=True))
-            weighted = [weight * loss for weight, loss in zip(stage.weights, losses, strict=True)]
-            total = tf.add_n(weighted) + objective.penalty(trained, batches, training)
+            total, losses, counts = batch_totals(net, objective, trained, training, batches)
             scale = tf.add_n(counts) if training.loss_reduction == "mean" else 1.0
             minimised = tf.math.divide_no_nan(total, scale)
         gradients = tape.gradient(
@@ -166,7 +162,7 @@ def make_train_steps(
 
     @tf.function
     def train_steps(iterator: tf.data.Iterator, num_steps: tf.Tensor) -> tf.Tensor:
-        totals = tf.zeros([1 + 2 * len(places)])
+        totals = tf.zeros([1 + 2 * len(stage.behaviors)])
         for _ in tf.range(num_steps):
             batches = next(iterator)
             if capacities:

@@ -13,6 +13,7 @@ class TrainedPart:
         stage: The stage.
 
     Attributes:
+        stage: The stage.
         user_tables: Distinct tables of users, float32 [num_users, row_size].
         item_tables: Distinct tables of items, float32 [num_items, row_size].
         unit_weights: Weights of units.
@@ -20,6 +21,7 @@ class TrainedPart:
     """
 
     def __init__(self, net: Network, stage: Stage):
+        self.stage = stage
         terms = [net.cascade.terms(net.behaviors.index(name)) for name in stage.behaviors]
         used = sorted(set().union(*terms))
         free = [r for r in used if net.behaviors[r] not in stage.frozen]

@@ -82,8 +82,7 @@ class WholeData(Objective):
             if self.plan.dropout:  # the same dimensions of a user for all behaviors
                 rows = [tf.nn.experimental.stateless_dropout(p, self.plan.dropout, batch.seed) for p in rows]
             vector = tf.add_n(net.cascade.user_parts(rows, terms))
-            reads_bias = tf.constant([float(s in terms) for s in range(len(net.behaviors))])
-            ones = tf.broadcast_to(reads_bias, [tf.shape(vector)[0], len(net.behaviors)])
+            ones = tf.broadcast_to(bias_terms(net, r), [tf.shape(vector)[0], len(net.behaviors)])
             sides.append(tf.concat([vector, ones], axis=1))
         return sides
 
@@ -95,6 +94,12 @@ class WholeData(Objective):
         common += training.l2_unit * l2_of_weights(trained.unit_weights)
         own = training.l2_user * tf.add_n([_weighted_squares(p, batch.user_weights) for p in users])
         return own + batch.share * common
+
+
+def bias_terms(net: Network, r: int) -> tf.Tensor:
+    """Which biases of an item go into the logit of behavior r: float32 [R], 1 and 0."""
+    terms = net.cascade.terms(r)
+    return tf.constant([float(s in terms) for s in range(len(net.behaviors))])
 
 
 def _squared_error(weight: float, everything: tf.Tensor, observed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,6 +13,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import Stage, resolve
 from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.methods.unit_kinds import UNITS
+from nmtr_tf.models.units import MF
 
 THIRD = 1 / 3
 CHAIN = ((), (0,), (1,))
@@ -226,6 +227,10 @@ def test_what_does_not_fit_the_method_is_named(method, options, behaviors, messa
     assert "\n" not in str(caught.value)
 
 
+class OwnProduct(MF):
+    """An inner product that least squares know nothing of."""
+
+
 WHOLE: dict[str, Any] = {"objective": "whole_data"}
 
 
@@ -255,9 +260,10 @@ def test_the_whole_data_loss_goes_with_all_inner_products(options):
     assert plan_of(**WHOLE, **options).objective == "whole_data"
 
 
-PRODUCTS = "`objective=whole_data` needs units that are inner products, mf or gmf. Received: "
-CHANNELS = "`objective=whole_data` needs a method without sampled negatives of its own. Received: "
-TABLES = "`objective=whole_data` needs item embeddings that all behaviors of a cascade share. Received: "
+GRADIENT = "`objective=whole_data` with `learner=gradient` needs "
+PRODUCTS = GRADIENT + "units that are inner products, mf or gmf. Received: "
+CHANNELS = GRADIENT + "a method without sampled negatives of its own. Received: "
+TABLES = GRADIENT + "item embeddings that all behaviors of a cascade share. Received: "
 
 
 @pytest.mark.parametrize(
@@ -283,6 +289,40 @@ def test_what_does_not_go_with_the_whole_data_loss_is_one_line(options, message)
     with pytest.raises(InputError) as caught:
         plan_of(**WHOLE, **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"units": ("gmf", "mlp", "gmf")},
+            "units that are inner products, mf or gmf. Received: `units=gmf,mlp,gmf`.",
+        ),
+        (
+            {"units": (OwnProduct,) * 3},
+            f"units mf or gmf. Received: `units={OwnProduct},{OwnProduct},{OwnProduct}`.",
+        ),
+        (
+            {"method": "cmf", "share_embeddings": False},
+            "user embeddings that all behaviors share. Received: `share_embeddings=False`.",
+        ),
+        ({"train_mode": "sequential"}, "`train_mode=multitask`. Received: `train_mode=sequential`."),
+        ({"dropout": 0.5}, "`dropout=0`, as it is exact. Received: `dropout=0.5`."),
+    ],
+)
+def test_what_does_not_go_with_least_squares_is_one_line(options, message):
+    with pytest.raises(InputError) as caught:
+        plan_of(**WHOLE, learner="als", **options)
+    assert str(caught.value) == "`objective=whole_data` with `learner=als` needs " + message
+
+
+def test_least_squares_go_with_the_whole_data_loss_alone():
+    assert plan_of(**WHOLE, learner="als").learner == "als"
+    assert plan_of("cmf", **WHOLE, learner="als").learner == "als"
+    with pytest.raises(
+        InputError, match=r"^`learner=als` goes with `objective=whole_data`\. Received: 'sampled'\.$"
+    ):
+        plan_of(learner="als")
 
 
 def test_units_are_checked_for_the_predicted_behaviors():

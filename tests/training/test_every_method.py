@@ -28,10 +28,11 @@ from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.training.trainer import train
 
 USERS, ITEMS = 12, 16
-SEQUENTIAL, WHOLE_DATA = "nmtr_gmf, sequential", "nmtr_gmf, whole data"
+SEQUENTIAL, WHOLE_DATA, ALS = "nmtr_gmf, sequential", "nmtr_gmf, whole data", "nmtr_gmf, least squares"
 OPTIONS: dict[str, dict[str, Any]] = {
     SEQUENTIAL: {"train_mode": "sequential"},
     WHOLE_DATA: {"objective": "whole_data", "batch_size": 5, "dropout": 0.1},
+    ALS: {"objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1, "l2_unit": 0.1},
 }
 # Each group, loss and objective once; the rest is slow.
 QUICK = ("bpr", "cmf", "mc_gmf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA)
