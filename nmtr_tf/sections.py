@@ -122,7 +122,7 @@ class TrainingConfig:
         ("gradient", "als"),
     )
     unobserved_weight: tuple[float, ...] = option(
-        (0.05,),
+        (0.01,),
         "objective=whole_data: weight of a pair that was not observed, in (0, 1]; an observed one has 1. One "
         "for all behaviors, or one for each, weakest first.",
     )

@@ -186,7 +186,7 @@ def test_the_base_has_no_loss():
         ({"loss": "hinges"}, r"`loss` should name a known loss: log, bpr, squared .* Received: 'hinges'\."),
         ({"loss": 3}, r"`loss` should be a name or a function of sampled pairs\. Received: 3\."),
         ({"loss": ["log"]}, r"`loss` should be a name or a function .* Received: \['log'\]\."),
-        ({"objective": "all"}, r"`objective` should name a known objective: sampled .* Received: 'all'\."),
+        ({"objective": "all"}, r"`objective` should name a known objective: sampled, .* Received: 'all'\."),
         ({"objective": hinge}, "`objective` should be a name or a subclass of nmtr_tf.Objective. Received: "),
         ({"objective": None}, "`objective` should be .* Received: None"),
         ({"objective": dict}, "`objective` should be .* Received: <class 'dict'>"),
