@@ -383,6 +383,7 @@ def prepared_by_pandas(
     return frame.assign(last=frame.index.isin(repeated.index)), report
 
 
+@pytest.mark.slow
 def test_random_logs_equal_pandas():
     finished = 0
     for seed in range(30):

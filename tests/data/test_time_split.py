@@ -291,6 +291,7 @@ def early_and_late(frame: pd.DataFrame, cut: int, kinds: int, purchases: int, co
     return early, late[late.user.isin(early.user) & late.item.isin(early.item)]
 
 
+@pytest.mark.slow
 def test_random_logs_equal_pandas():
     finished = 0
     for seed in range(40):

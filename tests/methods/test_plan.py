@@ -237,7 +237,7 @@ WHOLE: dict[str, Any] = {"objective": "whole_data"}
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, (0.05,) * 3),
+        ({}, (0.01,) * 3),
         ({"unobserved_weight": (0.2,)}, (0.2,) * 3),
         ({"unobserved_weight": (0.2, 0.3, 1.0)}, (0.2, 0.3, 1.0)),
     ],

@@ -98,6 +98,7 @@ def test_signatures_are_readable_without_loading(neumf):
     } | {"known": {"dtype": "bool", "shape": [None]}}
 
 
+@pytest.mark.slow
 def test_the_graph_holds_nothing_of_the_size_of_the_data(named):
     for exported in named:
         graph = exported.meta_graph().graph_def

@@ -145,7 +145,9 @@ class PlainAdagrad:
             variable.assign(variable.numpy() - self.rate * gradient.numpy() / np.sqrt(accumulator))
 
 
-@pytest.mark.parametrize(("units", "compiled"), [(GMF, False), (("gmf", "gmf", "mlp"), True)])
+@pytest.mark.parametrize(
+    ("units", "compiled"), [(GMF, False), pytest.param(("gmf", "gmf", "mlp"), True, marks=pytest.mark.slow)]
+)
 def test_an_epoch_is_that_of_the_plain_formulation(batches, sampler, units, compiled):
     """The functional model on the same batches, with dense gradients: 1e-4 in every weight and logit."""
     config = TrainingConfig(**L2, loss_reduction="mean")
@@ -305,6 +307,7 @@ def test_an_epoch_of_a_learner(shop):
     assert logs["train/loss"] == pytest.approx(third, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_compiled_step_is_the_plain_one(batches, sampler):
     """With Adam; Adagrad's is held against the plain formulation above."""
     config = TrainingConfig(**L2, optimizer="adam")

@@ -225,6 +225,7 @@ def test_equations_without_a_solution_are_one_line(view):
         learner_of(setup).epoch(nothing, nothing)
 
 
+@pytest.mark.slow
 def test_a_cpu_run_repeats_bit_for_bit_and_callbacks_see_every_block(shop, small_config):
     options = {"method": "nmtr_gmf", "objective": "whole_data", "learner": "als", "num_epochs": 3}
     config = small_config.with_options(**options, l2_user=0.1, l2_item=0.1, l2_unit=1.0, embedding_stddev=0.1)

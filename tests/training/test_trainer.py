@@ -117,7 +117,9 @@ def parts_of(model):
 
 
 @pytest.mark.parametrize(
-    ("units", "share"), [(("gmf",) * 3, True), (("gmf", "neumf", "mlp"), False)], ids=["gmf", "mixed"]
+    ("units", "share"),
+    [(("gmf",) * 3, True), pytest.param(("gmf", "neumf", "mlp"), False, marks=pytest.mark.slow)],
+    ids=["gmf", "mixed"],
 )
 def test_sequential_training(shop, small_config, units, share):
     config = small_config.with_options(train_mode="sequential", stage_epochs=(2, 1, 2), optimizer="adam")
