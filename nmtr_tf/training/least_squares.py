@@ -48,6 +48,9 @@ class LeastSquaresLearner:
         self, model: keras.Model, plan: Plan, stage: Stage, view: TrainingView, training: TrainingConfig
     ):
         self._net, self._stage, self._training = network(model), stage, training
+        # Unused, but a compiled model is saved and loaded with an optimizer that knows its variables.
+        if optimizer := getattr(model, "optimizer", None):
+            optimizer.build(model.trainable_variables)
         self._objective, self._trained = make_objective(plan), TrainedPart(self._net, stage)
         matrices = [view.matrices[name] for name in stage.behaviors]
         num_pairs, size = max(1, sum(matrix.nnz for matrix in matrices)), plan.row_size
