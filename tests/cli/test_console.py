@@ -152,7 +152,6 @@ def full_disk() -> Iterator[Callable[[int], None]]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "flags", "where"),
     [
