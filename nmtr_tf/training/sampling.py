@@ -29,6 +29,28 @@ _STEPS_AHEAD = 4
 _PARALLEL_STEPS = min(4, os.cpu_count() or 1)
 
 
+def places_of_step(
+    step: tf.Tensor, steps_per_epoch: int, batch_size: int, num_places: int, seed: int
+) -> tf.Tensor:
+    """What a step visits of what an epoch visits once, in an order that is a function of (seed, epoch).
+
+    Args:
+        step: int64 scalar, counted from the first epoch's start.
+        steps_per_epoch: Steps of an epoch.
+        batch_size: Places of a step; the last one of an epoch may have fewer.
+        num_places: Places of an epoch.
+        seed: Seed.
+
+    Returns:
+        int64 [n], from 0 to num_places - 1.
+    """
+    epoch, first = step // steps_per_epoch, step % steps_per_epoch * batch_size
+    index = tf.range(first, tf.minimum(first + batch_size, num_places))
+    # index_shuffle is a permutation of [0, max_index] that is a function of its seed.
+    order_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.index_shuffle(index, order_seed, tf.constant(num_places - 1, tf.int64))
+
+
 class BehaviorBatch(NamedTuple):
     """The instances of one behavior in a step; n varies from step to step.
 
@@ -124,13 +146,7 @@ class PairSampler:
 
     def sample(self, step: tf.Tensor) -> tuple[BehaviorBatch, ...]:
         """The batches of one step (int64 scalar, counted from the first epoch's start)."""
-        epoch, step_in_epoch = step // self.steps_per_epoch, step % self.steps_per_epoch
-        first = step_in_epoch * self.batch_size
-        index = tf.range(first, tf.minimum(first + self.batch_size, self.num_pairs))
-        # index_shuffle is a permutation of [0, max_index] that is a function of its seed.
-        order_seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
-        last = tf.constant(self.num_pairs - 1, tf.int64)
-        pair = tf.random.experimental.index_shuffle(index, order_seed, last)
+        pair = places_of_step(step, self.steps_per_epoch, self.batch_size, self.num_pairs, self.seed)
         users, items = tf.gather(self._users, pair), tf.gather(self._items, pair)
         observed = tf.gather(self._observed, pair)
         step_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 1], tf.int64), step)

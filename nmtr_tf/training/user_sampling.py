@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
+from nmtr_tf.training.sampling import places_of_step
 
 # Fixed, as those of pairs are; a step of users is much work for a batch that is little.
 _STEPS_AHEAD = 2
@@ -89,12 +90,7 @@ class UserSampler:
 
     def sample(self, step: tf.Tensor) -> UserBatch:
         """The batch of one step (int64 scalar, counted from the first epoch's start)."""
-        epoch, step_in_epoch = step // self.steps_per_epoch, step % self.steps_per_epoch
-        first = step_in_epoch * self.batch_size
-        index = tf.range(first, tf.minimum(first + self.batch_size, self.num_users))
-        order_seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
-        last = tf.constant(self.num_users - 1, tf.int64)
-        users = tf.random.experimental.index_shuffle(index, order_seed, last)
+        users = places_of_step(step, self.steps_per_epoch, self.batch_size, self.num_users, self.seed)
         pairs = [self._pairs(r, users) for r in range(len(self._items))]
         return UserBatch(
             user_ids=tf.cast(users, tf.int32),

@@ -149,8 +149,8 @@ def popularity_all(view: TrainingView) -> Scorer:
 def recency(view: TrainingView, recency_power: float) -> Scorer:
     """Popularity x (row / num_items)^power, rows 0-based in the order of the raw ids, where late ids are new.
 
-    The default of 4 was found on the test pairs of Beibei: there its numbers flatter it. A search chooses on
-    validation.
+    The default of 4 was chosen once, on Beibei, on which of its pairs is not recorded: there its numbers may
+    flatter it. A search chooses on validation.
     """
     lateness = np.arange(view.num_items) / view.num_items
     return OrderScorer(popularity_of(view) * lateness ** _checked(recency_power))
