@@ -33,6 +33,7 @@ def test_rows_of_a_small_served_model(tmp_path, capsys):
     assert all(work in out for work in rows)
 
 
+@pytest.mark.slow
 def test_rows_of_a_prepared_data_set(tmp_path, shop_dir):
     flags = ["--parts=sampler,ranking", "--units=gmf", f"--dataset_dirs={shop_dir}"]
     rows = rows_of(tmp_path, *flags)

@@ -88,6 +88,7 @@ def test_in_memory_and_without_validation(shop, tmp_path):
     assert "**Of the run `bpr`**" in (final.export(tmp_path / "m") / "MODEL_CARD.md").read_text()
 
 
+@pytest.mark.slow
 def test_sequential_training_keeps_its_earlier_stages(shop):
     stages = {"train_mode": "sequential", "stage_epochs": (1, 2, 2)}
     run = fit(shop, method="nmtr_gmf", **{**SMALL, **MEASURED, **stages})
@@ -98,6 +99,7 @@ def test_sequential_training_keeps_its_earlier_stages(shop):
     assert len(final.history) == run.info.best_epoch
 
 
+@pytest.mark.slow
 def test_a_warm_start_is_taken_again_and_none_is_made_from_it(shop, stored, final):
     options = {**SMALL, **MEASURED, "num_epochs": 1}
     run = fit(shop, method="nmtr_gmf", init_from=stored.workdir, **options)

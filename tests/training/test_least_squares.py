@@ -30,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "cmf of gmf": {"method": "cmf", "units": ("gmf",) * 3},
     "one behavior": {"method": "gmf", "unobserved_weight": (0.3,), "loss_weights": (), "item_bias": True},
 }
+QUICK = ("cmf of gmf", "one behavior")  # own h with biases, and one behavior alone; the rest is slow
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,9 @@ def variables_of(setup, step):
     return [variable.value for variable in blocks[step]]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_a_block_is_solved_where_its_gradient_is_zero_and_the_objective_never_rises(view, case):
     setup = Setup(view, learner="als", **CASES[case])
     reached = [float(plain_objective(setup))]
