@@ -160,7 +160,7 @@ class Rows:
         return dict(zip(("users", "items", "rows"), sql.rows(self._sql, query)[0], strict=True))
 
     def number(self) -> None:
-        """Makes `numbered`: the rows that are left, sorted, with users and items numbered without gaps."""
+        """Makes `numbered` of `kept`: the rows that are left, sorted, ids numbered without gaps."""
         for role in ("user", "item"):
             self._sql.execute(f"""
                 CREATE TABLE {role}s AS
@@ -172,3 +172,4 @@ class Rows:
             SELECT users.code AS "user", items.code AS item, behavior{rest}
             FROM kept JOIN users ON users.old = kept.user JOIN items ON items.old = kept.item
             ORDER BY ALL""")
+        self._sql.execute("DROP TABLE kept")

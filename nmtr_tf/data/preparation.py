@@ -132,9 +132,10 @@ def prepare_events(
 def _numbered(connection: sql.Connection, rows: Rows, events: Events) -> Events:
     """The events that are left, with vocabularies of just their ids."""
     rows.number()
-    columns = sql.arrays(connection, "FROM numbered")
-    if not len(columns["user"]):
+    if not (count := sql.value(connection, "SELECT count(*) FROM numbered")):
         raise InputError("No rows are left after the filters; relax them or look at the log.")
+    columns = sql.large_arrays(connection, "FROM numbered", count)
+    connection.execute("DROP TABLE numbered")
     users, items = (
         sql.arrays(connection, f"SELECT old FROM {kind} ORDER BY code") for kind in ("users", "items")
     )

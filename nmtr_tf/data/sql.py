@@ -12,6 +12,8 @@ from nmtr_tf.errors import InputError
 
 Connection = duckdb.DuckDBPyConnection
 
+_BATCH_ROWS = 1 << 20
+
 
 @contextlib.contextmanager
 def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator[Connection]:
@@ -65,6 +67,23 @@ def arrays(connection: Connection, query: str) -> dict[str, np.ndarray]:
     """The columns of a query without nulls; text as str (object)."""
     columns = connection.execute(query).fetchnumpy()
     return {key: np.asarray(column) for key, column in columns.items()}
+
+
+def large_arrays(connection: Connection, query: str, count: int) -> dict[str, np.ndarray]:
+    """The columns of a query of numbers without nulls that has `count` rows, in memory but once.
+
+    `arrays` has the parts of a column beside the whole, which is twice the memory.
+    """
+    batches = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    kinds = [field.type.to_pandas_dtype() for field in batches.schema]
+    columns = {key: np.empty(count, kind) for key, kind in zip(batches.schema.names, kinds, strict=True)}
+    start = 0
+    for batch in batches:
+        for key, column in columns.items():
+            column[start : start + len(batch)] = batch[key].to_numpy(zero_copy_only=False)
+        start += len(batch)
+    assert start == count
+    return columns
 
 
 def rows(connection: Connection, query: str) -> list[tuple]:

@@ -22,11 +22,13 @@ def gather(
         _number(connection, role)
     unit = unit or _coarsest(connection)
     divisor = {"ms": 10**6, "us": 10**3}.get(unit, 1)
-    columns = sql.arrays(
+    rest = f", time // {divisor} AS time" * timed + ", heldout" * split
+    columns = sql.large_arrays(
         connection,
-        f"""SELECT users.code AS "user", items.code AS item, behavior, time // {divisor} AS time, heldout
+        f"""SELECT users.code AS "user", items.code AS item, behavior{rest}
         FROM log JOIN users ON users.id = log.user JOIN items ON items.id = log.item
         ORDER BY source, row, field, behavior""",
+        sql.value(connection, "SELECT count(*) FROM log"),
     )
     return Events(
         users=sql.arrays(connection, "SELECT shown FROM users ORDER BY code")["shown"],
@@ -35,8 +37,8 @@ def gather(
         user=columns["user"],
         item=columns["item"],
         behavior=columns["behavior"],
-        timestamp=columns["time"] if timed else None,
-        heldout=columns["heldout"] if split else None,
+        timestamp=columns.get("time"),
+        heldout=columns.get("heldout"),
         time_unit=unit,
     )
 
