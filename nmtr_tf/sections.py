@@ -158,7 +158,7 @@ class TrainingConfig:
         ("multitask", "sequential"),
     )
     stage_epochs: tuple[int, ...] = option(
-        (), "Sequential training: epochs of each behavior, weakest first; empty: num_epochs each."
+        (), "Sequential training: epochs of each behavior at most, weakest first; empty: num_epochs each."
     )
     monitor: str = option(
         "",

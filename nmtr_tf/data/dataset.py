@@ -211,8 +211,7 @@ class Dataset(BehaviorMatrices):
         DataConfig(protocol=protocol, validation=validation)  # checks them
         behaviors = self._subset(behaviors)
         shares = parse_shares(keep, behaviors)
-        every = dict(self.matrices)
-        held_out = dict(self.held_out)
+        every, held_out = dict(self.matrices), dict(self.held_out)
         between: Mapping[str, sparse.csr_array] = {}
         if validation == "none":
             every = {name: united(matrix, self._for_validation[name]) for name, matrix in every.items()}
@@ -220,13 +219,13 @@ class Dataset(BehaviorMatrices):
         elif self.protocol == "time":
             between = self._for_validation
         protocol = protocol_of_view(protocol, self.protocol)
-        if protocol == "strict":
+        shown = every if protocol == "strict" else {}
+        if shown:
             pairs = np.concatenate(list(held_out.values()))
             every = {name: without(matrix, pairs) for name, matrix in every.items()}
         matrices = keep_share({name: every[name] for name in behaviors}, shares, seed)
-        return TrainingView(
-            self.user_ids, self.item_ids, matrices, held_out, protocol, self.fingerprint, every, between
-        )
+        ids = self.user_ids, self.item_ids
+        return TrainingView(*ids, matrices, held_out, protocol, self.fingerprint, every, between, shown)
 
     def before(self, split: str, behaviors: Sequence[str] = ()) -> TrainingView:
         """A view of all that users had done before the held-out pairs of a split, whatever is trained on.

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from nmtr_tf.data.matrices import BehaviorMatrices
+from nmtr_tf.data.pairs import contained
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,6 +22,8 @@ class TrainingView(BehaviorMatrices):
             them, without what the protocol takes out.
         between: Of data that is split in time: behavior name -> its rows between the cuts that are held
             out for validation: what users did before the test pairs, and a run does not learn from.
+        shown: Under protocol strict: behavior name -> the training rows from which it took the held-out
+            pairs. Else empty.
     """
 
     user_ids: np.ndarray
@@ -31,8 +34,25 @@ class TrainingView(BehaviorMatrices):
     fingerprint: str
     every: Mapping[str, sparse.csr_array]
     between: Mapping[str, sparse.csr_array] = dataclasses.field(default_factory=dict)
+    shown: Mapping[str, sparse.csr_array] = dataclasses.field(default_factory=dict)
 
     def without_test(self) -> "TrainingView":
         """The view without its test pairs, for what must not see them."""
         held_out = {**self.held_out, "test": self.held_out["test"][:0]}
         return dataclasses.replace(self, held_out=held_out)
+
+    def head(self, behavior: str) -> "TrainingView":
+        """The view in which an auxiliary behavior is the target.
+
+        Its held-out pairs are those of the target that the user had shown this behavior too, before protocol
+        strict took them out of training; none under other protocols, where they are trained on. Its
+        training rows are masked in its rankings.
+
+        Args:
+            behavior: An auxiliary behavior of the view.
+        """
+        held_out = {
+            split: pairs[contained(pairs, self.shown[behavior])] if self.shown else pairs[:0]
+            for split, pairs in self.held_out.items()
+        }
+        return dataclasses.replace(self, matrices={behavior: self.matrices[behavior]}, held_out=held_out)

@@ -15,22 +15,33 @@ _SAMPLE_SEED = 0  # runs that differ in their seed are selected on the same user
 class EpochEvaluation:
     """Ranks the same held-out items after every epoch; what does not change is made once.
 
-    Called, it gives "validation/HR@K", "validation/NDCG@K" and the same for test.
+    Called, it gives "validation/HR@K", "validation/NDCG@K" and the same for test; of a head of another
+    behavior "validation_<behavior>/HR@K", ..., and nothing of test.
 
     Args:
         model: The model that is trained.
         view: Its training view.
         config: `evaluation`, and of `training` the number of users and what curves are of.
         epoch_cost: Arithmetic of an epoch of training, in multiply-adds.
+        behavior: An auxiliary behavior, whose head ranks the pairs of `validation_of`; None: the target.
 
     Attributes:
         num_users: Split -> users that are ranked.
     """
 
-    def __init__(self, model: keras.Model, view: TrainingView, config: RunConfig, epoch_cost: float):
-        self._scorer, self._config = ModelScorer(model), config.evaluation
+    def __init__(
+        self,
+        model: keras.Model,
+        view: TrainingView,
+        config: RunConfig,
+        epoch_cost: float,
+        behavior: str | None = None,
+    ):
+        self._scorer, self._config = ModelScorer(model, behavior), config.evaluation
+        self._suffix = f"_{behavior}" if behavior else ""
+        view = validation_of(view, behavior)
         splits = ["validation"] if len(view.held_out["validation"]) else []
-        if config.training.curve_split == "test":
+        if config.training.curve_split == "test" and not behavior:
             splits.append("test")
         samples = [evaluation_sample(view, split, config, self._scorer, epoch_cost) for split in splits]
         self._ranking = HeldOutRanking(view, splits, config.evaluation, samples) if splits else None
@@ -41,10 +52,23 @@ class EpochEvaluation:
         if self._ranking is None:
             return {}
         return {
-            f"{split}/{name}": value
+            f"{split}{self._suffix}/{name}": value
             for split, ranks in zip(self._ranking.splits, self._ranking.rank(self._scorer), strict=True)
             for name, value in mean_metrics(ranks, self._config).items()
         }
+
+
+def validation_of(view: TrainingView, behavior: str | None) -> TrainingView:
+    """The view whose validation pairs a head is selected on.
+
+    They are those of `TrainingView.head`, or where there are none, the target's.
+
+    Args:
+        view: The training view.
+        behavior: An auxiliary behavior; None: the target.
+    """
+    head = view.head(behavior) if behavior else view
+    return head if len(head.held_out["validation"]) else view
 
 
 def evaluation_sample(

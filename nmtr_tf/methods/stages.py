@@ -31,10 +31,13 @@ def resolve_stages(
     """One stage for all behaviors, or one for each, weakest first.
 
     A later stage of sequential training goes on with the embeddings and keeps what earlier units learned.
-    With `num_epochs` for each stage, all stages together see as many instances as multi-task training does.
+    With `num_epochs` for each stage, all stages together see at most as many instances as multi-task training
+    does.
 
-    Differs from the paper: it does not say what becomes of units that were trained before. Here they and
-    their item biases are frozen, while the embeddings, which are shared, go on moving under them.
+    Differs from the paper: it does not say what becomes of units that were trained before, nor when a stage
+    ends. Here they and their item biases are frozen, while the embeddings, which are shared, go on moving
+    under them; a stage is validated on the head of its own behavior, stops early there, and the next one
+    starts from its best epoch (`nmtr_tf.evaluation.monitoring.validation_of`).
     """
     weights = behavior_weights(model.method, training, predicted)
     if training.train_mode == "multitask":

@@ -92,7 +92,7 @@ def _measure(study: Study, cell: Cell, run: "Run") -> CellResult:
         versions=info.versions,
         curve_users=info.num_evaluated["test"],
         peak=peak_metrics(run.history),
-        heads=head_metrics(run.model, study.dataset, run.view, cell.config.evaluation),
+        heads=head_metrics(run.model, run.view, cell.config.evaluation),
         history=run.history,
     )
 

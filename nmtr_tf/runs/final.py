@@ -100,7 +100,9 @@ class Origin:
         config = self.config.with_options(validation="none", curve_split="validation")
         if config.training.train_mode == "multitask":
             return config.with_options(num_epochs=kept)
-        earlier = [stage.num_epochs for stage in resolve(config, self.info.behaviors).stages[:-1]]
-        if kept <= sum(earlier):
-            raise InputError(f"`{self.option}={self.name}` was stopped before it trained the target.")
-        return config.with_options(stage_epochs=(*earlier, kept - sum(earlier)))
+        if len(self.info.stage_epochs) < len(resolve(config, self.info.behaviors).stages):
+            raise InputError(
+                f"`{self.option}={self.name}` was stopped before it trained the target, or trained by an "
+                "earlier version, which did not say what its stages took; train it again."
+            )
+        return config.with_options(stage_epochs=self.info.stage_epochs)

@@ -214,4 +214,5 @@ def _last_info(info: RunInfo, trained: Trained, seconds: float) -> RunInfo:
         best_value=trained.best_value if trained.best_epoch else None,
         seconds=round(seconds, 1),
         num_evaluated=trained.num_evaluated,
+        stage_epochs=trained.stage_epochs,
     )

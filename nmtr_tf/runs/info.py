@@ -33,6 +33,7 @@ class RunInfo:
         best_value: The monitored value of that epoch; None: nothing was monitored.
         seconds: Wall time of the training; None: it did not end.
         num_evaluated: Split -> users that were ranked after each epoch.
+        stage_epochs: Epochs of each stage that its weights took; empty: not known.
         init_from: What was taken over from an earlier run, if anything.
         final_of: The evaluated run whose settings were fitted on everything, held-out rows included; None:
             this is no such run.
@@ -57,6 +58,7 @@ class RunInfo:
     best_value: float | None = None
     seconds: float | None = None
     num_evaluated: dict[str, int] = dataclasses.field(default_factory=dict)
+    stage_epochs: tuple[int, ...] = ()
     init_from: dict[str, Any] | None = None
     final_of: str | None = None
     refit_of: str | None = None
@@ -85,7 +87,8 @@ class RunInfo:
         needed = {name for name, field in fields.items() if _is_needed(field)}
         if unfit := (needed - set(entries)) | (set(entries) - set(fields)):
             raise InputError(f"{where}: the entry {min(unfit)!r} is missing or unknown.")
-        return cls(**{**entries, "behaviors": tuple(entries["behaviors"])})
+        stage_epochs = tuple(entries.get("stage_epochs", ()))
+        return cls(**{**entries, "behaviors": tuple(entries["behaviors"]), "stage_epochs": stage_epochs})
 
 
 def _is_needed(field: dataclasses.Field) -> bool:

@@ -14,7 +14,8 @@ class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the epoch with the best monitored value and stops when it no longer improves.
 
     Epochs without the value in their logs (not evaluated) are passed over. At the end of training the
-    model has the best weights; without any value it keeps the last.
+    model has the best weights; without any value it keeps the last. Stages of training are each `begin`
+    to `end_stage`, but for the last one, which the training ends.
 
     Args:
         monitor: Key of the logs; higher is better.
@@ -24,11 +25,26 @@ class BestEpoch(keras.callbacks.Callback):
 
     def __init__(self, monitor: str, patience: int, path: Path | None = None):
         super().__init__()
-        self.monitor, self.patience, self.path = monitor, patience, path
+        self.patience = patience
+        self.begin(monitor, path)
+
+    def begin(self, monitor: str, path: Path | None) -> None:
+        """Begins anew, with a value that does not compare with what came before; arguments as above."""
+        self.monitor, self.path = monitor, path
         self.epoch: int | None = None
         self.value = -np.inf
         self._weights: list[np.ndarray] | None = None
-        self._waited = 0
+        self._waited, self._has_stopped = 0, False
+
+    def end_stage(self) -> None:
+        """Gives the model the best weights so far; that this has stopped a stage does not end the training.
+
+        Where another callback stopped it, nothing changes.
+        """
+        if self._has_stopped:
+            self.model.stop_training = False
+        if not self.model.stop_training:
+            self.on_train_end()
 
     @override
     def on_epoch_end(self, epoch, logs=None):
@@ -43,8 +59,8 @@ class BestEpoch(keras.callbacks.Callback):
                     self.model.save(path)
             return
         self._waited += 1
-        if self.patience and self._waited >= self.patience:
-            self.model.stop_training = True
+        if self.patience and self._waited >= self.patience and not self.model.stop_training:
+            self.model.stop_training = self._has_stopped = True
 
     @override
     def on_train_end(self, logs=None):

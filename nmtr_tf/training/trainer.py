@@ -26,12 +26,14 @@ class Trained:
         best_epoch: The epoch (from 1) whose weights the model has; None: the last, for want of validation.
         best_value: The monitored value of that epoch.
         num_evaluated: Split -> users that were ranked after each epoch.
+        stage_epochs: Epochs of each stage that the model's weights took; of those alone that were begun.
     """
 
     history: list[dict[str, float]]
     best_epoch: int | None
     best_value: float
     num_evaluated: dict[str, int]
+    stage_epochs: tuple[int, ...]
 
 
 def train(
@@ -45,7 +47,8 @@ def train(
     """Trains a model; it ends with its best weights, or its last without validation.
 
     Sequential training goes through its stages one after the other. Epochs are numbered through, each stage
-    starts with a new optimizer, and only the last one, which trains the target, is evaluated.
+    starts with a new optimizer, and is validated on the head of its own behavior: it stops early there, and
+    the next one starts from its best weights. Only the last one, which trains the target, chooses the model.
 
     Args:
         model: Made by `build_model` for the plan. If it was compiled, its optimizer trains it, a copy of it
@@ -55,7 +58,8 @@ def train(
         config: `training` and `evaluation` are read.
         callbacks: Keras callbacks. The logs of an epoch hold "train/loss" (the objective of Eq. 12 with its
             L2 terms, per instance), "train/loss_<behavior>" (its loss per instance, unweighted) and, where
-            the epoch was evaluated, "validation/HR@K", "validation/NDCG@K" and the same for test.
+            the epoch was evaluated, "validation/HR@K", "validation/NDCG@K" and the same for test; in an
+            earlier stage "validation_<behavior>/HR@K", ... of its head.
         checkpoint: Where to save the model at each improvement (`.keras`); None: nowhere.
 
     Raises:
@@ -70,25 +74,36 @@ def train(
     hooks = keras.callbacks.CallbackList([*callbacks, best], model=model)
     model.stop_training = False
     history: list[dict[str, float]] = []
-    evaluation: EpochEvaluation | None = None
+    num_evaluated: dict[str, int] = {}
+    stage_epochs: list[int] = []
     for stage in plan.stages:
+        behavior = None if stage is plan.stages[-1] else stage.behaviors[-1]
+        split = f"validation_{behavior}" if behavior else "validation"
+        best.begin(f"{split}/{training.monitor}", None if behavior else checkpoint)
+        if model.stop_training:  # by a callback, in an earlier stage: the last weights stay
+            break
         model.compile(optimizer=make_optimizer(training))
         learner = make_learner(model, plan, stage, view, training)
-        if stage is plan.stages[-1]:
-            evaluation = EpochEvaluation(model, view, config, learner.cost)
+        evaluation = EpochEvaluation(model, view, config, learner.cost, behavior)
         hooks.set_params({"epochs": plan.num_epochs, "steps": learner.num_steps})
-        if stage is plan.stages[0]:
+        if not history:
             hooks.on_train_begin()
+        first = len(history)
         _run_stage(learner, stage.num_epochs, evaluation, training.eval_every, hooks, history)
+        if behavior:
+            best.end_stage()
+        else:
+            num_evaluated = evaluation.num_users
+        stage_epochs.append((len(history) if best.epoch is None else best.epoch + 1) - first)
     hooks.on_train_end(history[-1])
     epoch = None if best.epoch is None else best.epoch + 1
-    return Trained(history, epoch, best.value, evaluation.num_users if evaluation else {})
+    return Trained(history, epoch, best.value, num_evaluated, tuple(stage_epochs))
 
 
 def _run_stage(
     learner: Learner,
     num_epochs: int,
-    evaluate: Callable[[], dict[str, float]] | None,
+    evaluate: Callable[[], dict[str, float]],
     eval_every: int,
     hooks: keras.callbacks.CallbackList,
     history: list[dict[str, float]],
@@ -104,7 +119,7 @@ def _run_stage(
             raise InputError(
                 f"The loss is {logs['train/loss']} in epoch {epoch + 1}; try a smaller `learning_rate`."
             )
-        if evaluate and ((epoch + 1) % eval_every == 0 or epoch + 1 == last):
+        if (epoch + 1) % eval_every == 0 or epoch + 1 == last:
             logs |= evaluate()
         history.append({"epoch": epoch + 1, **logs})
         hooks.on_epoch_end(epoch, logs)

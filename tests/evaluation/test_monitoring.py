@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.data.pairs import contained, without
 from nmtr_tf.evaluation import ranking
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.monitoring import EpochEvaluation, evaluation_sample
@@ -56,6 +57,36 @@ def test_it_gives_what_an_evaluation_of_each_split_gives_with_the_weights_of_the
         assert list(logs)[:3] == ["validation/NDCG@5", "validation/coverage@5", "validation/NDCG@10"]
         assert logs == expected_logs(model, view)
     assert evaluate.num_users == {split: len(view.held_out[split]) for split in ("validation", "test")}
+
+
+def shown_without(view, pairs):
+    """The view as if users had never carted some of its validation pairs."""
+    assert contained(pairs, view.shown["cart"]).all()
+    return dataclasses.replace(view, shown={**view.shown, "cart": without(view.shown["cart"], pairs)})
+
+
+def assert_ranks(evaluate, model, ranked):
+    """The head of the carts ranks the validation pairs of this view."""
+    ranks = rank_held_out(ModelScorer(model, "cart"), ranked, "validation", CONFIG.evaluation)
+    expected = mean_metrics(ranks, CONFIG.evaluation)
+    assert evaluate() == {f"validation_cart/{name}": value for name, value in expected.items()}
+    assert evaluate.num_users == {"validation": len(ranked.held_out["validation"])}
+
+
+def test_a_stage_is_validated_on_the_pairs_that_had_its_behavior(model, view):
+    set_weights(model, 1)
+    pairs = view.held_out["validation"]
+    some = shown_without(view, pairs[::2])
+    head = some.head("cart")
+    assert head.held_out["validation"].tolist() == pairs[1::2].tolist()
+    assert_ranks(EpochEvaluation(model, some, CONFIG, EVERYTHING, "cart"), model, head)
+
+
+def test_a_stage_without_such_pairs_is_validated_on_the_targets(model, view, shop):
+    """By its own head; under released, where the pairs are trained on, always."""
+    set_weights(model, 1)
+    for one in (shown_without(view, view.held_out["validation"]), shop.training_view(protocol="released")):
+        assert_ranks(EpochEvaluation(model, one, CONFIG, EVERYTHING, "cart"), model, one)
 
 
 def test_masks_and_candidates_are_made_once(model, view, monkeypatch):

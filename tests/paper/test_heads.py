@@ -9,7 +9,7 @@ from conftest import make_dataset
 from nmtr_tf.config import EvaluationConfig, ModelConfig, RunConfig
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
-from nmtr_tf.paper.heads import head_metrics, head_view
+from nmtr_tf.paper.heads import head_metrics
 from paper.made_up import metrics_of
 
 CONFIG = EvaluationConfig(ks=(1, 2, 3), mask="target")
@@ -32,17 +32,17 @@ def model_of(method: str):
 
 
 def test_pairs_are_those_that_had_the_behavior():
-    assert head_view(DATASET, VIEW, "view").held_out["test"].tolist() == [[0, 2], [1, 5]]
-    assert head_view(DATASET, VIEW, "cart").held_out["test"].tolist() == [[0, 2]]
-    assert head_view(DATASET, VIEW, "view").held_out["validation"].tolist() == [[0, 4]]
-    assert head_view(DATASET, VIEW, "cart").held_out["validation"].tolist() == []
-    assert head_view(DATASET, VIEW, "cart").behaviors == ("cart",)
+    assert VIEW.head("view").held_out["test"].tolist() == [[0, 2], [1, 5]]
+    assert VIEW.head("cart").held_out["test"].tolist() == [[0, 2]]
+    assert VIEW.head("view").held_out["validation"].tolist() == [[0, 4]]
+    assert VIEW.head("cart").held_out["validation"].tolist() == []
+    assert VIEW.head("cart").behaviors == ("cart",)
 
 
 @pytest.mark.parametrize("method", ["nmtr_gmf", "nmtr_neumf", "cmf"])
 def test_ranks_by_the_behaviors_own_logit_without_what_it_had_in_training(method):
     model = model_of(method)
-    heads = head_metrics(model, DATASET, VIEW, CONFIG)
+    heads = head_metrics(model, VIEW, CONFIG)
     users, items = (ids.ravel().astype(np.int32) for ids in np.mgrid[:3, :6])
     logits = {
         name: np.array(x).reshape(3, 6) for name, x in model({"user_ids": users, "item_ids": items}).items()
@@ -66,11 +66,11 @@ def test_ranks_by_the_behaviors_own_logit_without_what_it_had_in_training(method
 
 def test_none_under_released_and_none_for_a_method_that_predicts_the_target_alone():
     released = DATASET.training_view((), "released")
-    assert head_metrics(model_of("nmtr_gmf"), DATASET, released, CONFIG) == {}
-    assert head_metrics(model_of("gmf"), DATASET, VIEW, CONFIG) == {}
+    assert head_metrics(model_of("nmtr_gmf"), released, CONFIG) == {}
+    assert head_metrics(model_of("gmf"), VIEW, CONFIG) == {}
 
 
 def test_a_behavior_without_a_pair_is_left_out():
     view = dataclasses.replace(VIEW, held_out={**VIEW.held_out, "test": np.array([[1, 5]], np.int32)})
-    heads = head_metrics(model_of("nmtr_gmf"), DATASET, view, CONFIG)
+    heads = head_metrics(model_of("nmtr_gmf"), view, CONFIG)
     assert {name: row["num_pairs"] for name, row in heads.items()} == {"view": 1}

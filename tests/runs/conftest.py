@@ -61,7 +61,7 @@ def untrained(monkeypatch):
         if checkpoint:
             model.save(checkpoint)
         hooks.on_train_end()
-        return Trained([{"epoch": 1, **logs}], 1, 0.5, {"validation": 13})
+        return Trained([{"epoch": 1, **logs}], 1, 0.5, {"validation": 13}, (1,))
 
     monkeypatch.setattr("nmtr_tf.runs.fitting.train", train)
 

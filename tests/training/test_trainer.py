@@ -1,7 +1,6 @@
 """The training loop."""
 
 import dataclasses
-import itertools
 
 import keras
 import numpy as np
@@ -95,18 +94,19 @@ def test_logs_hold_the_metrics_of_the_evaluated_epochs(shop, gmf_config, same_us
 
 
 class UnitsAndBiases(keras.callbacks.Callback):
-    """Remembers units and item biases after each epoch, a list of arrays per behavior, and steps taken."""
+    """Remembers units and item biases around each epoch, a list of arrays per behavior, and steps taken."""
 
     def __init__(self):
         super().__init__()
-        self.epochs: list[list[list[np.ndarray]]] = []
+        self.before: list[list[list[np.ndarray]]] = []
+        self.after: list[list[list[np.ndarray]]] = []
         self.num_steps: list[int] = []
 
-    def on_train_begin(self, logs=None):
-        self.epochs.append(parts_of(self.model))
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before.append(parts_of(self.model))
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epochs.append(parts_of(self.model))
+        self.after.append(parts_of(self.model))
         self.num_steps.append(int(self.model.optimizer.iterations))
 
 
@@ -127,32 +127,37 @@ def test_sequential_training(shop, small_config, units, share):
     seen = UnitsAndBiases()
     _, _, done = run(shop, config, [seen])
     stage_of_epoch = [0, 0, 1, 2, 2]
-    for epoch, (before, after) in enumerate(itertools.pairwise(seen.epochs)):
+    for epoch, (before, after) in enumerate(zip(seen.before, seen.after, strict=True)):
         for r, (old, new) in enumerate(zip(before, after, strict=True)):
             same = all(np.array_equal(a, b) for a, b in zip(old, new, strict=True))
             assert same == (r != stage_of_epoch[epoch])  # bit for bit
     assert [logs["epoch"] for logs in done.history] == [1, 2, 3, 4, 5]
     for logs, stage in zip(done.history, stage_of_epoch, strict=True):
         assert [name for name in logs if "/loss_" in name] == [f"train/loss_{BEHAVIORS[stage]}"]
-        assert ("validation/NDCG@10" in logs) == (stage == 2)
+        split = "validation" if stage == 2 else f"validation_{BEHAVIORS[stage]}"
+        assert [name for name in logs if name.endswith("/NDCG@10")] == [f"{split}/NDCG@10"]
     num_steps = seen.num_steps
     assert num_steps[1] == 2 * num_steps[0]
     assert num_steps[4] == 2 * num_steps[3]  # a new optimizer began to count
 
 
 class Script(keras.callbacks.Callback):
-    """Makes the model remember its epoch and gives the monitored value from a list."""
+    """Makes the model remember its epoch and gives the monitored value, of any stage, from a list."""
 
     def __init__(self, values):
         super().__init__()
         self.values = values
         self.optimizers: list[keras.optimizers.Optimizer] = []
+        self.begun: list[float] = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun.append(epoch_of(self.model))
 
     def on_epoch_end(self, epoch, logs=None):
         bias = network(self.model).item_rows.biases[-1]
         bias.assign(np.full(bias.shape, epoch, np.float32))
-        if self.values[epoch] is not None:
-            logs["validation/NDCG@10"] = self.values[epoch]
+        (monitored,) = [name for name in logs if name.endswith("/NDCG@10")]
+        logs[monitored] = self.values[epoch]
         self.optimizers.append(self.model.optimizer)
 
 
@@ -160,17 +165,27 @@ def epoch_of(model):
     return float(network(model).item_rows.biases[-1][0])
 
 
-def test_only_the_last_stage_selects_and_stops_early(shop, gmf_config):
+@pytest.fixture
+def sequential_config(gmf_config):
+    """Three stages, each of which stops after two epochs without improvement."""
+    return gmf_config.with_options(
+        method="nmtr_gmf", train_mode="sequential", stage_epochs=(1, 4, 5), patience=2
+    )
+
+
+def test_every_stage_stops_early_and_hands_on_its_best_weights(shop, sequential_config, tmp_path):
     """And the optimizer that a user has compiled trains every stage, a copy of it each."""
-    config = gmf_config.with_options(method="nmtr_gmf", train_mode="sequential")
-    config = config.with_options(stage_epochs=(1, 1, 5), patience=2)
+    config = sequential_config
     view = shop.training_view()
     plan, model = new_model(view, config)
     model.compile(optimizer=keras.optimizers.SGD(0.125, momentum=0.5))
-    given, script = model.optimizer, Script([None, None, 0.3, 0.2, 0.1, 0.9, 0.9])
-    done = train(model, plan, view, config, [script])
-    assert len(done.history) == 5
-    assert (done.best_epoch, done.best_value) == (3, 0.3)
+    given, script = model.optimizer, Script([0.9, 0.7, 0.6, 0.6, 0.1, 0.3, 0.2, 0.1, 0.9])
+    done = train(model, plan, view, config, [script], tmp_path / "best.keras")
+    assert len(done.history) == 8
+    assert script.begun == [0, 0, 1, 2, 1, 4, 5, 6]  # the fifth epoch begins from the second's weights
+    assert (done.best_epoch, done.best_value, done.stage_epochs) == (6, 0.3, (1, 1, 2))
+    for kept in (model, keras.models.load_model(tmp_path / "best.keras")):
+        assert epoch_of(kept) == 5
     assert len({id(optimizer) for optimizer in script.optimizers}) == 3
     for optimizer in script.optimizers:
         assert type(optimizer) is keras.optimizers.SGD
@@ -178,7 +193,21 @@ def test_only_the_last_stage_selects_and_stops_early(shop, gmf_config):
     assert int(given.iterations) == 0
     num_steps = [int(optimizer.iterations) for optimizer in script.optimizers]
     assert min(num_steps) > 0
-    assert num_steps[-1] % 3 == 0  # three epochs
+    assert num_steps[-1] % 4 == 0  # four epochs
+
+
+def test_whoever_else_stops_a_stage_ends_the_training(shop, sequential_config, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 2
+
+    view = shop.training_view()
+    plan, model = new_model(view, sequential_config)
+    callbacks = [Script([0.9, 0.7, 0.6]), Stop()]
+    done = train(model, plan, view, sequential_config, callbacks, tmp_path / "best.keras")
+    assert (len(done.history), epoch_of(model)) == (3, 2)
+    assert (done.best_epoch, done.num_evaluated, done.stage_epochs) == (None, {}, (1, 1))
+    assert not (tmp_path / "best.keras").exists()
 
 
 def test_a_model_that_nobody_compiled_gets_the_configs_optimizer(shop, gmf_config):
