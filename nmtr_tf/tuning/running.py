@@ -89,6 +89,7 @@ def _run(
         with study.alone():
             record.trials, record.num_running = study.state()
             if record.trials:
+                study.keep_draws()  # first: every row of trials.csv has its draws
                 record.write()
             if record.trials and time.monotonic() - drawn > rest:
                 record.draw(study.importance())

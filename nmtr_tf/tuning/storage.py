@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -19,13 +19,19 @@ WAIT_SECONDS = 300
 """That a process waits for another that writes."""
 
 
-def open_study(path: Path, about: Mapping[str, str], pruner: optuna.pruners.BasePruner) -> optuna.Study:
+def open_study(
+    path: Path,
+    about: Mapping[str, str],
+    pruner: optuna.pruners.BasePruner,
+    trials: Sequence[optuna.trial.FrozenTrial] = (),
+) -> optuna.Study:
     """The study in a file, which is made if there is none; nobody else may do so at the same time.
 
     Args:
         path: The file.
         about: What all trials share, as texts.
         pruner: What stops trials.
+        trials: What a new study begins with.
 
     Raises:
         InputError: If the file is no study, or one of something else.
@@ -33,17 +39,32 @@ def open_study(path: Path, about: Mapping[str, str], pruner: optuna.pruners.Base
     """
     if not path.exists():
         with new_file(path) as temporary, writing_to(path):
-            _study(temporary, path, pruner).set_user_attr("about", dict(about))
+            made = _study(temporary, path, pruner)
+            made.set_user_attr("about", dict(about))
+            made.add_trials(trials)
     study = _study(path, path, pruner)
-    known = study.user_attrs.get("about", {})
+    check_about(path.parent, study.user_attrs.get("about", {}), about)
+    return study
+
+
+def check_about(directory: Path, known: Mapping[str, str], about: Mapping[str, str]) -> None:
+    """Refuses to go on with the search of something else.
+
+    Args:
+        directory: Of the search.
+        known: What its trials share, as texts.
+        about: What those that are asked for share.
+
+    Raises:
+        InputError: If the two differ.
+    """
     for name in sorted(set(known) | set(about)):
         ours, theirs = about.get(name), known.get(name)
         if ours != theirs:
             raise InputError(
-                f"{path.parent} holds trials with {name} {theirs!r}; expected the same, or another "
+                f"{directory} holds trials with {name} {theirs!r}; expected the same, or another "
                 f"`workdir`. Received: {ours!r}."
             )
-    return study
 
 
 def _study(path: Path, shown: Path, pruner: optuna.pruners.BasePruner) -> optuna.Study:

@@ -5,7 +5,7 @@ import dataclasses
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nmtr_tf.errors import InputError
+from nmtr_tf.tuning.kept import keep_draws, kept_trials
 from nmtr_tf.tuning.locks import held, is_free
 from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.space import Space, as_options, grid_points, option_of
@@ -54,7 +54,8 @@ class Study:
     process died is run again under its number.
 
     Args:
-        directory: Where search.db is, or will be once a trial is run.
+        directory: Where search.db is, or will be once a trial is run. Where it is not, but trials.csv and
+            search.json are, the search goes on from these.
         space: What is drawn.
         tuning: How.
         seed: Seed of the draws.
@@ -83,14 +84,12 @@ class Study:
         self._grid = grid_points(space, tuning.trials or 10**9, seed) if tuning.sampler == "grid" else []
         self.num_trials = len(self._grid) or tuning.trials or 20
         self._study: optuna.Study | None = None
+        self._kept: Sequence[FrozenTrial] = ()
         if self._path.exists():
             with self.alone():
                 self._bury(self._open())
-        elif old := [name for name in ("search.json", "trials.csv") if (directory / name).exists()]:
-            raise InputError(
-                f"{directory} has a {old[0]} and no search.db: a search of an earlier version, or a part of "
-                "one, which cannot go on; name another `workdir`."
-            )
+        else:
+            self._kept = kept_trials(directory, space, self._about)
 
     def state(self) -> tuple[list[Trial], int]:
         """The trials that have ended, by number, and how many a process is at."""
@@ -138,6 +137,11 @@ class Study:
         for name, share in found.items():
             shares[option_of(name)] += share
         return shares
+
+    def keep_draws(self) -> None:
+        """Writes search.json, which goes with trials.csv; called `alone`."""
+        ended = [trial for trial in self._stored() if trial.state != TrialState.RUNNING]
+        keep_draws(self._path.parent, self._about, ended)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -197,14 +201,14 @@ class Study:
 
     def _stored(self) -> list[FrozenTrial]:
         """The trials that have ended or are running; not those whose process died."""
-        trials = [] if self._study is None else self._study.get_trials(deepcopy=False)
+        trials = self._kept if self._study is None else self._study.get_trials(deepcopy=False)
         return [trial for trial in trials if trial.state != TrialState.FAIL]
 
     def _open(self) -> optuna.Study:
         """The study in the file, which is made if there is none; call it `alone`."""
         if self._study is not None:
             return self._study
-        self._study = open_study(self._path, self._about, self._pruner)
+        self._study = open_study(self._path, self._about, self._pruner, self._kept)
         return self._study
 
 

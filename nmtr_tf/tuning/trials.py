@@ -77,7 +77,8 @@ class TrialRecord:
     best.flags     the settings of the best finished trial, a flagfile of train, or of evaluate for a baseline
     search.png     the best value so far, and which option matters
     events/        TensorBoard: HParams and the curves of every trial
-    search.db      the same trials for Optuna, from which the search goes on
+    search.json    what makes it this search, and what was drawn: with trials.csv all that one has to keep
+    search.db      the same trials for Optuna, from which the search goes on; it is made anew from these two
 
     Attributes:
         directory: Its path.

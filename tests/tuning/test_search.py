@@ -1,6 +1,7 @@
 """A search as a call of the library; what is slow, the training, is played by a script."""
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_trials_of_a_search(shop, tmp_path, script):
     ends = [[(n, 0), (n, 1), (n, 2), (n, 3), (n, "finished")] for n in (1, 2)]
     assert calls == [["learning_rate"], *ends[0], *ends[1]]
     assert record.directory == tmp_path / "tune" / "data" / "strict" / "nmtr_gmf"
-    files = {"trials.csv", "best.flags", "search.png", "search.db", "events", ".locks"}
+    files = {"trials.csv", "search.json", "best.flags", "search.png", "search.db", "events", ".locks"}
     assert {path.name for path in record.directory.iterdir()} == files
 
 
@@ -182,6 +183,100 @@ def test_a_search_goes_on_where_it_stopped(shop, tmp_path, script):
     assert record.table().value.tolist() == [0.1, 0.2, 0.3]
 
 
+def without_database(record):
+    for path in record.directory.glob("*"):
+        if path.name not in ("trials.csv", "search.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(record.directory / ".locks", ignore_errors=True)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_search_goes_on_from_the_files_one_commits(shop, tmp_path, script, sampler):
+    """As one that was never interrupted: what is drawn, what is stopped, what is written."""
+    runs: list[Any] = [
+        [0.1, 0.3],
+        [0.2, None, 0.1],
+        [0.05, 0.9],
+        [InputError("nan")],
+        [0.1, InputError("nan")],
+    ]
+    runs += [[0.11 + place / 100, 0.2] for place in range(10)]
+    options: dict[str, Any] = {"sampler": sampler, "warmup_epochs": 0, "warmup_trials": 1}
+    wanted: dict[str, Any] = {**options, "search": ("learning_rate", "l2_user", "loss_weights", "dropout")}
+    wanted["behaviors"], wanted["method"] = ("view", "cart", "buy"), "nmtr_mlp"
+    script(*runs)
+    whole = tune(shop, CONFIG, workdir=tmp_path / "whole", trials=len(runs), **wanted)
+    script(*runs[:12])
+    parts = tune(shop, CONFIG, workdir=tmp_path / "parts", trials=12, **wanted)
+    assert {trial.status for trial in parts.trials} == {"finished", "pruned", "diverged"}
+    committed = (parts.directory / "search.json").read_bytes(), parts.csv_path.read_bytes()
+    without_database(parts)
+    found: list[Any] = []
+    dry = tune(shop, CONFIG, workdir=tmp_path / "parts", trials=12, dry_run=True, **wanted)
+    assert not (parts.directory / "search.db").exists()
+    script(*runs[12:])
+    again = tune(
+        shop,
+        CONFIG,
+        workdir=tmp_path / "parts",
+        trials=len(runs),
+        on_start=lambda one: found.extend(one.trials),
+        **wanted,
+    )
+    for seen in (dry.trials, found):
+        assert [rounded(trial) for trial in seen] == [rounded(trial) for trial in parts.trials]
+    assert [rounded(trial, 0) for trial in again.trials] == [rounded(trial, 0) for trial in whole.trials]
+    assert again.flags_path.read_text() == whole.flags_path.read_text()
+    # Nothing is lost on the way: without new trials the two files come out as they went in.
+    without_database(again)
+    for name, content in zip(("search.json", "trials.csv"), committed, strict=True):
+        (again.directory / name).write_bytes(content)
+    script(InputError("`loss` is wrong"))
+    with pytest.raises(InputError, match="is wrong"):
+        tune(shop, CONFIG, workdir=tmp_path / "parts", trials=13, **wanted)
+    assert ((again.directory / "search.json").read_bytes(), again.csv_path.read_bytes()) == committed
+
+
+def rounded(trial, digits=1):
+    """Plain values of a trial; of its seconds trials.csv has one digit, and no two runs take the same."""
+    return {**trial.to_json(), "seconds": round(trial.seconds, 1) * digits}
+
+
+def test_with_several_seeds_too(shop, tmp_path, script):
+    script([0.1, 0.3], [0.2, 0.1], [0.4], [InputError("The loss is nan")])
+    options: dict[str, Any] = {"seeds_per_trial": 2, **RATE}
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=2, **options)
+    without_database(record)
+    found = tune(shop, CONFIG, workdir=tmp_path, trials=2, dry_run=True, **options)
+    assert [rounded(trial) for trial in found.trials] == [rounded(trial) for trial in record.trials]
+    assert [trial.values for trial in found.trials] == [[0.3, 0.2], [0.4]]
+
+
+def test_files_that_do_not_fit_are_refused_in_one_line(shop, tmp_path, script):
+    script([0.1], [0.2])
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE)
+    without_database(record)
+    with pytest.raises(InputError, match="holds trials with num_epochs '3'; expected the same, or another"):
+        tune(shop, CONFIG, workdir=tmp_path, num_epochs=9, **RATE)
+    header, first, second = record.csv_path.read_text().splitlines()
+    damaged = {
+        "line 3: expected a trial that search.json knows, as the search": [
+            first,
+            second.replace("2", "9", 1),
+        ],
+        "line 2: expected a trial that search.json knows": [first.replace("finished", "begun")],
+        "expected a row a trial. Received: trial 1 twice": [first, first],
+    }
+    for message, rows in damaged.items():
+        record.csv_path.write_text("\n".join([header, *rows]))
+        with pytest.raises(InputError, match=message):
+            tune(shop, CONFIG, workdir=tmp_path, **RATE)
+    (record.directory / "search.json").unlink()
+    with pytest.raises(InputError, match=r"has a trials\.csv and no search\.json, nor a search\.db"):
+        tune(shop, CONFIG, workdir=tmp_path, **RATE)
+    assert {path.name for path in record.directory.iterdir()} == {"trials.csv"}
+
+
 def test_a_search_of_something_else_does_not_go_on(shop, tmp_path, script):
     script([0.1])
     tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE)
@@ -246,5 +341,5 @@ def test_a_search_of_the_version_before_is_refused(shop, tmp_path):
     directory.mkdir(parents=True)
     (directory / "search.json").write_text(json.dumps({"schema": 1, "method": "nmtr_gmf"}))
     (directory / "trials.csv").write_text("trial,status\n1,finished\n")
-    with pytest.raises(InputError, match=r"has a search.json and no search\.db"):
+    with pytest.raises(InputError, match=r"has a search\.json and no search\.db: a search of an earlier"):
         tune(shop, CONFIG, workdir=tmp_path, **RATE)

@@ -225,10 +225,10 @@ def test_a_study_of_something_else_is_refused(tmp_path):
         make(tmp_path, about={"method": "bpr", "num_epochs": "6"})
 
 
-@pytest.mark.parametrize("name", ["search.json", "trials.csv"])
-def test_a_search_of_the_version_before_is_refused_in_one_line(tmp_path, name):
-    (tmp_path / name).write_text("")
-    with pytest.raises(InputError, match=f"has a {name} and no search.db: a search of an earlier version"):
+@pytest.mark.parametrize(("name", "other"), [("search.json", "trials.csv"), ("trials.csv", "search.json")])
+def test_a_search_of_the_version_before_is_refused_in_one_line(tmp_path, name, other):
+    (tmp_path / name).write_text('{"schema": 1}')
+    with pytest.raises(InputError, match=f"has a {name} and no {other}, nor a search.db: a search of an ear"):
         make(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
