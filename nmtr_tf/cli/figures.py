@@ -3,7 +3,8 @@
 2, 3  training loss, HR@100 and NDCG@100 on test in every epoch: NeuMF, MC-NeuMF, NMTR-NeuMF. In the paper 2
       is Beibei's and 3 Tmall's; here both draw the data set that is given. TensorBoard shows the same.
 4     HR@100 of the NMTR methods for the loss weights of two or three behaviors.
-5     HR@100 and NDCG@100 by the number of training purchases: NeuMF, CMF, MC-BPR, MC-NeuMF, NMTR-NeuMF.
+5     HR@100 and NDCG@100 by the number of training purchases: NeuMF, CMF, MC-BPR, MC-NeuMF, NMTR-NeuMF; below
+      it, whether users with few purchases are served better, by a test over all users.
 
 A figure is a PNG, an SVG and the numbers as JSON in --workdir. The runs are shared with tables: what
 --results_dir has is not trained again.
@@ -48,7 +49,9 @@ def _figures(values: flags.FlagValues) -> None:
     if values.dry_run:
         say(values, overview(study, cells))
         return
-    files = write_figure(study, values.figure, wanted, run_cells(study, cells), values.selection)
+    files, verdict = write_figure(study, values.figure, wanted, run_cells(study, cells), values.selection)
     say(values, "\n" + "\n".join(str(file) for file in files if not file.is_dir()))
+    if verdict:
+        say(values, "\n" + "\n".join(verdict))
     for directory in (file for file in files if file.is_dir()):
         say(values, f"TensorBoard: tensorboard --logdir={directory}")

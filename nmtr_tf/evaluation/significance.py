@@ -190,6 +190,43 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return corrected
 
 
+@dataclasses.dataclass(frozen=True)
+class Trend:
+    """Whether values of users rise or fall with a count of theirs.
+
+    Attributes:
+        correlation: Spearman's rho, in [-1, 1]: that of the ranks, those of ties averaged.
+        p_value: Two-sided, of no monotone relation.
+    """
+
+    correlation: float
+    p_value: float
+
+
+def trend(values: np.ndarray, counts: np.ndarray) -> Trend:
+    """Spearman's rank correlation of values and counts.
+
+    The p-value is that of Student's t with num_users - 2 degrees of freedom: with the hundreds of users that
+    a data set has, that of a permutation test but for a few thousandths, ties or none.
+
+    Args:
+        values: float64 [num_users], of a metric or of a difference.
+        counts: int [num_users].
+
+    Returns:
+        The trend; where the values or the counts are all the same, none: 0, with a p-value of 1.
+
+    Raises:
+        InputError: If there are fewer than three users.
+    """
+    if len(values) < 3:
+        raise InputError(f"A trend needs at least three users. Found: {len(values)}.")
+    if _is_constant(np.asarray(values, np.float64)) or np.ptp(counts) == 0:
+        return Trend(0.0, 1.0)
+    found = stats.spearmanr(values, counts)
+    return Trend(float(found.statistic), float(found.pvalue))
+
+
 def _is_constant(differences: np.ndarray) -> bool:
     return bool(np.ptp(differences) <= _ROUNDING * np.abs(differences).max())
 

@@ -169,7 +169,7 @@ def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], se
             name: np.mean([metric_values(result.places, metric) for result in results], axis=0)
             for name, results in found.items()
         }
-        best = max(others, key=lambda name: _on_validation(found[name], metric))
+        best = max(others, key=lambda name: on_validation(found[name], metric))
         methods = [name for name in found if name not in others]
         differences = [by_user[name] - by_user[best] for name in methods]
         corrected = holm(np.array([t_test_p(own) for own in differences]))
@@ -178,7 +178,7 @@ def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], se
     return tests
 
 
-def _on_validation(results: Sequence[CellResult], metric: str) -> float:
+def on_validation(results: Sequence[CellResult], metric: str) -> float:
     """A metric on validation at the chosen epochs, the mean over a method's results; on test without one."""
     values = [
         result.history[(result.best_epoch or 0) - 1].get(f"validation/{metric}", result.test[metric])

@@ -16,6 +16,7 @@ from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.cells import Cell, make_cell
 from nmtr_tf.paper.curve_figures import draw_curves, draw_groups
 from nmtr_tf.paper.packing import pack_history
+from nmtr_tf.paper.served import who_is_served
 from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.styles import save_figure
 from nmtr_tf.paper.weight_figures import draw_heat_maps, draw_lines
@@ -87,10 +88,12 @@ class Drawing:
     Attributes:
         figure: The figure.
         numbers: Plain values for its JSON file.
+        verdict: What it shows, in words, by a test.
     """
 
     figure: Figure
     numbers: Mapping[str, Any]
+    verdict: Sequence[str] = ()
 
 
 def draw(study: Study, figure: str, wanted: Wanted, results: Results, selection: str) -> Drawing:
@@ -108,13 +111,16 @@ def draw(study: Study, figure: str, wanted: Wanted, results: Results, selection:
     return parts.get(figure, _draw_curves)(study, wanted, results, selection)
 
 
-def write_figure(study: Study, figure: str, wanted: Wanted, results: Results, selection: str) -> list[Path]:
+def write_figure(
+    study: Study, figure: str, wanted: Wanted, results: Results, selection: str
+) -> tuple[list[Path], Sequence[str]]:
     """Draws a figure and writes it to the workdir: PNG, SVG and JSON, and events of Figures 2 and 3.
 
     Args: as `draw` has them.
 
     Returns:
-        The files; the last one of Figures 2 and 3 is the directory of events for TensorBoard.
+        The files, of which the last one of Figures 2 and 3 is the directory of events for TensorBoard, and
+        what the figure shows in words.
     """
     drawing = draw(study, figure, wanted, results, selection)
     stem = study.variant(f"figure{figure}").name(study.dataset.behaviors)
@@ -130,7 +136,9 @@ def write_figure(study: Study, figure: str, wanted: Wanted, results: Results, se
         "seed": study.seed,
     }
     write_json(files[-1], {**about, "cells": list(results), **drawing.numbers})
-    return [*files, _write_events(study, path.name, wanted, results)] if figure in ("2", "3") else files
+    if figure in ("2", "3"):
+        files.append(_write_events(study, path.name, wanted, results))
+    return files, drawing.verdict
 
 
 def _write_events(study: Study, name: str, wanted: Wanted, results: Results) -> Path:
@@ -197,7 +205,13 @@ def _draw_groups(study: Study, wanted: Wanted, results: Results, selection: str)
         groups[method] = {name: {key: row[key] for key in shown} for name, row in counted.items()}
     title = _title(study, _EPOCHS[selection])
     figure = draw_groups(groups, k, title, f"a user's {target!r} rows in training")
-    return Drawing(figure, {"groups": groups})
+    metric = shown[-1]
+    served = who_is_served(
+        study.dataset, {name: results[cell.name] for name, (cell,) in wanted.items()}, metric
+    )
+    verdict = [one.sentence(metric, target) for one in served]
+    tests = {"metric": metric, "tests": [dataclasses.asdict(one) for one in served], "words": verdict}
+    return Drawing(figure, {"groups": groups, "verdict": tests}, verdict)
 
 
 _EPOCHS = {"validation": "epoch chosen by validation", "peak": "best epoch on test"}

@@ -13,6 +13,7 @@ from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Table, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
+from nmtr_tf.paper.search_tables import budgets_of
 from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
 
 BEGIN = "<!-- results of experiments.tables: begin -->"
@@ -65,19 +66,26 @@ CommandLine = Callable[[Mapping[str, str], Sequence[str]], str]
 
 
 def results_part(results_dir: str | Path, command_line: CommandLine) -> str:
-    """Markdown of all finished cells: a section for each data set and protocol.
+    """Markdown of all finished cells: a section for each data set and protocol, with its search budgets.
 
     Args:
-        results_dir: Holds <data set>/<protocol>/<cell>.json.
+        results_dir: Holds <data set>/<protocol>/<cell>.json, and searches as `budgets_of` reads them.
         command_line: Writes the command that makes a table.
 
     Raises:
         InputError: If there are none, or a file is none.
     """
-    return "\n".join(_section(finished, command_line) for finished in FinishedCells.load_all(results_dir))
+    budgets = budgets_of(results_dir)
+    sections = []
+    for finished in FinishedCells.load_all(results_dir):
+        budget = budgets.pop((finished.dataset, finished.question.folder), None)
+        sections.append(_section(finished, command_line, budget))
+    for (dataset, question), table in budgets.items():  # of what has no cells yet
+        sections.append(f"### {dataset}, {question}, searches\n\n{to_markdown(table)}")
+    return "\n".join(sections)
 
 
-def _section(finished: FinishedCells, command_line: CommandLine) -> str:
+def _section(finished: FinishedCells, command_line: CommandLine, budget: Table | None) -> str:
     seed = min(result.seed for result in finished.results.values())
     methods = [Variant(name, seed=seed) for name in PAPER_METHODS]
     cascades = [one for one in methods if PAPER_METHODS[one.method].group == "NMTR"]
@@ -103,6 +111,7 @@ def _section(finished: FinishedCells, command_line: CommandLine) -> str:
             parts += [to_markdown(table) for table in tables]
             parts.append(_provenance(number, finished, list(results.values()), command_line))
         shown |= results.keys()
+    parts += [to_markdown(budget)] if budget else []
     if missing:
         parts.append(f"Not done: {', '.join(f'`{name}`' for name in missing)}.\n")
     return "\n".join(parts)

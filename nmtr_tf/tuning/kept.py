@@ -112,7 +112,7 @@ def _frozen(trial: Trial, drawn: Mapping[str, Any], space: Space) -> FrozenTrial
     is_finished = trial.status == "finished"
     return optuna.trial.create_trial(
         state=TrialState.COMPLETE if is_finished else TrialState.PRUNED,
-        value=trial.value if is_finished else (best or [None])[-1],
+        value=trial.value if is_finished else best[-1] if best else None,
         params=dict(drawn),
         distributions=dict(space),
         user_attrs={"number": trial.number, "trial": trial.to_json()},

@@ -6,11 +6,13 @@ from scipy import stats
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.significance import (
+    Trend,
     bootstrap_interval,
     compare_paired,
     compare_to_baseline,
     holm,
     permutation_p,
+    trend,
 )
 
 
@@ -153,3 +155,29 @@ def test_unfit_arrays_are_refused(shapes):
 def test_a_comparison_needs_two_users(num_users):
     with pytest.raises(InputError, match=f"at least two users. Found: {num_users}"):
         compare_to_baseline({"run": np.zeros(num_users)}, np.zeros(num_users))
+
+
+def test_a_trend_by_hand():
+    # Ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: 1 - 6 (0 + .25 + .25 + 0) / (4 * 15), corrected for the tie.
+    found = trend(np.array([0.0, 0.5, 0.5, 1.0]), np.array([1, 2, 4, 8]))
+    assert found.correlation == pytest.approx(4.5 / np.sqrt(4.5 * 5))
+    falling = trend(np.array([1.0, 0.5, 0.5, 0.0]), np.array([1, 2, 4, 8]))
+    assert falling.correlation == pytest.approx(-found.correlation)
+    assert falling.p_value == pytest.approx(found.p_value)
+
+
+def test_the_p_value_of_a_trend_is_that_of_a_permutation_test():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 6, 300)  # many ties, in the values too
+    values = np.where(rng.random(300) < 0.65 - 0.04 * counts, 0.0, rng.random(300).round(1))
+    found = trend(values, counts)
+    own, other = stats.rankdata(values), stats.rankdata(counts)
+    shuffled = [abs(np.corrcoef(rng.permutation(own), other)[0, 1]) for _ in range(4000)]
+    assert 0.01 < found.p_value < 0.5
+    assert found.p_value == pytest.approx(np.mean(np.array(shuffled) >= abs(found.correlation)), abs=0.02)
+
+
+def test_what_is_the_same_for_everybody_has_no_trend():
+    assert trend(np.full(5, 0.3), np.arange(5)) == trend(np.arange(5.0), np.full(5, 3)) == Trend(0.0, 1.0)
+    with pytest.raises(InputError, match=r"at least three users\. Found: 2"):
+        trend(np.zeros(2), np.arange(2))

@@ -113,7 +113,7 @@ def test_tensorboard_shows_the_methods_by_name(drawn):
     assert drawn_values == pytest.approx([record["test/HR@10"] for record in history])
 
 
-def test_figure_5_uses_the_same_runs(drawn, nothing_trains):
+def test_figure_5_uses_the_same_runs(drawn, nothing_trains, capsys):
     workdir, flags = drawn
     assert call(figures, "--figure=5", *flags, "--quiet") == 0
     numbers = json.loads((workdir / "figure5_strict_validation.json").read_text())
@@ -123,6 +123,12 @@ def test_figure_5_uses_the_same_runs(drawn, nothing_trains):
         assert sum(row["num_pairs"] for row in groups.values()) == results[method].num_test_users
         for name, row in groups.items():
             assert row["HR@10"] == results[method].groups[f"{name} buy"]["HR@10"]
+    verdict = numbers["verdict"]
+    assert (verdict["metric"], len(verdict["words"])) == ("NDCG@10", 2)
+    assert [(one["method"], one["baseline"]) for one in verdict["tests"]] == [("bpr", None), ("gmf", None)]
+    assert call(figures, "--figure=5", *flags) == 0
+    printed = capsys.readouterr().out
+    assert all(sentence in printed for sentence in verdict["words"])
     shown = texts(workdir / "figure5_strict_validation.svg")
     assert set(groups) <= set(shown)
     assert {f"{row['num_pairs']} users" for row in groups.values()} <= set(shown)
