@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nmtr_tf.config import (
         DataConfig,
         EvaluationConfig,
+        HistoryConfig,
         LinearConfig,
         ModelConfig,
         RunConfig,
@@ -51,6 +52,7 @@ __all__ = [
     "EvaluationConfig",
     "Events",
     "Format",
+    "HistoryConfig",
     "InputError",
     "LinearConfig",
     "ModelConfig",
@@ -83,6 +85,7 @@ _PLACES = {
     "EvaluationConfig": "nmtr_tf.config",
     "Events": "nmtr_tf.data.events",
     "Format": "nmtr_tf.data.logs.formats",
+    "HistoryConfig": "nmtr_tf.config",
     "LinearConfig": "nmtr_tf.config",
     "ModelConfig": "nmtr_tf.config",
     "Objective": "nmtr_tf.training.objective",

@@ -7,6 +7,7 @@ from typing import Any
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation_section import EvaluationConfig
+from nmtr_tf.history_section import HistoryConfig
 from nmtr_tf.linear_section import LinearConfig
 from nmtr_tf.options import check_names, check_plain
 from nmtr_tf.sections import PROTOCOLS, DataConfig, ModelConfig, TrainingConfig
@@ -16,6 +17,7 @@ __all__ = [
     "PROTOCOLS",
     "DataConfig",
     "EvaluationConfig",
+    "HistoryConfig",
     "LinearConfig",
     "ModelConfig",
     "RunConfig",
@@ -32,6 +34,7 @@ class RunConfig:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     linear: LinearConfig = dataclasses.field(default_factory=LinearConfig)
+    history: HistoryConfig = dataclasses.field(default_factory=HistoryConfig)
 
     def __post_init__(self):
         metrics, monitor = self.evaluation.metric_names, self.training.monitor

@@ -7,10 +7,12 @@ import tensorflow as tf
 from conftest import BEHAVIORS, make_view
 
 from nmtr_tf.config import RunConfig
+from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import network
+from nmtr_tf.models.rows import distinct
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.totals import batch_totals
 from nmtr_tf.training.trained import TrainedPart
@@ -44,7 +46,7 @@ class Setup:
         self.config = config_of(**options)
         self.training = self.config.training
         self.plan = resolve(self.config, BEHAVIORS)
-        self.model = build_model(self.plan, USERS, ITEMS, seed=0)
+        self.model = build_model(self.plan, USERS, ITEMS, 0, histories_of(view))
         rng = np.random.default_rng(1)
         for weight in self.model.trainable_variables:
             weight.assign(rng.normal(scale=0.5, size=weight.shape))
@@ -93,14 +95,15 @@ def plain_objective(setup):
     """All squared errors and all L2 terms, each written down as it is defined."""
     total = tf.add_n([w * e for w, e in zip(setup.stage.weights, squared_errors(setup), strict=True)])
     power = setup.training.l2_power
+    users, items = setup.net.user_rows, setup.net.item_rows
     sides = (
-        (setup.net.user_rows, 1, setup.training.l2_user),
-        (setup.net.item_rows, 0, setup.training.l2_item),
+        (users.distinct_tables, 1, setup.training.l2_user),
+        (distinct([*items.distinct_tables, *users.item_tables]), 0, setup.training.l2_item),
     )
-    for rows, axis, l2 in sides:
+    for tables, axis, l2 in sides:
         weights = (summed_weights(setup, axis) ** power).astype(np.float32)[:, None]
-        for table in rows.distinct_tables:
+        for table in tables:
             total += l2 * tf.reduce_sum(weights * table.value**2)
-    for weight in setup.net.cascade.trainable_variables:
+    for weight in [*setup.net.cascade.trainable_variables, *users.gates]:
         total += setup.training.l2_unit * tf.reduce_sum(weight.value**2)
     return total

@@ -8,14 +8,22 @@ from pathlib import Path
 import pytest
 
 from nmtr_tf.cli.run_settings import read_flagfile
-from nmtr_tf.config import DataConfig, EvaluationConfig, LinearConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import (
+    DataConfig,
+    EvaluationConfig,
+    HistoryConfig,
+    LinearConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 
 ROOT = Path(__file__).parent.parent
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig)
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig, HistoryConfig)
 
 
 def test_json_round_trip():

@@ -16,6 +16,7 @@ BASE = (
     "sections",
     "evaluation_section",
     "linear_section",
+    "history_section",
     "config",
     "files",
     "machine",

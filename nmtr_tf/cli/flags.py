@@ -19,6 +19,7 @@ from nmtr_tf.cli.typed import as_typed
 from nmtr_tf.config import (
     DataConfig,
     EvaluationConfig,
+    HistoryConfig,
     LinearConfig,
     ModelConfig,
     RunConfig,
@@ -26,7 +27,7 @@ from nmtr_tf.config import (
 )
 from nmtr_tf.errors import InputError
 
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig)
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig, HistoryConfig)
 """The dataclasses that a `RunConfig` is made of, in its order."""
 
 

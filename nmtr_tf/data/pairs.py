@@ -68,6 +68,16 @@ def all_as_one(view: BehaviorMatrices) -> sparse.csr_array:
     return matrix_of(np.concatenate(keys), view.target.shape)
 
 
+def histories_of(view: BehaviorMatrices) -> sparse.csr_array:
+    """What every user did: the entries of `all_as_one`, int32; bit s is 1 where he showed behavior s."""
+    found = all_as_one(view).astype(np.int32)
+    found.data[:] = 0
+    keys = matrix_keys(found)
+    for s, matrix in enumerate(view.matrices.values()):
+        found.data[np.searchsorted(keys, matrix_keys(matrix))] |= 1 << s
+    return found
+
+
 def united(matrix: sparse.csr_array, other: sparse.csr_array) -> sparse.csr_array:
     """The binary matrix of the entries of either."""
     if not other.nnz:

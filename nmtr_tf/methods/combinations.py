@@ -4,8 +4,9 @@ Weights in closed form have users from their histories and no embeddings, one ep
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from nmtr_tf.config import LinearConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import Method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind
@@ -50,8 +51,13 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
     if not is_closed:
         if (option := _changed(config.linear, tuple(vars(config.linear)))) is not None:
             raise InputError(f"`{option}` is an option of `method=nmtr_linear`. Received: {name}.")
+        if not config.history.is_read and (option := _changed(config.history, tuple(vars(config.history)))):
+            raise InputError(
+                f"`{option}` goes with `user_rows=history` or `both`. Received: `user_rows=table`."
+            )
         return config.training.learner
-    for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS)):
+    of_history = (config.history, tuple(vars(config.history)))
+    for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS), of_history):
         if (option := _changed(section, names)) is not None:
             raise InputError(
                 f"`{option}` has no meaning for {name}, whose weights are solved in closed form. "
@@ -60,7 +66,7 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
     return CLOSED_FORM
 
 
-def _changed(section: ModelConfig | TrainingConfig | LinearConfig, names: Sequence[str]) -> str | None:
+def _changed(section: Any, names: Sequence[str]) -> str | None:
     """The first of some options that is not at its default; None: all are."""
     defaults = type(section)()
     return next((name for name in names if getattr(section, name) != getattr(defaults, name)), None)

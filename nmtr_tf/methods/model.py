@@ -8,9 +8,11 @@ import keras
 import numpy as np
 from scipy import sparse
 
+from nmtr_tf.history_section import BOTH
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.cascade import Cascade
 from nmtr_tf.models.history import HistoryRows, PlaceRows
+from nmtr_tf.models.pooled import PooledRows
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
@@ -27,7 +29,7 @@ def build_model(
         num_users: Rows of P.
         num_items: Rows of Q.
         seed: Seed of every initial value and of dropout.
-        histories: What the users did, binary CSR [num_users, num_items]: `all_as_one` of the training view.
+        histories: What the users did, CSR int32 [num_users, num_items]: `histories_of` the training view.
             Only plans that are `from_history` read it, and they need it.
     """
     generator, num_behaviors = np.random.default_rng(seed), len(plan.predicted)
@@ -46,14 +48,24 @@ def build_model(
 
     user_ids = keras.Input((), dtype="int32", name="user_ids")
     item_ids = keras.Input((), dtype="int32", name="item_ids")
-    if plan.from_history:
+    if plan.is_closed_form:
         p, (q, b) = _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids)
     else:
-        p = TableRows(**options(num_users, plan.shares_users), name="user_rows")(user_ids)
-        item_rows = ItemRows(
-            **options(num_items, plan.shares_items), trains_biases=plan.item_bias, name="item_rows"
+        of_users, of_items = (
+            options(num_users, plan.shares_users),
+            {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias},
         )
-        q, b = item_rows(item_ids)
+        item_rows = ItemRows(**of_items, name="item_rows")
+        if plan.history.is_read:
+            vectors = item_rows if plan.history.history_items == "shared" else None
+            if vectors is None:
+                vectors = TableRows(**{**options(num_items, True), "num_behaviors": 1}, name="history_items")
+            user_rows = _pooled_rows(plan, of_users, vectors, histories)
+        else:
+            user_rows = TableRows(**of_users, name="user_rows")
+        p, (q, b) = user_rows(user_ids), item_rows(item_ids)
+        if isinstance(user_rows, PooledRows):
+            user_rows.set_histories(histories)
     units = [
         kind.make(
             widths=plan.tower_widths, dropout=plan.dropout, seed=unit_seed, separate=plan.separates_parts
@@ -62,6 +74,21 @@ def build_model(
     ]
     logits = Cascade(plan.predicted, units, plan.parents, name="cascade")((p, q, b))
     return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=plan.name)
+
+
+def _pooled_rows(plan: Plan, of_users: dict, vectors: TableRows, histories: sparse.csr_array) -> PooledRows:
+    """Users as sums of item vectors over their histories, which are yet to be set."""
+    return PooledRows(
+        num_users=histories.shape[0],
+        num_entries=histories.nnz,
+        num_kinds=len(plan.behaviors),
+        alpha=plan.history.history_alpha,
+        dropout=plan.history.history_dropout,
+        items=vectors,
+        own=TableRows(**of_users, name="own") if plan.history.user_rows == BOTH else None,
+        **{**of_users, "seeds": None},
+        name="user_rows",
+    )
 
 
 def _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids):

@@ -5,12 +5,13 @@ of methods what an option means.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from nmtr_tf.config import LinearConfig, ModelConfig, RunConfig
+from nmtr_tf.config import HistoryConfig, LinearConfig, ModelConfig, RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.combinations import CLOSED_FORM, GRADIENT, LEAST_SQUARES, learner_of
+from nmtr_tf.methods.combinations import CLOSED_FORM, learner_of
+from nmtr_tf.methods.needs import check_combination
 from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
@@ -45,6 +46,7 @@ class Plan:
         stages: The stages of training, in order.
         learner: What an epoch is: "gradient", "als", or "closed_form" where the weights are solved at once.
         linear: The options of weights in closed form.
+        history: Whether the vectors of users come from their histories, and how.
     """
 
     method: Method
@@ -70,6 +72,7 @@ class Plan:
     stages: tuple[Stage, ...]
     learner: str
     linear: LinearConfig
+    history: HistoryConfig
 
     @property
     def row_size(self) -> int:
@@ -93,8 +96,13 @@ class Plan:
 
     @property
     def from_history(self) -> bool:
-        """Whether users are sums over their histories, of all behaviors as one."""
-        return any(unit.from_history for unit in self.units)
+        """Whether users are sums over their histories, whatever else they are."""
+        return self.is_closed_form or self.history.is_read
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether the weights are solved for at once."""
+        return self.learner == CLOSED_FORM
 
     @property
     def num_epochs(self) -> int:
@@ -150,8 +158,9 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         stages=resolve_stages(model, training, method, predicted),
         learner=learner,
         linear=config.linear,
+        history=config.history,
     )
-    _check_combination(plan)
+    check_combination(plan)
     return plan
 
 
@@ -169,68 +178,3 @@ def _units(model: ModelConfig, method: Method, predicted: tuple[str, ...]) -> tu
             f"({', '.join(predicted)}). Received: {','.join(map(str, names))}."
         )
     return names
-
-
-@dataclasses.dataclass(frozen=True)
-class _Need:
-    """What a way of learning asks of a plan.
-
-    Attributes:
-        expected: What it is, in words.
-        received: What a plan has instead, in words; empty: it has it.
-    """
-
-    expected: str
-    received: Callable[[Plan], str]
-
-
-def _units_other_than(plan: Plan, fits: Callable[[UnitKind, Any], bool]) -> str:
-    """The option that names a unit that does not fit."""
-    does_fit = all(map(fits, plan.units, plan.unit_names))
-    return "" if does_fit else f"`units={','.join(map(str, plan.unit_names))}`"
-
-
-_NO_CHANNELS = _Need(
-    "a method without sampled negatives of its own",
-    lambda plan: f"`method={plan.name}`" if plan.samples_channels else "",
-)
-_PRODUCTS = _Need(
-    "units that are inner products, mf or gmf",
-    lambda plan: _units_other_than(plan, lambda kind, name: kind.is_inner_product),
-)
-_MF_OR_GMF = _Need(
-    "units mf or gmf", lambda plan: _units_other_than(plan, lambda kind, name: name in ("mf", "gmf"))
-)
-_ONE_ITEM_TABLE = _Need(
-    "item embeddings that all behaviors of a cascade share",
-    lambda plan: "" if plan.shares_items or not plan.has_cascade else "`share_embeddings=False`",
-)
-_ONE_USER_TABLE = _Need(
-    "user embeddings that all behaviors share",
-    lambda plan: "" if plan.shares_users or len(plan.predicted) == 1 else "`share_embeddings=False`",
-)
-_ONE_STAGE = _Need(
-    "`train_mode=multitask`", lambda plan: "" if len(plan.stages) == 1 else "`train_mode=sequential`"
-)
-_NO_DROPOUT = _Need(
-    "`dropout=0`, as it is exact", lambda plan: f"`dropout={plan.dropout:g}`" if plan.dropout else ""
-)
-_WHOLE = (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)
-_NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
-    ("whole_data", GRADIENT): _WHOLE,
-    ("whole_data", LEAST_SQUARES): (*_WHOLE, _MF_OR_GMF, _ONE_USER_TABLE, _ONE_STAGE, _NO_DROPOUT),
-}
-"""(objective, learner) -> what they ask of methods, units and rows; what is not here asks for nothing."""
-
-
-def _check_combination(plan: Plan) -> None:
-    """Refuses what does not go together."""
-    objective = plan.objective if isinstance(plan.objective, str) else ""
-    together = f"`objective={objective}` with `learner={plan.learner}`"
-    if plan.learner == LEAST_SQUARES and objective != "whole_data":
-        raise InputError(
-            f"`learner={plan.learner}` goes with `objective=whole_data`. Received: {plan.objective!r}."
-        )
-    for need in _NEEDS.get((objective, plan.learner), ()):
-        if received := need.received(plan):
-            raise InputError(f"{together} needs {need.expected}. Received: {received}.")

@@ -11,52 +11,45 @@ from typing_extensions import override
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
-@keras.saving.register_keras_serializable("nmtr_tf")
-class HistoryRows(TableRows):
-    """User vectors that are sums over histories: of behavior r, x_u B^r.
-
-    B^r is a table with a row for each item, x_u is 1 at the items of user u's history, else 0. The histories
-    are kept as those of a CSR matrix are. Gradients do not change the tables.
-
-    Called on user ids int32 [...] it gives a list with one float32 [..., row_size] per behavior.
+class StoredHistories(TableRows):
+    """Base of user vectors that are sums over histories, which are kept as a CSR matrix is.
 
     Args:
         num_users: Number of users.
         num_entries: Entries of all histories together.
-        **kwargs: As those of `TableRows`; `num_rows` is the number of items, and nothing is `shared`.
+        **kwargs: As those of `TableRows`.
     """
 
     def __init__(self, num_users: int, num_entries: int, **kwargs):
         super().__init__(**kwargs)
         self.num_users, self.num_entries = num_users, num_entries
 
-    def build(self, input_shape=None):
-        """Creates the tables, float32 [num_items, row_size], the histories and where each begins: zeros."""
+    def add_histories(self) -> None:
+        """Creates the histories and where each begins: zeros."""
 
-        def zeros(name, *shape, dtype="float32"):
-            return self.add_weight(shape, "zeros", dtype=dtype, trainable=False, name=name)
+        def zeros(name, size, dtype):
+            return self.add_weight((size,), "zeros", dtype=dtype, trainable=False, name=name)
 
-        self.starts = zeros("starts", self.num_users + 1, dtype="int64")
-        self.entries = zeros("entries", self.num_entries, dtype="int32")
-        tables = [zeros(f"table_{r}", self.num_rows, self.row_size) for r in range(self.num_behaviors)]
-        self.distinct_tables = self.tables = tables
-        self.built = True
+        self.starts = zeros("starts", self.num_users + 1, "int64")
+        self.entries = zeros("entries", self.num_entries, "int32")
 
     def set_histories(self, matrix: sparse.csr_array) -> None:
         """Sets the histories.
 
         Args:
-            matrix: Binary CSR [num_users, num_items] with `num_entries` entries.
+            matrix: CSR [num_users, num_items] with `num_entries` entries: bit s of an entry says whether the
+                user showed behavior s.
         """
         self.starts.assign(matrix.indptr.astype(np.int64))
         self.entries.assign(matrix.indices)
 
-    def rows(self, ids, terms: Sequence[int]) -> list[tf.Tensor]:
+    def rows(self, ids, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
         """Sums of some behaviors.
 
         Args:
             ids: int32 [...], users.
             terms: Behaviors, from 0.
+            seed: As for `TableRows.rows`.
 
         Returns:
             A float32 [..., row_size] for each.
@@ -64,30 +57,63 @@ class HistoryRows(TableRows):
         users = tf.reshape(ids, [-1])
         first, last = (tf.gather(self.starts.value, users + step) for step in (0, 1))
         places = tf.ragged.range(first, last)
-        items = tf.gather(self.entries.value, places.flat_values)
+        items, kinds = self.some(places.flat_values)
         shape = tf.concat([tf.shape(ids), [self.row_size]], axis=0)
         return [
             tf.ensure_shape(tf.reshape(sums, shape), [*ids.shape, self.row_size])
-            for sums in self.sums(items, places.value_rowids(), tf.size(users), terms)
+            for sums in self.sums(items, places.value_rowids(), tf.size(users), terms, kinds, seed)
         ]
 
-    def sums(self, items, owners, count, terms: Sequence[int]) -> list[tf.Tensor]:
+    def some(self, places) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Some entries: their items, int32 [n], and what was done to each, bits int32 [n] or None."""
+        return tf.gather(self.entries.value, places), None
+
+    def sums(self, items, owners, count, terms: Sequence[int], kinds=None, seed=None) -> list[tf.Tensor]:
         """Sums of some behaviors over histories that are given.
 
         Args:
-            items: Integers [n], the entries of all histories.
+            items: Integers [n], the entries of all histories, ascending in each.
             owners: Integers [n], ascending: the history, from 0, that each is of.
             count: Number of histories, some of which may be empty.
             terms: Behaviors, from 0.
+            kinds: int32 [n], bit s of an entry says whether behavior s was shown; None: it is not asked.
+            seed: As for `rows`.
 
         Returns:
             A float32 [count, row_size] for each.
         """
-        return [tf.sparse.segment_sum(self.tables[r].value, items, owners, count) for r in terms]
+        raise NotImplementedError
 
     @override
     def get_config(self):
         return {**super().get_config(), "num_users": self.num_users, "num_entries": self.num_entries}
+
+
+@keras.saving.register_keras_serializable("nmtr_tf")
+class HistoryRows(StoredHistories):
+    """User vectors that are sums over histories: of behavior r, x_u B^r.
+
+    B^r is a table with a row for each item, x_u is 1 at the items of user u's history, else 0. Gradients do
+    not change the tables.
+
+    Called on user ids int32 [...] it gives a list with one float32 [..., row_size] per behavior.
+
+    Args:
+        **kwargs: As those of `StoredHistories`; `num_rows` is the number of items, and nothing is `shared`.
+    """
+
+    def build(self, input_shape=None):
+        """Creates the tables, float32 [num_items, row_size], and the histories: zeros."""
+        self.add_histories()
+        self.distinct_tables = self.tables = [
+            self.add_weight((self.num_rows, self.row_size), "zeros", trainable=False, name=f"table_{r}")
+            for r in range(self.num_behaviors)
+        ]
+        self.built = True
+
+    @override
+    def sums(self, items, owners, count, terms, kinds=None, seed=None):
+        return [tf.sparse.segment_sum(self.tables[r].value, items, owners, count) for r in terms]
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")
@@ -108,7 +134,7 @@ class PlaceRows(ItemRows):
         self.add_biases()
         self.built = True
 
-    def rows(self, ids, terms: Sequence[int]) -> list[tf.Tensor]:
+    def rows(self, ids, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
         """The places of items, the same for every behavior: ids int32 [...] -> int32 [..., 1] each."""
         return [tf.expand_dims(ids, -1)] * len(terms)
 

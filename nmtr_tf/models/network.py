@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from nmtr_tf.models.cascade import Cascade
-from nmtr_tf.models.history import HistoryRows
+from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
@@ -33,7 +33,7 @@ class Network:
     @property
     def from_history(self) -> bool:
         """Whether users are sums over their histories, which are of any length."""
-        return isinstance(self.user_rows, HistoryRows)
+        return isinstance(self.user_rows, StoredHistories)
 
     @property
     def is_inner_product(self) -> bool:

@@ -64,12 +64,13 @@ class TableRows(keras.layers.Layer):
         """Rows of every behavior."""
         return self.rows(ids, range(self.num_behaviors))
 
-    def rows(self, ids, terms: Sequence[int]) -> list[tf.Tensor]:
+    def rows(self, ids, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
         """Vectors of some behaviors; a table that several of them share is read once.
 
         Args:
             ids: int32 [...].
             terms: Behaviors, from 0.
+            seed: int64 [2], in training, where vectors may depend on chance; None: they do not.
 
         Returns:
             A float32 [..., row_size] for each.
@@ -83,6 +84,16 @@ class TableRows(keras.layers.Layer):
     def tables_of(self, terms: Sequence[int]) -> list[keras.Variable]:
         """The distinct tables that some behaviors read."""
         return distinct([self.tables[r] for r in terms])
+
+    @property
+    def item_tables(self) -> list[keras.Variable]:
+        """Tables of item vectors, float32 [num_items, row_size], that the vectors are made of, if any."""
+        return []
+
+    @property
+    def gates(self) -> list[keras.Variable]:
+        """Weights that are of no id, if any."""
+        return []
 
     def take_over(
         self,

@@ -49,7 +49,7 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
 
 def _check_size(plan: Plan, num_items: int) -> None:
     """Refuses weights from items to items that no usual machine holds."""
-    if plan.from_history and num_items > MAX_DENSE:
+    if plan.is_closed_form and num_items > MAX_DENSE:
         raise InputError(
             f"`method={plan.name}` holds a weight for every two of {num_items:,} items, "
             f"{4 * num_items**2:,} bytes, and takes {MAX_DENSE:,} items at most; use `method=nmtr_gmf`, or "

@@ -11,7 +11,7 @@ import keras
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
-from nmtr_tf.data.pairs import all_as_one
+from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
 from nmtr_tf.methods.model import build_model
@@ -85,7 +85,7 @@ def fit(
         init_from = init_from or origin.info.init_from["run"]
     start = _warm_start(init_from, setup, directory) if init_from else None
     view = setup.view
-    seed, histories = setup.config.training.seed, all_as_one(view) if setup.plan.from_history else None
+    seed, histories = setup.config.training.seed, histories_of(view) if setup.plan.from_history else None
     model = build_model(setup.plan, view.num_users, view.num_items, seed, histories)
     info = _first_info(setup, model, device, start.apply(model, view) if start else None, origin)
     return _fit(dataset, setup, info, model, callbacks, directory, origin)

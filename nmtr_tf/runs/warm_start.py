@@ -87,11 +87,17 @@ class WarmStart:
             view: What it trains on.
 
         Raises:
-            InputError: If either is solved in closed form, the two predict no behavior in common, or differ
-                in the layout of embeddings and item biases, or in the unit or the tower of a common one.
+            InputError: If either is solved in closed form or reads histories, the two predict no behavior in
+                common, or differ in the layout of embeddings and item biases, or in the unit or the tower of
+                a common one.
         """
         for one in (plan, self.plan):
-            if one.from_history:
+            if one.history.is_read:
+                raise InputError(
+                    f"`init_from={self.name}`: `user_rows={one.history.user_rows}` reads users from their "
+                    "histories, so that new ones are known at once; train it anew on the new data."
+                )
+            if one.is_closed_form:
                 raise InputError(
                     f"`init_from={self.name}`: `method={one.name}` is solved at once, from nothing; train it "
                     "anew on the new data."

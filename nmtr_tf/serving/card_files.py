@@ -83,7 +83,7 @@ def _new(plan: Plan) -> str:
 
 def _scores(plan: Plan) -> str:
     """What scores and probabilities are."""
-    if plan.from_history:
+    if plan.is_closed_form:
         return (
             "Scores are sums of weights over what a user did, fitted by least squares: they order the items "
             "of one user.\n  Probabilities of `score` are their sigmoids, and only order, too"

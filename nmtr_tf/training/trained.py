@@ -15,8 +15,8 @@ class TrainedPart:
     Attributes:
         stage: The stage.
         user_tables: Distinct tables of users, float32 [num_users, row_size].
-        item_tables: Distinct tables of items, float32 [num_items, row_size].
-        unit_weights: Weights of units.
+        item_tables: Distinct tables of items, those in histories among them, float32 [num_items, row_size].
+        unit_weights: Weights of units, and gates of histories.
         ids: `id` of each of these variables and of the item biases.
     """
 
@@ -26,8 +26,9 @@ class TrainedPart:
         used = sorted(set().union(*terms))
         free = [r for r in used if net.behaviors[r] not in stage.frozen]
         self.user_tables = net.user_rows.tables_of(used)
-        self.item_tables = net.item_rows.tables_of(used)
-        self.unit_weights = [weight for r in free for weight in net.cascade.units[r].trainable_variables]
+        self.item_tables = distinct([*net.item_rows.tables_of(used), *net.user_rows.item_tables])
+        units = [weight for r in free for weight in net.cascade.units[r].trainable_variables]
+        self.unit_weights = [*units, *net.user_rows.gates]
         biases = [net.item_rows.biases[r] for r in free]
         lists = self.user_tables, self.item_tables, self.unit_weights, biases
         self.ids = {id(variable) for variable in distinct([one for own in lists for one in own])}

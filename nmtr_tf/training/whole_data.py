@@ -75,13 +75,15 @@ class WholeData(Objective):
 
     def _user_sides(self, net: Network, places: Sequence[int], batch: UserBatch) -> list[tf.Tensor]:
         """What is multiplied with an item's vector and biases: float32 [n, E + R] for each behavior."""
+        used = sorted(set().union(*map(net.cascade.terms, places)))
+        rows = dict(zip(used, net.user_rows.rows(batch.user_ids, used, batch.seed), strict=True))
         sides = []
         for r in places:
             terms = net.cascade.terms(r)
-            rows = net.user_rows.rows(batch.user_ids, terms)
+            own = [rows[s] for s in terms]
             if self.plan.dropout:  # the same dimensions of a user for all behaviors
-                rows = [tf.nn.experimental.stateless_dropout(p, self.plan.dropout, batch.seed) for p in rows]
-            vector = tf.add_n(net.cascade.user_parts(rows, terms))
+                own = [tf.nn.experimental.stateless_dropout(p, self.plan.dropout, batch.seed) for p in own]
+            vector = tf.add_n(net.cascade.user_parts(own, terms))
             ones = tf.broadcast_to(bias_terms(net, r), [tf.shape(vector)[0], len(net.behaviors)])
             sides.append(tf.concat([vector, ones], axis=1))
         return sides
@@ -92,8 +94,9 @@ class WholeData(Objective):
         items = [table.value for table in trained.item_tables]
         common = training.l2_item * tf.add_n([_weighted_squares(q, batch.item_weights) for q in items])
         common += training.l2_unit * l2_of_weights(trained.unit_weights)
-        own = training.l2_user * tf.add_n([_weighted_squares(p, batch.user_weights) for p in users])
-        return own + batch.share * common
+        own = [_weighted_squares(p, batch.user_weights) for p in users]
+        nothing = tf.constant(0.0)  # all there is where users are their histories
+        return training.l2_user * tf.add_n([nothing, *own]) + batch.share * common
 
 
 def bias_terms(net: Network, r: int) -> tf.Tensor:

@@ -50,7 +50,7 @@ class Searchable:
 def of_method(plan: Plan, tuning: TuneConfig) -> Searchable:
     """What a method has to search."""
     own = own_space(plan, tuning.sampler == "grid")
-    more: Space = {} if plan.from_history else OPTIONAL
+    more: Space = {} if plan.is_closed_form else OPTIONAL
     return Searchable(plan.method.label, own, more, OPTION_TYPES, LOGARITHMIC)
 
 

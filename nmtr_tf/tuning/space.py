@@ -58,7 +58,7 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         plan: The method; the width of its tower limits the layers, and sequential training has no weights.
         is_grid: Whether it is the grid.
     """
-    if plan.from_history:
+    if plan.is_closed_form:
         return _linear_space(is_grid)
     fifths, reduction = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), listed(("sum", "mean"))
     l2 = between(ZERO, 0.1, log=True), listed((0.0, 0.001, 0.01, 0.1))
@@ -74,6 +74,8 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         deepest = min(5, plan.tower_widths[0].bit_length())
         both["num_layers"] = between(1, deepest), listed(range(1, deepest + 1))
         both["dropout"] = between(0.0, 0.5), listed((0.0, 0.2, 0.5))
+    if plan.history.is_read:
+        both["history_dropout"] = between(0.0, 0.9), listed((0.0, 0.5, 0.8))
     if plan.samples_channels:
         both["beta"] = between(0.0, 1.0), listed(fifths)
     count, is_free = len(plan.predicted), not plan.method.weights_sum_to_one

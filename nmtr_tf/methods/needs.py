@@ -1,0 +1,103 @@
+"""What objectives, learners and rows ask of methods, units and each other. It needs no TensorFlow.
+
+A plan here is a `nmtr_tf.methods.plan.Plan`, whose module asks this one.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nmtr_tf.errors import InputError
+from nmtr_tf.methods.combinations import GRADIENT, LEAST_SQUARES
+from nmtr_tf.methods.unit_kinds import UnitKind
+
+
+@dataclasses.dataclass(frozen=True)
+class _Need:
+    """What a way of learning asks of a plan.
+
+    Attributes:
+        expected: What it is, in words.
+        received: What a plan has instead, in words; empty: it has it.
+    """
+
+    expected: str
+    received: Callable[[Any], str]
+
+
+def _units_other_than(plan: Any, fits: Callable[[UnitKind, Any], bool]) -> str:
+    """The option that names a unit that does not fit."""
+    does_fit = all(map(fits, plan.units, plan.unit_names))
+    return "" if does_fit else f"`units={','.join(map(str, plan.unit_names))}`"
+
+
+_NO_CHANNELS = _Need(
+    "a method without sampled negatives of its own",
+    lambda plan: f"`method={plan.name}`" if plan.samples_channels else "",
+)
+_PRODUCTS = _Need(
+    "units that are inner products, mf or gmf",
+    lambda plan: _units_other_than(plan, lambda kind, name: kind.is_inner_product),
+)
+_MF_OR_GMF = _Need(
+    "units mf or gmf", lambda plan: _units_other_than(plan, lambda kind, name: name in ("mf", "gmf"))
+)
+_ONE_ITEM_TABLE = _Need(
+    "item embeddings that all behaviors of a cascade share",
+    lambda plan: "" if plan.shares_items or not plan.has_cascade else "`share_embeddings=False`",
+)
+_ONE_USER_TABLE = _Need(
+    "user embeddings that all behaviors share",
+    lambda plan: "" if plan.shares_users or len(plan.predicted) == 1 else "`share_embeddings=False`",
+)
+_SHARED_ITEMS = _Need(
+    "item embeddings that all behaviors share",
+    lambda plan: "" if plan.shares_items or len(plan.predicted) == 1 else f"`method={plan.name}`",
+)
+_ONE_STAGE = _Need(
+    "`train_mode=multitask`", lambda plan: "" if len(plan.stages) == 1 else "`train_mode=sequential`"
+)
+_NO_DROPOUT = _Need(
+    "`dropout=0`, as it is exact", lambda plan: f"`dropout={plan.dropout:g}`" if plan.dropout else ""
+)
+_WHOLE = (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)
+_NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
+    ("whole_data", GRADIENT): _WHOLE,
+    ("whole_data", LEAST_SQUARES): (*_WHOLE, _MF_OR_GMF, _ONE_USER_TABLE, _ONE_STAGE, _NO_DROPOUT),
+}
+"""(objective, learner) -> what they ask of methods, units and rows; what is not here asks for nothing."""
+
+
+def check_combination(plan: Any) -> None:
+    """Refuses what does not go together.
+
+    Raises:
+        InputError: If the objective, the learner or the rows of users ask for something that a plan has not.
+    """
+    objective = plan.objective if isinstance(plan.objective, str) else ""
+    if plan.learner == LEAST_SQUARES and objective != "whole_data":
+        raise InputError(
+            f"`learner={plan.learner}` goes with `objective=whole_data`. Received: {plan.objective!r}."
+        )
+    if plan.history.is_read:
+        if (objective, plan.learner) != ("whole_data", GRADIENT):
+            raise InputError(
+                f"`user_rows={plan.history.user_rows}` goes with `objective=whole_data` and "
+                f"`learner={GRADIENT}`. Received: `objective={plan.objective}`, `learner={plan.learner}`."
+            )
+        together = f"`user_rows={plan.history.user_rows}`"
+        _check(plan, together, (_ONE_USER_TABLE,))
+        if plan.history.history_items == "shared":
+            _check(plan, f"{together} with `history_items=shared`", (_SHARED_ITEMS,))
+    _check(
+        plan,
+        f"`objective={objective}` with `learner={plan.learner}`",
+        _NEEDS.get((objective, plan.learner), ()),
+    )
+
+
+def _check(plan: Any, asking: str, needs: Sequence[_Need]) -> None:
+    """Refuses a plan that lacks something."""
+    for need in needs:
+        if received := need.received(plan):
+            raise InputError(f"{asking} needs {need.expected}. Received: {received}.")

@@ -1,0 +1,156 @@
+"""Users as sums of item vectors over what they did: new ones need no training, and there need be no table."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from typing_extensions import override
+
+from nmtr_tf.models.history import StoredHistories
+from nmtr_tf.models.rows import TableRows
+
+
+@keras.saving.register_keras_serializable("nmtr_tf")
+class PooledRows(StoredHistories):
+    """User vectors that are sums over histories, the same for every behavior that is predicted.
+
+        p_u = |N(u)|^-alpha sum over behaviors s and items i in N_s(u) of g_s z_i  [+ P_u].
+
+    N_s(u) are the items that user u showed behavior s, |N(u)| is their number for all behaviors together; an
+    empty history has a vector of zeros. The gates g_s are learned, one for each behavior of the histories, 1
+    at the start; z_i are the item embeddings, or vectors of their own (after Koren, "Factorization Meets the
+    Neighborhood", 2008).
+
+    Called on user ids int32 [...] it gives a list with one float32 [..., row_size] per behavior.
+
+    Args:
+        num_kinds: Behaviors in the histories.
+        alpha: alpha.
+        dropout: Share of the items of a history that are left out at random where there is a seed.
+        items: Has the vectors z_i in one table; `ItemRows` of the model are shared with it.
+        own: Has the vectors P_u in one table; None: there are none.
+        **kwargs: As those of `StoredHistories`.
+    """
+
+    def __init__(
+        self,
+        num_kinds: int,
+        alpha: float,
+        dropout: float,
+        items: TableRows,
+        own: TableRows | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_kinds, self.alpha, self.dropout = num_kinds, alpha, dropout
+        self.items, self.own = items, own
+
+    def build(self, input_shape=None):
+        """Creates the gates, the histories (zeros), and what is not there yet of the tables."""
+        for rows in (self.items, self.own):
+            if rows is not None and not rows.built:
+                rows.build()
+        self.gate = self.add_weight((self.num_kinds,), "ones", name="gates")
+        self.add_histories()
+        self.kinds = self.add_weight(
+            (self.num_entries,), "zeros", dtype="int32", trainable=False, name="kinds"
+        )
+        self.distinct_tables, self.tables = [], []
+        if self.own is not None:
+            self.distinct_tables, self.tables = list(self.own.distinct_tables), list(self.own.tables)
+        self.built = True
+
+    @override
+    def set_histories(self, matrix):
+        super().set_histories(matrix)
+        self.kinds.assign(matrix.data.astype(np.int32))
+
+    @override
+    def rows(self, ids, terms, seed=None):
+        rows = super().rows(ids, terms, seed)
+        if self.own is None:
+            return rows
+        return [p + own for p, own in zip(rows, self.own.rows(ids, terms), strict=True)]
+
+    @override
+    def some(self, places):
+        return tf.gather(self.entries.value, places), tf.gather(self.kinds.value, places)
+
+    @override
+    def sums(self, items, owners, count, terms, kinds=None, seed=None):
+        if seed is not None and self.dropout:
+            own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+            kept = tf.random.stateless_uniform(tf.shape(items), own_seed) >= self.dropout
+            items, owners, kinds = (tf.boolean_mask(part, kept) for part in (items, owners, kinds))
+        found = [tf.where(tf.bitwise.bitwise_and(kinds, 1 << s) != 0)[:, 0] for s in range(self.num_kinds)]
+        count = tf.cast(count, tf.int64)
+        rows = [tf.gather(tf.cast(owners, tf.int64), one) + s * count for s, one in enumerate(found)]
+        columns = tf.cast(tf.gather(items, tf.concat(found, axis=0)), tf.int64)
+        sums = row_sums(self.items.tables[0].value, tf.concat(rows, axis=0), columns, self.num_kinds * count)
+        sums = tf.reshape(sums, [self.num_kinds, count, self.row_size])
+        numbers = tf.math.unsorted_segment_sum(
+            tf.ones([tf.size(columns)]), tf.concat(rows, axis=0) % tf.maximum(count, 1), count
+        )
+        scale = tf.where(numbers > 0, tf.maximum(numbers, 1.0) ** -self.alpha, 0.0)
+        return [scale[:, None] * tf.tensordot(self.gate.value, sums, axes=1)] * len(terms)
+
+    @override
+    def all_rows(self, terms):
+        return self.rows(tf.range(self.num_users), terms)
+
+    @override
+    def tables_of(self, terms):
+        return [] if self.own is None else self.own.tables_of(terms)
+
+    @property
+    @override
+    def item_tables(self):
+        return list(self.items.tables[:1])
+
+    @property
+    @override
+    def gates(self):
+        return [self.gate]
+
+    @override
+    def get_config(self):
+        # As objects: Keras writes them down, and one that the model has as well is one again when loaded.
+        names = "items", "own", "num_kinds", "alpha", "dropout"
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    @override
+    def from_config(cls, config):
+        rows = {name: config.pop(name) for name in ("items", "own")}
+        rows = {
+            name: keras.saving.deserialize_keras_object(one) if isinstance(one, dict) else one
+            for name, one in rows.items()
+        }
+        return cls(**rows, **config)
+
+
+@tf.custom_gradient
+def row_sums(table: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, count: tf.Tensor):
+    """Sums of rows of a table: the product of a binary sparse matrix with it.
+
+    The gradient is the product with the transposed matrix, which is faster than adding row by row.
+
+    Args:
+        table: float32 [n, D].
+        rows: int64 [m], ascending: the sum, from 0, that each summand goes into.
+        columns: int64 [m], rows of the table, ascending where `rows` are equal, no pair twice.
+        count: int64 scalar, number of sums.
+
+    Returns:
+        float32 [count, D], zeros where nothing is summed.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None, None]:
+        matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(
+            indices=tf.stack([rows, columns], axis=1),
+            values=tf.ones([tf.size(rows)]),
+            dense_shape=tf.stack([count, tf.shape(table, tf.int64)[0]]),
+        )
+        transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+        return tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream), None, None, None
+
+    return tf.sparse.segment_sum(table, columns, rows, count), gradient
