@@ -4,7 +4,7 @@ import dataclasses
 
 from nmtr_tf.options import check_choices, check_types, option, require
 
-TABLE, HISTORY, BOTH = "table", "history", "both"
+AUTO, TABLE, HISTORY, BOTH = "auto", "table", "history", "both"
 """Where the vector of a user comes from."""
 
 
@@ -13,10 +13,11 @@ class HistoryConfig:
     """Where the vectors of users come from, see `nmtr_tf.models.pooled`."""
 
     user_rows: str = option(
-        TABLE,
+        AUTO,
         "Where a user's vector comes from: 'table', a row of his own; 'history', a sum over the items that "
-        "he touched, which knows new users at once; 'both', the sum and the row (objective=whole_data).",
-        (TABLE, HISTORY, BOTH),
+        "he touched, which knows new users at once; 'both', the sum and the row (objective=whole_data); "
+        "'auto', histories for nmtr_linear_gmf and else the table.",
+        (AUTO, TABLE, HISTORY, BOTH),
     )
     history_items: str = option(
         "own",
@@ -41,4 +42,9 @@ class HistoryConfig:
     @property
     def is_read(self) -> bool:
         """Whether histories are read."""
-        return self.user_rows != TABLE
+        return self.user_rows in (HISTORY, BOTH)
+
+    def of_method(self, adds_linear: bool) -> "HistoryConfig":
+        """With 'auto' replaced by what it means for a method."""
+        own = HISTORY if adds_linear else TABLE
+        return dataclasses.replace(self, user_rows=own) if self.user_rows == AUTO else self

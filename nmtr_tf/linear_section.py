@@ -9,13 +9,21 @@ from nmtr_tf.options import check_types, option, require
 class LinearConfig:
     """The linear method: item-to-item weights in closed form, see `nmtr_tf.methods.closed_form`."""
 
-    linear_lambda: float = option(10.0, "nmtr_linear: L2 regularization of the weights.")
-    linear_beta: float = option(0.2, "nmtr_linear: a user of d items counts as d^-beta.")
+    linear_lambda: float = option(10.0, "nmtr_linear(_gmf): L2 regularization of the weights.")
+    linear_beta: float = option(0.2, "nmtr_linear(_gmf): a user of d items counts as d^-beta.")
     linear_dropout: float = option(
-        0.5, "nmtr_linear: share of a user's items that the weights are denoised of, in [0, 1)."
+        0.5,
+        "nmtr_linear(_gmf): share of a user's items that the weights are denoised of, in [0, 1).",
     )
     linear_theta: float = option(
-        1.0, "nmtr_linear: weight of all behaviors among what is predicted, beside the target's 1."
+        1.0,
+        "nmtr_linear(_gmf): weight of all behaviors among what is predicted, beside the target's 1.",
+    )
+
+    linear_weight: float | None = option(
+        None,
+        "nmtr_linear_gmf: what the linear part is multiplied with in the sum, at least 0; not given: chosen "
+        "by validation.",
     )
 
     def __post_init__(self):
@@ -24,3 +32,5 @@ class LinearConfig:
         require(self, 0 <= self.linear_beta < float("inf"), "linear_beta", "at least 0")
         require(self, 0 <= self.linear_dropout < 1, "linear_dropout", "in [0, 1)")
         require(self, 0 <= self.linear_theta < float("inf"), "linear_theta", "at least 0")
+        fits = self.linear_weight is None or 0 <= self.linear_weight < float("inf")
+        require(self, fits, "linear_weight", "at least 0")

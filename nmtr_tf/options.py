@@ -147,6 +147,8 @@ def option_value(text: str, kind: Any) -> Any:
         return tuple(option_value(part, typing.get_args(kind)[0]) for part in text.split(",") if text)
     if kind in (bool, bool | None):
         return {"true": True, "false": False, "None": None}[text]
-    if kind is float:
+    if kind == (float | None) and text == "None":
+        return None
+    if kind in (float, float | None):
         return float(fractions.Fraction(text))
     return int(text) if kind is int else text

@@ -78,6 +78,7 @@ def _define(values: flags.FlagValues, field: dataclasses.Field, kind: Any) -> No
             bool | None: flags.DEFINE_bool,
             int: flags.DEFINE_integer,
             float: flags.DEFINE_float,
+            float | None: flags.DEFINE_float,
             str: flags.DEFINE_string,
             Any: flags.DEFINE_string,  # the name of a part, which its table checks
         }[kind]

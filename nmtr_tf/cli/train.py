@@ -159,6 +159,9 @@ def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, datas
     chosen = "last epoch kept"
     if info.best_value is not None:
         chosen = f"best epoch {info.best_epoch} (validation {config.training.monitor} {info.best_value:.4f})"
+    if info.chosen:
+        chosen += f"; linear part times {info.chosen['linear_weight']:g}"
+        chosen += f", the rest as of epoch {info.chosen['num_epochs']}"
     say(values, f"\n{info.seconds:.0f} s, {chosen}\nCurves:      {workdir}/curves.png")
     say(values, f"TensorBoard: tensorboard --logdir={workdir}/events")
     return trained

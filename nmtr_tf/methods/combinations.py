@@ -16,6 +16,7 @@ CLOSED_FORM, GRADIENT, LEAST_SQUARES = "closed_form", "gradient", "als"
 """Names of the learners."""
 
 _OF_EMBEDDINGS = ("dropout", "share_embeddings", "item_bias")
+_OF_HISTORIES = ("history_items", "history_alpha", "history_dropout")
 _OF_STEPS = (
     "objective",
     "learner",
@@ -48,15 +49,20 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
             "`units=linear` and `method=nmtr_linear` go together, and with no other: the weights are solved "
             f"in closed form. Received: `units={option_text(config.model.units)}`, {name}."
         )
+    if not method.adds_linear and config.linear.linear_weight is not None:
+        raise InputError(f"`linear_weight` is an option of `method=nmtr_linear_gmf`. Received: {name}.")
     if not is_closed:
-        if (option := _changed(config.linear, tuple(vars(config.linear)))) is not None:
-            raise InputError(f"`{option}` is an option of `method=nmtr_linear`. Received: {name}.")
-        if not config.history.is_read and (option := _changed(config.history, tuple(vars(config.history)))):
+        if not method.adds_linear and (option := _changed(config.linear, tuple(vars(config.linear)))):
+            raise InputError(
+                f"`{option}` is an option of `method=nmtr_linear` and of `nmtr_linear_gmf`. Received: {name}."
+            )
+        rows = config.history.of_method(method.adds_linear)
+        if not rows.is_read and (option := _changed(rows, _OF_HISTORIES)):
             raise InputError(
                 f"`{option}` goes with `user_rows=history` or `both`. Received: `user_rows=table`."
             )
         return config.training.learner
-    of_history = (config.history, tuple(vars(config.history)))
+    of_history = (config.history, ("user_rows", *_OF_HISTORIES))
     for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS), of_history):
         if (option := _changed(section, names)) is not None:
             raise InputError(

@@ -4,6 +4,8 @@ NMTR (Eq. 4, 5 and 9) is the general case. A method that predicts the target onl
 collective matrix factorization has no cascade: see `nmtr_tf.methods.table`.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from scipy import sparse
@@ -12,8 +14,11 @@ from nmtr_tf.history_section import BOTH
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.cascade import Cascade
 from nmtr_tf.models.history import HistoryRows, PlaceRows
+from nmtr_tf.models.network import network
 from nmtr_tf.models.pooled import PooledRows
 from nmtr_tf.models.rows import ItemRows, TableRows
+from nmtr_tf.models.summed import SummedItems, SummedRows
+from nmtr_tf.models.units import PlusLinear
 
 
 def build_model(
@@ -51,10 +56,8 @@ def build_model(
     if plan.is_closed_form:
         p, (q, b) = _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids)
     else:
-        of_users, of_items = (
-            options(num_users, plan.shares_users),
-            {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias},
-        )
+        of_users = options(num_users, plan.shares_users)
+        of_items = {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias}
         item_rows = ItemRows(**of_items, name="item_rows")
         if plan.history.is_read:
             vectors = item_rows if plan.history.history_items == "shared" else None
@@ -63,8 +66,10 @@ def build_model(
             user_rows = _pooled_rows(plan, of_users, vectors, histories)
         else:
             user_rows = TableRows(**of_users, name="user_rows")
+        if plan.adds_linear:
+            user_rows, item_rows = _summed_rows(user_rows, item_rows, num_items)
         p, (q, b) = user_rows(user_ids), item_rows(item_ids)
-        if isinstance(user_rows, PooledRows):
+        if plan.history.is_read:
             user_rows.set_histories(histories)
     units = [
         kind.make(
@@ -72,8 +77,34 @@ def build_model(
         )
         for kind, unit_seed in zip(plan.units, seeds(num_behaviors), strict=True)
     ]
+    if plan.adds_linear:
+        units[-1] = PlusLinear(units[-1], num_items)
     logits = Cascade(plan.predicted, units, plan.parents, name="cascade")((p, q, b))
     return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=plan.name)
+
+
+def without_linear(model: keras.Model) -> keras.Model:
+    """The model of a sum without its linear part: of the same layers, so that what it learns the sum has."""
+    net = network(model)
+    user_ids, item_ids = (keras.Input((), dtype="int32", name=name) for name in ("user_ids", "item_ids"))
+    users, items, units = net.user_rows, net.item_rows, list(net.cascade.units)
+    assert isinstance(users, SummedRows)
+    assert isinstance(items, SummedItems)
+    units[-1] = units[-1].unit
+    rows = users.pooled(user_ids), *items.embedded(item_ids)
+    logits = Cascade(net.behaviors, units, net.cascade.parents, name="cascade")(rows)
+    return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=model.name)
+
+
+def _summed_rows(users: PooledRows, items: ItemRows, num_items: int) -> tuple[SummedRows, SummedItems]:
+    """Rows with what the linear part needs behind them."""
+    own: dict[str, Any] = {"num_rows": num_items, "row_size": items.row_size, "shared": True}
+    own["num_behaviors"] = items.num_behaviors
+    of_users = {"num_users": users.num_users, "num_entries": users.num_entries, "num_items": num_items}
+    return (
+        SummedRows(users, **of_users, **own, name="user_rows"),
+        SummedItems(items, trains_biases=items.trains_biases, **own, name="item_rows"),
+    )
 
 
 def _pooled_rows(plan: Plan, of_users: dict, vectors: TableRows, histories: sparse.csr_array) -> PooledRows:

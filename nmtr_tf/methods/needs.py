@@ -79,6 +79,13 @@ def check_combination(plan: Any) -> None:
         raise InputError(
             f"`learner={plan.learner}` goes with `objective=whole_data`. Received: {plan.objective!r}."
         )
+    if plan.adds_linear and not plan.history.is_read:
+        raise InputError(
+            f"`method={plan.name}` reads users from their histories: `user_rows=history` or `both`. "
+            f"Received: `user_rows={plan.history.user_rows}`."
+        )
+    if plan.adds_linear:
+        _check(plan, f"`method={plan.name}`", (_ONE_STAGE,))
     if plan.history.is_read:
         if (objective, plan.learner) != ("whole_data", GRADIENT):
             raise InputError(

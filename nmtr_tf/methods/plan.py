@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from nmtr_tf.config import HistoryConfig, LinearConfig, ModelConfig, RunConfig
+from nmtr_tf.config import HistoryConfig, LinearConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.combinations import CLOSED_FORM, learner_of
 from nmtr_tf.methods.needs import check_combination
@@ -95,6 +95,16 @@ class Plan:
         return self.behaviors if self.samples_channels or self.from_history else self.predicted
 
     @property
+    def adds_linear(self) -> bool:
+        """Whether weights in closed form are added to the target's logit, which are learned apart."""
+        return self.method.adds_linear
+
+    @property
+    def has_item_weights(self) -> bool:
+        """Whether there is a weight for every two items."""
+        return self.is_closed_form or self.adds_linear
+
+    @property
     def from_history(self) -> bool:
         """Whether users are sums over their histories, whatever else they are."""
         return self.is_closed_form or self.history.is_read
@@ -150,7 +160,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
             not shares and not method.predicts_all and any(unit.has_two_parts for unit in units)
         ),
         item_bias=_or(model.item_bias, method.item_bias),
-        objective=training.objective,
+        objective=_objective(training, method),
         unobserved_weights=unobserved_weights(training, predicted),
         loss=training.loss or method.loss,
         samples_channels=method.samples_channels,
@@ -158,10 +168,16 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         stages=resolve_stages(model, training, method, predicted),
         learner=learner,
         linear=config.linear,
-        history=config.history,
+        history=config.history.of_method(method.adds_linear),
     )
     check_combination(plan)
     return plan
+
+
+def _objective(training: TrainingConfig, method: Method) -> Any:
+    """The option; what is added to a linear part learns as that does, from all pairs."""
+    is_default = training.objective == TrainingConfig().objective
+    return "whole_data" if method.adds_linear and is_default else training.objective
 
 
 def _or(option: bool | None, own: bool) -> bool:

@@ -21,6 +21,8 @@ class Method:
         loss: Default of `loss`.
         samples_channels: Whether negatives come from the channels of the auxiliary behaviors; false: they
             are items without the behavior that is trained on. See `nmtr_tf.training.negatives`.
+        adds_linear: Whether item-to-item weights in closed form are added to the target's logit; then users
+            are read from their histories, and the rest is trained on the whole data.
         weights_sum_to_one: Whether the loss weights sum to 1; false: any numbers in [0, 1].
     """
 
@@ -34,6 +36,7 @@ class Method:
     item_bias: bool = True
     loss: str = "log"
     samples_channels: bool = False
+    adds_linear: bool = False
     weights_sum_to_one: bool = True
 
 
@@ -78,6 +81,7 @@ METHODS = {
     "nmtr_linear": Method(
         "NMTR-Linear", "", "linear", predicts_all=False, cascade=False, item_bias=False, loss="squared"
     ),
+    "nmtr_linear_gmf": Method("NMTR-Linear+GMF", "", "gmf", loss="squared", adds_linear=True),
 }
 PAPER_METHODS = {name: row for name, row in METHODS.items() if row.group}
 

@@ -20,6 +20,9 @@ class StoredHistories(TableRows):
         **kwargs: As those of `TableRows`.
     """
 
+    tells_behaviors = False
+    """Whether it matters what was done to an item."""
+
     def __init__(self, num_users: int, num_entries: int, **kwargs):
         super().__init__(**kwargs)
         self.num_users, self.num_entries = num_users, num_entries
@@ -58,11 +61,15 @@ class StoredHistories(TableRows):
         first, last = (tf.gather(self.starts.value, users + step) for step in (0, 1))
         places = tf.ragged.range(first, last)
         items, kinds = self.some(places.flat_values)
-        shape = tf.concat([tf.shape(ids), [self.row_size]], axis=0)
+        found = self.sums(items, places.value_rowids(), tf.size(users), terms, kinds, seed)
         return [
-            tf.ensure_shape(tf.reshape(sums, shape), [*ids.shape, self.row_size])
-            for sums in self.sums(items, places.value_rowids(), tf.size(users), terms, kinds, seed)
+            tf.ensure_shape(tf.reshape(sums, tf.concat([tf.shape(ids), [size]], axis=0)), [*ids.shape, size])
+            for sums, size in zip(found, map(self.size_of, terms), strict=True)
         ]
+
+    def size_of(self, r: int) -> int:
+        """Length of the sums of behavior r."""
+        return self.row_size
 
     def some(self, places) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Some entries: their items, int32 [n], and what was done to each, bits int32 [n] or None."""
@@ -110,6 +117,11 @@ class HistoryRows(StoredHistories):
             for r in range(self.num_behaviors)
         ]
         self.built = True
+
+    @property
+    def item_weights(self) -> keras.Variable:
+        """B of the target."""
+        return self.tables[-1]
 
     @override
     def sums(self, items, owners, count, terms, kinds=None, seed=None):

@@ -31,6 +31,8 @@ class PooledRows(StoredHistories):
         **kwargs: As those of `StoredHistories`.
     """
 
+    tells_behaviors = True
+
     def __init__(
         self,
         num_kinds: int,
@@ -120,12 +122,7 @@ class PooledRows(StoredHistories):
     @classmethod
     @override
     def from_config(cls, config):
-        rows = {name: config.pop(name) for name in ("items", "own")}
-        rows = {
-            name: keras.saving.deserialize_keras_object(one) if isinstance(one, dict) else one
-            for name, one in rows.items()
-        }
-        return cls(**rows, **config)
+        return cls(**{**config, **{name: as_layer(config[name]) for name in ("items", "own")}})
 
 
 @tf.custom_gradient
@@ -154,3 +151,8 @@ def row_sums(table: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, count: tf.Te
         return tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream), None, None, None
 
     return tf.sparse.segment_sum(table, columns, rows, count), gradient
+
+
+def as_layer(part):
+    """A layer that a config has as an object, or as Keras writes one down."""
+    return keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part

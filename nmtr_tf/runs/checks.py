@@ -44,12 +44,17 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
     config, view = checked_view(config, dataset, on_everything)
     plan = resolve(config, config.data.behaviors)
     _check_size(plan, view.num_items)
+    if plan.adds_linear and plan.linear.linear_weight is None and config.data.validation == "none":
+        raise InputError(
+            f"`method={plan.name}` chooses the weight of its linear part by validation; with "
+            "`validation=none` give `linear_weight`."
+        )
     return RunSetup(config, plan, view)
 
 
 def _check_size(plan: Plan, num_items: int) -> None:
     """Refuses weights from items to items that no usual machine holds."""
-    if plan.is_closed_form and num_items > MAX_DENSE:
+    if plan.has_item_weights and num_items > MAX_DENSE:
         raise InputError(
             f"`method={plan.name}` holds a weight for every two of {num_items:,} items, "
             f"{4 * num_items**2:,} bytes, and takes {MAX_DENSE:,} items at most; use `method=nmtr_gmf`, or "

@@ -98,6 +98,8 @@ class Origin:
         """
         kept = self.info.best_epoch or self.num_epochs
         config = self.config.with_options(validation="none", curve_split="validation")
+        if self.info.chosen:
+            return config.with_options(**self.info.chosen)
         if config.training.train_mode == "multitask":
             return config.with_options(num_epochs=kept)
         if len(self.info.stage_epochs) < len(resolve(config, self.info.behaviors).stages):

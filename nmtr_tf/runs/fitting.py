@@ -27,6 +27,7 @@ from nmtr_tf.runs.warm_start import WarmStart
 from nmtr_tf.training.device import set_device
 from nmtr_tf.training.objectives import loss_name, make_objective, objective_name
 from nmtr_tf.training.optimizers import make_optimizer, optimizer_name
+from nmtr_tf.training.summed import train_sum
 from nmtr_tf.training.trainer import Trained, train
 
 
@@ -155,7 +156,8 @@ def _fit(
         if directory and dataset.directory is None:
             dataset = dataset.save(directory.dataset_dir)
         checkpoint = directory.best_checkpoint if directory else None
-        trained = train(model, setup.plan, setup.view, setup.config, [recorder, *callbacks], checkpoint)
+        learn = train_sum if setup.plan.adds_linear else train
+        trained = learn(model, setup.plan, setup.view, setup.config, [recorder, *callbacks], checkpoint)
         info = _last_info(info, trained, time.monotonic() - started)
         if directory:
             _draw(directory, setup, dataset.name, recorder, info.best_epoch)
@@ -215,4 +217,5 @@ def _last_info(info: RunInfo, trained: Trained, seconds: float) -> RunInfo:
         seconds=round(seconds, 1),
         num_evaluated=trained.num_evaluated,
         stage_epochs=trained.stage_epochs,
+        chosen=trained.chosen,
     )

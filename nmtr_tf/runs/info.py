@@ -39,6 +39,7 @@ class RunInfo:
             this is no such run.
         refit_of: The run whose settings were fitted on what it held out for validation as well; None: this is
             no such run.
+        chosen: Options that training chose, for its settings to be fitted again: name -> value.
         schema: Version of this file.
     """
 
@@ -62,6 +63,7 @@ class RunInfo:
     init_from: dict[str, Any] | None = None
     final_of: str | None = None
     refit_of: str | None = None
+    chosen: dict[str, Any] = dataclasses.field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

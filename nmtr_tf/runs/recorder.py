@@ -51,8 +51,9 @@ class EpochRecorder(keras.callbacks.Callback):
     @override
     def on_train_end(self, logs=None):
         if self._directory:
-            # The one epoch of a run is its best as well as its last.
-            if self.params["epochs"] > 1 or not self._directory.best_checkpoint.exists():
+            # The one epoch of a run is its best as well as its last, and so is the sum of two parts.
+            keeps_last = self.params.get("keeps_last", self.params["epochs"] > 1)
+            if keeps_last or not self._directory.best_checkpoint.exists():
                 with new_file(self._directory.last_checkpoint) as path:
                     self.model.save(path)
             with writing(self._directory.events_dir):

@@ -17,7 +17,6 @@ import tensorflow as tf
 from typing_extensions import override
 
 from nmtr_tf.models.history import StoredHistories
-from nmtr_tf.models.pooled import PooledRows
 from nmtr_tf.serving.served_model import ServedModel
 
 
@@ -71,7 +70,9 @@ class ServedHistories(ServedModel):
     @property
     @override
     def functions(self) -> dict[str, tuple[Callable, dict[str, int]]]:
+        rows = self.network.user_rows
+        assert isinstance(rows, StoredHistories)
         one: tuple[Callable, dict[str, int]] = (self.recommend_for_items, {"item_id": 2})
-        if isinstance(self.network.user_rows, PooledRows):
+        if rows.tells_behaviors:
             one = self.recommend_for_events, {"item_id": 2, "behavior": 2}
         return {**super().functions, "recommend_for_history": one}

@@ -61,7 +61,7 @@ class ClosedFormLearner:
             raise InputError(
                 "`linear_lambda` is too small for these data: their matrix has no inverse in float32."
             ) from None
-        self._rows.tables[-1].assign(weights)
+        self._rows.item_weights.assign(weights)
         loss = minimum(problem, weights) / view.num_users
         after(0)
         return {"train/loss": loss, f"train/loss_{view.target_behavior}": loss}

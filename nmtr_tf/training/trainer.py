@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,6 +28,7 @@ class Trained:
         best_value: The monitored value of that epoch.
         num_evaluated: Split -> users that were ranked after each epoch.
         stage_epochs: Epochs of each stage that the model's weights took; of those alone that were begun.
+        chosen: Options that training chose: name -> value.
     """
 
     history: list[dict[str, float]]
@@ -34,6 +36,7 @@ class Trained:
     best_value: float
     num_evaluated: dict[str, int]
     stage_epochs: tuple[int, ...]
+    chosen: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def train(

@@ -184,7 +184,12 @@ def test_channel_weights_fall_with_the_distance_from_the_target():
 @pytest.mark.parametrize(
     ("method", "options", "behaviors", "message"),
     [
-        ("svd", {}, BEHAVIORS, r"^`method` should be one of bpr, .*, nmtr_linear\. Received: 'svd'\.$"),
+        (
+            "svd",
+            {},
+            BEHAVIORS,
+            r"^`method` should be one of bpr, .*, nmtr_linear, nmtr_linear_gmf\. Received: 'svd'\.$",
+        ),
         ("mc_gmf", {}, ("buy",), r"^`method=mc_gmf` .* at least two behaviors\. Received: buy\.$"),
         (
             "mc_bpr",
@@ -345,3 +350,15 @@ def test_a_plan_needs_no_tensorflow():
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_sum_is_a_cascade_from_histories_on_all_pairs_with_a_linear_part():
+    plan = plan_of("nmtr_linear_gmf")
+    assert (plan.parents, plan.unit_names, plan.learner) == (CHAIN, ("gmf",) * 3, "gradient")
+    assert (plan.objective, plan.history.user_rows) == ("whole_data", "history")
+    assert plan.adds_linear
+    assert plan.has_item_weights
+    assert not plan.is_closed_form
+    assert plan_of("nmtr_linear_gmf", user_rows="both").history.user_rows == "both"
+    assert plan_of("nmtr_gmf").history.user_rows == "table"
+    assert not plan_of("nmtr_gmf").has_item_weights

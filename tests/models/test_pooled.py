@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import BEHAVIORS, make_view
+from conftest import BEHAVIORS
+from numpy_pooled import ALPHA, DONE, ITEMS, RNG, USERS, VIEW, E, plain_vectors
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.pairs import histories_of
@@ -13,15 +14,6 @@ from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import Network, network
 from nmtr_tf.models.pooled import PooledRows, row_sums
-
-USERS, ITEMS, E, ALPHA = 6, 5, 4, 0.7
-RNG = np.random.default_rng(3)
-DONE = {
-    name: RNG.random((USERS, ITEMS)) < share for name, share in zip(BEHAVIORS, (0.6, 0.4, 0.3), strict=True)
-}
-for _matrix in DONE.values():
-    _matrix[2] = False  # a user without a history
-VIEW = make_view(DONE)
 
 
 def model_of(user_rows: str = "history", history_items: str = "own", **options) -> keras.Model:
@@ -45,17 +37,6 @@ def net(request) -> Network:
 def rows_of(net: Network) -> PooledRows:
     assert isinstance(net.user_rows, PooledRows)
     return net.user_rows
-
-
-def plain_vectors(rows: PooledRows, done=DONE) -> np.ndarray:
-    """The formula, a user and a term at a time."""
-    z, gates = np.array(rows.items.tables[0]), np.array(rows.gate)
-    vectors = np.zeros((USERS, E))
-    for u in range(USERS):
-        terms = [gates[s] * z[i] for s, name in enumerate(BEHAVIORS) for i in np.flatnonzero(done[name][u])]
-        if terms:
-            vectors[u] = np.sum(terms, axis=0) / len(terms) ** ALPHA
-    return vectors if rows.own is None else vectors + np.array(rows.own.tables[0])
 
 
 def test_the_histories_are_bits():

@@ -19,6 +19,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import network
+from runs.given_histories import histories
 
 OPTIONS: dict[str, Any] = {
     "method": "nmtr_gmf",
@@ -59,24 +60,6 @@ def test_its_directory_opens_again(run):
     assert table.equals(run.recommend(users, k=4, probabilities=True))
     shapes = [tuple(weight.shape) for weight in opened.model.trainable_variables]
     assert not any(run.view.num_users in shape for shape in shapes)  # the size is that of the items
-
-
-def histories(view, rows, behaviors=BEHAVIORS):
-    """Items and behaviors of users, filled up with "", in any order, with what counts for nothing."""
-    lists = []
-    for row in rows:
-        own = [
-            (view.item_ids[item], name)
-            for name in behaviors
-            for item in view.matrices[name][[row]].indices[::-1]
-        ]
-        lists.append([("never seen", "buy"), *own, own[0], (view.item_ids[0], "no behavior")])
-    longest = max(map(len, lists))
-    filled = [own + [("", "")] * (longest - len(own)) for own in lists]
-    return {
-        name: [[one[place] for one in own] for own in filled]
-        for place, name in enumerate(("item_id", "behavior"))
-    }
 
 
 ROWS = [0, 5, 11, 30]
@@ -187,6 +170,7 @@ def test_it_starts_from_nothing(shop, run):
         nt.fit(shop, method="nmtr_gmf", embedding_dim=8, init_from=run)
 
 
+@pytest.mark.slow
 def test_the_commands(shop_dir, tmp_path, capsys):
     workdir, quiet = f"--workdir={tmp_path}/run", "--quiet"
     options = [*FLAGS, f"--dataset_dir={shop_dir}", workdir, "--num_epochs=2"]

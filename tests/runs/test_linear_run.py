@@ -185,14 +185,15 @@ def test_it_starts_from_nothing(request, shop, new, old):
         nt.fit(shop, method=new, init_from=origin)
 
 
-def test_weights_beyond_memory_are_refused_before_anything_is_written(shop, tmp_path, monkeypatch):
+@pytest.mark.parametrize("method", ["nmtr_linear", "nmtr_linear_gmf"])
+def test_weights_beyond_memory_are_refused_before_anything_is_written(shop, tmp_path, monkeypatch, method):
     monkeypatch.setattr(checks, "MAX_DENSE", 39)
     message = (
-        r"^`method=nmtr_linear` holds a weight for every two of 40 items, 6,400 bytes, and takes 39 items at "
+        rf"^`method={method}` holds a weight for every two of 40 items, 6,400 bytes, and takes 39 items at "
         r"most; use `method=nmtr_gmf`, or prepare with a `k_core`\.$"
     )
     with pytest.raises(InputError, match=message):
-        nt.fit(shop, method="nmtr_linear", workdir=tmp_path / "run")
+        nt.fit(shop, method=method, workdir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

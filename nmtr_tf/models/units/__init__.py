@@ -14,6 +14,7 @@ from nmtr_tf.models.units.base import Unit
 from nmtr_tf.models.units.linear import Linear
 from nmtr_tf.models.units.mlp import MLP
 from nmtr_tf.models.units.neumf import NeuMF
+from nmtr_tf.models.units.plus_linear import PlusLinear
 from nmtr_tf.models.units.products import GMF, MF
 
-__all__ = ["GMF", "MF", "MLP", "Linear", "NeuMF", "Unit"]
+__all__ = ["GMF", "MF", "MLP", "Linear", "NeuMF", "PlusLinear", "Unit"]
