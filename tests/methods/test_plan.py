@@ -188,7 +188,7 @@ def test_channel_weights_fall_with_the_distance_from_the_target():
             "svd",
             {},
             BEHAVIORS,
-            r"^`method` should be one of bpr, .*, nmtr_linear, nmtr_linear_gmf\. Received: 'svd'\.$",
+            r"^`method` should be one of bpr, .*, nmtr_linear_gmf\. Received: 'svd'\.$",
         ),
         ("mc_gmf", {}, ("buy",), r"^`method=mc_gmf` .* at least two behaviors\. Received: buy\.$"),
         (
