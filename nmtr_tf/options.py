@@ -37,11 +37,13 @@ def check_types(config: Any) -> None:
 
 
 _WRONG = object()
+FLOAT_MAX = 3.4e38
+"""About the largest number of float32."""
 _EXPECTED = {
     str: "text",
-    int: "whole numbers",
-    float: "numbers",
-    float | None: "a number",
+    int: "whole numbers below 2^31",
+    float: "finite numbers",
+    float | None: "a finite number",
     bool: "true or false",
     bool | None: "true, false or null",
     Any: "names",
@@ -57,10 +59,15 @@ def _typed(value: Any, kind: Any) -> Any:
     if isinstance(value, bool):
         return _WRONG
     if kind is int:
-        return int(value) if isinstance(value, numbers.Integral) else _WRONG
+        return int(value) if isinstance(value, numbers.Integral) and abs(value) < 2**31 else _WRONG
     if kind in (float, float | None):
-        return float(value) if isinstance(value, numbers.Real) else _WRONG
+        return _finite(value) if isinstance(value, numbers.Real) else _WRONG
     return value if isinstance(value, kind) else _WRONG
+
+
+def _finite(value: Any) -> Any:
+    """The number in the range of float32, which the computations have, or `_WRONG`."""
+    return float(value) if abs(value) <= FLOAT_MAX else _WRONG  # NaN compares false
 
 
 def check_names(config_class: type, section: str, values: Any) -> None:

@@ -15,6 +15,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.models.saved import load_model
 from nmtr_tf.runs.checks import RunSetup
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
@@ -87,10 +88,10 @@ class OpenedRun:
         """The model with its best weights, or its last where there was no validation; not compiled.
 
         Raises:
-            InputError: If there is no checkpoint, or a part of it has no known name here.
+            InputError: If there is no checkpoint, it is damaged, or a part of it has no known name here.
         """
         _ = self.plan  # names that nobody registered are refused there
-        return keras.models.load_model(self._stored.checkpoint(), compile=False)
+        return load_model(self._stored.checkpoint())
 
     def ids(self) -> tuple[np.ndarray, np.ndarray]:
         """Raw ids of the rows of the model's user and item tables, str (object) each."""

@@ -138,7 +138,11 @@ def test_events_made_by_hand():
         (LOG, {"behaviors": BEHAVIORS, "columns": {"user": "who"}}, "data frame: expected one column 'who'"),
         (LOG, {"behaviors": BEHAVIORS, "protocol": "x"}, "`protocol` should be one of 'released', "),
         (LOG, {"behaviors": BEHAVIORS, "k_core": -1}, "`k_core` should be at least 0. Received: -1."),
-        (LOG, {"behaviors": BEHAVIORS, "min_target": "2"}, "`min_target` should be whole numbers."),
+        (
+            LOG,
+            {"behaviors": BEHAVIORS, "min_target": "2"},
+            "`min_target` should be whole numbers below 2^31.",
+        ),
         (LOG, {"behaviors": BEHAVIORS, "seed": -1}, "`seed` should be at least 0. Received: -1."),
         (
             LOG,

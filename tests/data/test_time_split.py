@@ -212,8 +212,8 @@ PURCHASES_LATE = pd.DataFrame(
         (LOG, {"split_share": 0.7}, "`split_share=0.7` holds 13 rows out and leaves 5 to train on; "),
         (LOG, {"split_share": 0}, "`split_share` should be above 0 and below 1. Received: 0.0."),
         (LOG, {"split_share": 1}, "`split_share` should be above 0 and below 1. Received: 1.0."),
-        (LOG, {"split_share": float("nan")}, "`split_share` should be above 0 and below 1. Received: nan."),
-        (LOG, {"split_share": "half"}, "`split_share` should be a number. Received: 'half'."),
+        (LOG, {"split_share": float("nan")}, "`split_share` should be a finite number. Received: nan."),
+        (LOG, {"split_share": "half"}, "`split_share` should be a finite number. Received: 'half'."),
         (
             LOG,
             {"split_share": 0.2, "split_time": 11},

@@ -73,11 +73,11 @@ def test_its_plan():
             r"^`linear_beta` is an option of `method=nmtr_linear`\. Received: `",
         ),
         ("nmtr_linear", {"linear_lambda": 0.0}, r"^`linear_lambda` should be positive\. Received: 0\.0\.$"),
-        ("nmtr_linear", {"linear_lambda": float("nan")}, "^`linear_lambda` should be positive"),
+        ("nmtr_linear", {"linear_lambda": float("nan")}, "^`linear_lambda` should be finite numbers"),
         ("nmtr_linear", {"linear_beta": -1.0}, "^`linear_beta` should be at least 0"),
         ("nmtr_linear", {"linear_dropout": 1.0}, r"^`linear_dropout` should be in \[0, 1\)"),
         ("nmtr_linear", {"linear_theta": -1.0}, "^`linear_theta` should be at least 0"),
-        ("nmtr_linear", {"linear_theta": "much"}, "^`linear_theta` should be numbers"),
+        ("nmtr_linear", {"linear_theta": "much"}, "^`linear_theta` should be finite numbers"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(method, options, message):
