@@ -59,7 +59,7 @@ def _typed(value: Any, kind: Any) -> Any:
     if isinstance(value, bool):
         return _WRONG
     if kind is int:
-        return int(value) if isinstance(value, numbers.Integral) and abs(value) < 2**31 else _WRONG
+        return int(value) if isinstance(value, numbers.Integral) and abs(int(value)) < 2**31 else _WRONG
     if kind in (float, float | None):
         return _finite(value) if isinstance(value, numbers.Real) else _WRONG
     return value if isinstance(value, kind) else _WRONG

@@ -13,7 +13,7 @@ def test_large_arrays_are_filled_over_several_batches(monkeypatch):
     with sql.session() as connection:
         columns = sql.large_arrays(connection, query, count)
     ids = np.arange(count)[::-1]
-    expected = {"user": ids.astype(np.int32), "behavior": (ids % 7).astype(np.int8)}
+    expected: dict[str, np.ndarray] = {"user": ids.astype(np.int32), "behavior": (ids % 7).astype(np.int8)}
     expected |= {"time": ids * 5, "heldout": ids % 3 == 0}
     assert list(columns) == list(expected)
     for name, column in expected.items():

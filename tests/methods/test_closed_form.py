@@ -70,7 +70,7 @@ def test_its_plan():
         (
             "nmtr_gmf",
             {"linear_beta": 0.0},
-            r"^`linear_beta` is an option of `method=nmtr_linear`\. Received: `",
+            r"^`linear_beta` is an option of `method=nmtr_linear` and of `nmtr_linear_gmf`\. Received: `",
         ),
         ("nmtr_linear", {"linear_lambda": 0.0}, r"^`linear_lambda` should be positive\. Received: 0\.0\.$"),
         ("nmtr_linear", {"linear_lambda": float("nan")}, "^`linear_lambda` should be finite numbers"),

@@ -37,7 +37,8 @@ def test_the_table_is_the_papers():
 
 
 def test_unknown_method():
-    with pytest.raises(InputError, match=r"`method` should be one of bpr, .*, nmtr_linear\. Received: 'svd'"):
+    expected = r"`method` should be one of bpr, .*, nmtr_linear, nmtr_linear_gmf\. Received: 'svd'"
+    with pytest.raises(InputError, match=expected):
         get_method("svd")
 
 
