@@ -9,13 +9,12 @@ from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.evaluation.metrics import find_metric, metric_ks, metric_values
 from nmtr_tf.evaluation.significance import holm, t_test_p
 from nmtr_tf.evaluation_section import shown_k
-from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.baseline_cells import baseline_variant
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
-from nmtr_tf.paper.variants import Variant
+from nmtr_tf.paper.variants import Variant, label_of_row, method_of_row
 
 LEVEL = 0.05
 """Significance level of the paper."""
@@ -24,7 +23,7 @@ _GROUPS = {"NMTR": "Our NMTR model", "Multi-behavior": "Multi-behavior", "Single
 
 Rows = list[tuple[str, Sequence[Entry]]]
 Results = Mapping[str, CellResult]
-"""{method: the result of its cell}"""
+"""{row of the table: the result of its cell}"""
 
 
 def methods_table(finished: FinishedCells, variants: Sequence[Variant], selection: str) -> Table:
@@ -37,7 +36,7 @@ def methods_table(finished: FinishedCells, variants: Sequence[Variant], selectio
             epochs on test, metric by metric, as the paper reports it, with the paper's values beside them.
     """
     metrics = finished.metrics
-    found = {one.method: result for one in variants if (result := finished.find(one))}
+    found = {one.row: result for one in variants if (result := finished.find(one))}
     values = {
         name: {metric: measured(result, metric, selection) for metric in metrics}
         for name, result in found.items()
@@ -51,8 +50,9 @@ def methods_table(finished: FinishedCells, variants: Sequence[Variant], selectio
         is_best = value is not None and value == best[metric]
         return Entry(value, theirs, is_best, *tests.get((name, metric), (None, False)))
 
-    methods = [one.method for one in variants]
-    rows = _method_rows(methods, lambda name: [entry(name, metric) for metric in metrics])
+    # A second kind of embeddings has a row where it was trained.
+    shown = [one.row for one in variants if one.share_embeddings is None or one.row in found]
+    rows = _method_rows(shown, lambda name: [entry(name, metric) for metric in metrics])
     baselines = {
         name: result for name in BASELINES if (result := finished.find(baseline_variant(variants[0], name)))
     }
@@ -90,7 +90,7 @@ def seeds_table(finished: FinishedCells, variants: Sequence[Variant], selection:
     metrics = [f"HR@{k}", f"NDCG@{k}"]
     found: dict[str, list[CellResult]] = {}
     for one in variants:
-        found.setdefault(one.method, []).append(finished.results[one.name(finished.behaviors)])
+        found.setdefault(one.row, []).append(finished.results[one.name(finished.behaviors)])
     values = {
         (name, metric): [result.metrics(selection)[metric] for result in results]
         for name, results in found.items()
@@ -114,12 +114,12 @@ def seeds_table(finished: FinishedCells, variants: Sequence[Variant], selection:
 
 
 def _method_rows(methods: Sequence[str], entries: Callable[[str], Sequence[Entry]]) -> Rows:
-    """The rows of methods, in the groups of Table III."""
+    """The rows of methods (`Variant.row`), in the groups of Table III."""
     rows: Rows = []
     for group, heading in _GROUPS.items():
-        members = [name for name in methods if PAPER_METHODS[name].group == group]
+        members = [name for name in methods if method_of_row(name).group == group]
         rows += [(heading, [])] if members else []
-        rows += [(PAPER_METHODS[name].label, entries(name)) for name in members]
+        rows += [(label_of_row(name), entries(name)) for name in members]
     return rows
 
 
@@ -157,11 +157,11 @@ def _tests(found: Mapping[str, Sequence[CellResult]], metrics: Sequence[str], se
     """The tests between methods, each user's metrics averaged over a method's results; none of peaks.
 
     Args:
-        found: {method: results of its seeds}.
+        found: {row: results of its seeds}.
         metrics: What is tested.
         selection: As in `methods_table`.
     """
-    others = [name for name in found if PAPER_METHODS[name].group != "NMTR"]
+    others = [name for name in found if method_of_row(name).group != "NMTR"]
     tests: dict[tuple[str, str], tuple[float, bool]] = {}
     of_users = [metric for metric in metrics if not find_metric(metric)[0].is_of_lists]
     for metric in of_users if others and selection == "validation" else []:

@@ -15,7 +15,7 @@ from nmtr_tf.paper.documents import Table, to_json, to_latex, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
 from nmtr_tf.paper.study import Study
-from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
+from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, training_kinds
 
 SCHEMA = 1
 """Of table<n>*.json."""
@@ -68,9 +68,10 @@ class TableRequest:
 
     @property
     def bases(self) -> list[Variant]:
-        """One variant of each method, of the study's seed."""
+        """One variant of each method, of the study's seed; in Table III two of NeuMF."""
         methods = self.methods or (tuple(PAPER_METHODS) if self.table == "3" else CASCADES)
-        return [self.study.variant(method) for method in methods]
+        bases = [self.study.variant(method) for method in methods]
+        return both_neumfs(bases) if self.table == "3" else bases
 
     def cells(self) -> list[Cell]:
         """The runs that the table needs; raises what `make_cell` does."""

@@ -14,7 +14,7 @@ from nmtr_tf.paper.documents import Table, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
 from nmtr_tf.paper.search_tables import budgets_of
-from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
+from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, training_kinds
 
 BEGIN = "<!-- results of experiments.tables: begin -->"
 END = "<!-- results of experiments.tables: end -->"
@@ -87,7 +87,7 @@ def results_part(results_dir: str | Path, command_line: CommandLine) -> str:
 
 def _section(finished: FinishedCells, command_line: CommandLine, budget: Table | None) -> str:
     seed = min(result.seed for result in finished.results.values())
-    methods = [Variant(name, seed=seed) for name in PAPER_METHODS]
+    methods = both_neumfs([Variant(name, seed=seed) for name in PAPER_METHODS])
     cascades = [one for one in methods if PAPER_METHODS[one.method].group == "NMTR"]
     # Only beside the paper's values is the peak on test worth showing.
     selections = ("validation", "peak") if finished.dataset in paper.BEHAVIORS else ("validation",)

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
+from nmtr_tf.methods.table import Method, get_method
+
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
@@ -45,6 +47,38 @@ class Variant:
         if self.seed:
             parts.append(f"seed_{self.seed}")
         return "-".join(parts)
+
+    @property
+    def row(self) -> str:
+        """What a row of Table III is of: "neumf", or with embeddings of another kind "neumf-shared"."""
+        return Variant(self.method, share_embeddings=self.share_embeddings).name(())
+
+
+def method_of_row(row: str) -> Method:
+    """The method of a `Variant.row`."""
+    return get_method(row.partition("-")[0])
+
+
+def label_of_row(row: str) -> str:
+    """A `Variant.row` for people: "NeuMF, shared embeddings"."""
+    kind = row.partition("-")[2]
+    return method_of_row(row).label + (f", {kind} embeddings" if kind else "")
+
+
+def both_neumfs(bases: Sequence[Variant]) -> list[Variant]:
+    """The rows of Table III: each method, and NeuMF a second time, with shared embeddings.
+
+    Differs from the paper: it does not say how many embeddings its NeuMF has. By its source, [17], both
+    parts have their own; MC-NeuMF and NMTR-NeuMF have one for both (Eq. 8). The second row differs from
+    theirs in nothing but the use of other behaviors; it has the settings of the first.
+
+    Args:
+        bases: One variant of each method.
+    """
+    rows: list[Variant] = []
+    for base in bases:
+        rows += [base, dataclasses.replace(base, share_embeddings=True)] if base.method == "neumf" else [base]
+    return rows
 
 
 def data_subsets(base: Variant, dataset_behaviors: Sequence[str]) -> list[Variant]:

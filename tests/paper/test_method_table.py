@@ -12,6 +12,7 @@ from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, to_text
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
+from nmtr_tf.paper.variants import Variant, both_neumfs
 from paper.made_up import METHODS_SHOWN, entries_of, finished_of, result_of
 
 CENTERS = {"gmf": 200, "cmf": 150, "mc_gmf": 180, "nmtr_gmf": 80, "nmtr_mlp": 151}
@@ -180,3 +181,33 @@ def test_table_three_fits_a_terminal():
     for selection in ("validation", "peak"):
         text = to_text(methods_table(full, METHODS_SHOWN, selection))
         assert max(map(len, text.splitlines()[:18])) <= 145
+
+
+def test_neumf_with_shared_embeddings_has_a_row_where_it_was_trained():
+    names = [
+        "neumf",
+        "neumf-seed_1",
+        "neumf-shared",
+        "neumf-shared-seed_1",
+        "nmtr_neumf",
+        "nmtr_neumf-seed_1",
+    ]
+    results = {name: result_of(name, center=100 + 20 * place, seed=place) for place, name in enumerate(names)}
+    results = {
+        name: dataclasses.replace(result, seed=int(name.endswith("_1"))) for name, result in results.items()
+    }
+    variants = both_neumfs([Variant("neumf"), Variant("nmtr_neumf")])
+    finished = finished_of(*results.values())
+    table = methods_table(finished, variants, "validation")
+    expected = ["Our NMTR model", "NMTR-NeuMF", "Single-behavior", "NeuMF", "NeuMF, shared embeddings"]
+    assert [label for label, _ in table.rows] == expected
+    values = {label: entries[0].value for label, entries in table.rows if entries}
+    assert values["NeuMF, shared embeddings"] == results["neumf-shared"].test["HR@50"]
+    over_seeds = seeds_table(finished, repeated_variants(finished, variants), "validation")
+    assert [label for label, _ in over_seeds.rows] == expected
+    mean = dict(over_seeds.rows)["NeuMF, shared embeddings"][1].value
+    assert mean == pytest.approx(
+        np.mean([results[name].test["HR@100"] for name in ("neumf-shared", "neumf-shared-seed_1")])
+    )
+    without = finished_of(*(result for name, result in results.items() if "shared" not in name))
+    assert [label for label, _ in methods_table(without, variants, "validation").rows] == expected[:4]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
+from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, label_of_row, training_kinds
 
 SHOP = ("view", "cart", "buy")
 
@@ -23,6 +23,19 @@ SHOP = ("view", "cart", "buy")
 )
 def test_names(variant, name):
     assert variant.name(SHOP) == name
+
+
+def test_neumf_has_two_rows_in_table_three():
+    rows = both_neumfs([Variant(name, seed=1, behaviors=("view", "buy")) for name in ("mlp", "neumf", "cmf")])
+    assert [one.name(SHOP) for one in rows] == [
+        "mlp-view-buy-seed_1",
+        "neumf-view-buy-seed_1",
+        "neumf-view-buy-shared-seed_1",
+        "cmf-view-buy-seed_1",
+    ]
+    assert [one.row for one in rows] == ["mlp", "neumf", "neumf-shared", "cmf"]
+    labels = ["MLP", "NeuMF", "NeuMF, shared embeddings", "CMF"]
+    assert [label_of_row(one.row) for one in rows] == labels
 
 
 def test_subsets_of_table_four():
