@@ -2,13 +2,15 @@
 
 Every argument that is no flag is a run: a directory in which evaluate has left metrics_<split>.json and
 ranks_<split>.parquet, or a directory with subdirectories seed_<n> of that kind, which count as one run: a
-user's metric is then the mean over the seeds.
+user's metric is then the mean over the seeds. An argument with a * in quotation marks is all directories that
+match, pooled: cuts of one log in time, where a user's metric is the mean over the cuts that he is in.
 
 Prints the metrics and the differences from the baseline, with bootstrap intervals and the p-values of the
 paired t-test and permutation test; --output_dir gets them as compare.json and compare.png.
 
 Example:
     nmtr compare out/gmf out/nmtr_gmf out/nmtr_neumf --output_dir=out/compared
+    nmtr compare 'out/gmf/cut_*/baselines/ease' 'out/gmf/cut_*'
 """
 
 import dataclasses
@@ -77,10 +79,12 @@ def _compare(values: flags.FlagValues, paths: list[str]) -> None:
             progress=bar.update,
         )
     first = found.first
-    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {first.num_users:,} users"
+    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {found.baseline.num_users:,} users"
+    if cuts := found.baseline.cuts:
+        title += f" of {len(cuts)} cuts"
     seeds = " (mean ± standard deviation over seeds)" if any(one.seeds for one in found.runs) else ""
     say(values, means_table(title + seeds, found.means_and_stddevs()))
-    if note := note_on_ks(metric_ks(metrics), first.num_candidates):
+    if note := note_on_ks(metric_ks(metrics), found.runs[0].num_candidates):
         say(values, note)
     difference = f"Difference from {found.baseline.name}, paired by user"
     say(values, "\n" + differences_table(difference, found.tests))
@@ -125,6 +129,7 @@ def _json(values: flags.FlagValues, found: "Comparison") -> dict[str, Any]:
             "path": one.path,
             "method": one.evaluations[0].method or None,
             "seeds": one.seeds,
+            "cuts": one.cuts,
             "metrics": {name: {"mean": m, "seed_stddev": s} for name, (m, s) in means[one.name].items()},
         }
         for one in found.runs
@@ -135,7 +140,7 @@ def _json(values: flags.FlagValues, found: "Comparison") -> dict[str, Any]:
         "protocol": first.protocol,
         "mask": first.mask,
         "dataset_fingerprint": first.dataset_fingerprint,
-        "num_users": first.num_users,
+        "num_users": found.baseline.num_users,
         "baseline": found.baseline.name,
         "interval": f"{CONFIDENCE:.0%}, percentile bootstrap over users (low, high)",
         "tests": {

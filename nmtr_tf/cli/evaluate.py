@@ -92,7 +92,7 @@ def _evaluate_runs(values: flags.FlagValues) -> None:
     _refuse(values, _FOR_BASELINES, "goes with --baselines; a run has its own settings.")
     require(values, "workdir")
     import_tensorflow()
-    from nmtr_tf.runs.comparison import seed_directories
+    from nmtr_tf.runs.compared import seed_directories
     from nmtr_tf.training.device import set_device
 
     set_device(values.device)
@@ -186,7 +186,7 @@ def _of_run(values: flags.FlagValues) -> tuple[Dataset, RunConfig]:
     _refuse(values, _OF_DATA, "goes with --dataset_dir; baselines of a run learn from what it learned from.")
     import_tensorflow()
     from nmtr_tf.runs import Run
-    from nmtr_tf.runs.comparison import seed_directories
+    from nmtr_tf.runs.compared import seed_directories
 
     opened = Run([*seed_directories(values.workdir), values.workdir][0])
     if values.dataset_dir:

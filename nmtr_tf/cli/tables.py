@@ -32,8 +32,9 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.paper.data_tables import settings_table, statistics_table
 from nmtr_tf.paper.documents import Table, to_text
 from nmtr_tf.paper.estimates import overview
+from nmtr_tf.paper.page_blocks import check_parts, replace_parts
 from nmtr_tf.paper.paper_tables import CASCADES, TableRequest, write_tables
-from nmtr_tf.paper.results_page import check_part, replace_part, results_part
+from nmtr_tf.paper.results_page import part_of
 from nmtr_tf.paper.study import Study
 
 FLAGS = study_flags()
@@ -56,14 +57,15 @@ flags.DEFINE_list(
 flags.DEFINE_string(
     "write",
     "",
-    "Page whose part between the marks of this command is made anew from all results in --results_dir; needs "
-    "no data set.",
+    "Page whose parts between marks are made anew from --results_dir: of all cells, of audits ('audits', "
+    "'audit verdicts') and of what evaluate left in a directory there ('evaluations <directory>'); needs no "
+    "data set.",
     **_at,
 )
 flags.DEFINE_string(
     "check",
     "",
-    "Page whose part between the marks has to be what --write would make of it: status 2 if not.",
+    "Page whose parts between the marks have to be what --write would make of them: status 2 if not.",
     **_at,
 )
 
@@ -119,12 +121,15 @@ def _page(values: flags.FlagValues) -> None:
             "`write` and `check` are of all finished cells; each excludes `table` and the other."
         )
     require(values, "results_dir")
-    part = results_part(values.results_dir, _command_line)
+
+    def part(name: str) -> str:
+        return part_of(name, values.results_dir, _command_line)
+
     if values.write:
-        replace_part(values.write, part)
+        replace_parts(values.write, part)
         say(values, f"Written: {values.write}")
     else:
-        check_part(values.check, part)
+        check_parts(values.check, part)
         say(values, f"{values.check} is what {values.results_dir} gives.")
 
 

@@ -1,64 +1,49 @@
-"""The part of RESULTS.md that is made of finished cells, and how it gets into the page."""
+"""The parts of RESULTS.md, and the one that is made of finished cells."""
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_file
 from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.ablation_tables import subsets_table, training_tables
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Table, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
+from nmtr_tf.paper.measured_parts import audits_part, evaluations_part, verdicts_part
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
 from nmtr_tf.paper.search_tables import budgets_of
 from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, training_kinds
 
-BEGIN = "<!-- results of experiments.tables: begin -->"
-END = "<!-- results of experiments.tables: end -->"
+CELLS = "experiments.tables"
+"""The name of the part that is made of finished cells."""
 
 
-def replace_part(path: str | Path, part: str) -> None:
-    """Replaces what stands between the two marks of a page.
+def part_of(name: str, results_dir: str | Path, command_line: "CommandLine") -> str:
+    """What belongs into a part of a page.
 
-    Raises:
-        InputError: If the page is missing, or has not each mark once, in order.
-    """
-    head, _, tail = _parts(path, "write")
-    with new_file(Path(path)) as temporary:
-        temporary.write_text(f"{head}{BEGIN}\n\n{part}\n{END}{tail}", encoding="utf-8")
-
-
-def check_part(path: str | Path, part: str) -> None:
-    """Refuses a page that holds something else between its marks.
+    Args:
+        name: "experiments.tables", all finished cells; "audits" and "audit verdicts"; "evaluations <place>"
+            with a directory below `results_dir`, such as "evaluations taobao/strict/rules".
+        results_dir: Holds all of it.
+        command_line: Writes the command that makes a table.
 
     Raises:
-        InputError: If it does, naming the first line that differs; or as for `replace_part`.
+        InputError: If there is no such part, or nothing to make it of.
     """
-    head, found, _ = _parts(path, "check")
-    pairs = itertools.zip_longest(found.splitlines(), f"\n\n{part}\n".splitlines(), fillvalue="nothing")
-    for number, (is_there, expected) in enumerate(pairs, start=head.count("\n") + 1):
-        if is_there != expected:
-            raise InputError(
-                f"`check={path}`: line {number} is not what the results give: expected {expected!r}. "
-                f"Received: {is_there!r}. `write={path}` makes it anew."
-            )
-
-
-def _parts(path: str | Path, option: str) -> tuple[str, str, str]:
-    """What stands before, between and after the two marks of a page."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"`{option}={path}`: no such file.")
-    head, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    part, end, tail = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in tail:
-        raise InputError(
-            f"`{option}={path}`: expected the lines {BEGIN!r} and {END!r}, each once, in this order."
-        )
-    return head, part, tail
+    kind, _, place = name.partition(" ")
+    if name == CELLS:
+        return results_part(results_dir, command_line)
+    if name == "audits":
+        return audits_part(results_dir)
+    if name == "audit verdicts":
+        return verdicts_part(results_dir)
+    if kind == "evaluations" and place:
+        return evaluations_part(results_dir, place)
+    raise InputError(
+        f"A part of a page should be {CELLS!r}, 'audits', 'audit verdicts' or 'evaluations <directory>'. "
+        f"Received: {name!r}."
+    )
 
 
 CommandLine = Callable[[Mapping[str, str], Sequence[str]], str]

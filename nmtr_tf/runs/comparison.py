@@ -2,10 +2,8 @@
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,43 +11,14 @@ import pandas as pd
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.significance import PairedComparison, compare_to_baseline
+from nmtr_tf.runs.compared import Comparable, ComparedRun, read_run
 
-if TYPE_CHECKING:  # it imports TensorFlow, which files of evaluations do not need
-    from nmtr_tf.runs.run import Run
-
-Comparable: TypeAlias = "Run | Evaluation | str | Path"
 _SHARED = {
     "dataset_fingerprint": "data set",
     "protocol": "protocol",
     "mask": "mask",
     "validation": "`validation`, so in what they learn from",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class ComparedRun:
-    """An evaluation, or one for each seed.
-
-    Attributes:
-        name: Unique among the runs that are compared.
-        path: Its directory, as given; "": it has none.
-        seeds: The seeds, in the order of `evaluations`; none for a single evaluation.
-        evaluations: At least one, the rows sorted by user.
-    """
-
-    name: str
-    path: str
-    seeds: list[int]
-    evaluations: list[Evaluation]
-
-    def by_user(self, metric: str) -> np.ndarray:
-        """A metric such as "HR@50", the mean over the seeds: float64 [num_users]."""
-        return np.mean([evaluation.values(metric) for evaluation in self.evaluations], axis=0)
-
-    def mean_and_stddev(self, metric: str) -> tuple[float, float | None]:
-        """Mean of a metric, and the sample standard deviation over the seeds if there are several."""
-        means = np.array([evaluation.values(metric).mean() for evaluation in self.evaluations])
-        return float(means.mean()), float(means.std(ddof=1)) if len(means) > 1 else None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -115,7 +84,8 @@ def compare(
 
     Args:
         runs: At least two: runs, evaluations, or directories that hold metrics_<split>.json and
-            ranks_<split>.parquet, or subdirectories seed_<n> of that kind, which count as one run.
+            ranks_<split>.parquet, or subdirectories seed_<n> of that kind, which count as one run. A path
+            with a "*" is all directories that match: cuts of one log in time, pooled.
         split: "test" or "validation".
         metrics: Such as "HR@50"; None: those of the first run that have a value for each user.
         baseline: Name or directory of the run that the others are compared with; "": the first.
@@ -150,12 +120,17 @@ def read_runs(runs: Sequence[Comparable], split: str) -> list[ComparedRun]:
         if path and path in resolved[:i]:
             raise InputError(f"The same run twice: {paths[resolved.index(path)]} and {paths[i]}.")
     compared = [
-        _read_run(run, name, path, split)
+        read_run(run, name, path, split)
         for run, name, path in zip(runs, _names(runs, paths), paths, strict=True)
     ]
-    first, *others = itertools.chain.from_iterable(run.evaluations for run in compared)
-    for other in others:
-        _check_comparable(first, other)
+    for run in compared[1:]:
+        if len(run.cuts) != len(compared[0].cuts):
+            counts = " and ".join(f"{one.path}: {len(one.cuts) or 1}" for one in (compared[0], run))
+            raise InputError(f"Expected as many directories of every run to pool. Received: {counts}.")
+    for of_cut in zip(*(run.by_cut for run in compared), strict=True):
+        first, *others = itertools.chain.from_iterable(of_cut)
+        for other in others:
+            _check_comparable(first, other)
     return compared
 
 
@@ -185,29 +160,6 @@ def _method(run: Comparable) -> str:
         return run.method or "run"
     assert not isinstance(run, str | Path)  # they have a path
     return run.info.method
-
-
-def _read_run(run: Comparable, name: str, path: str, split: str) -> ComparedRun:
-    if isinstance(run, Evaluation):
-        if run.split != split:
-            raise InputError(f"{run.where}: expected the split {split!r}. Found: {run.split!r}.")
-        return ComparedRun(name, path, [], [run])
-    if not isinstance(run, str | Path):
-        return ComparedRun(name, path, [], [run.evaluation(split)])
-    directory = Path(path)
-    if not directory.is_dir():
-        raise InputError(f"{path}: no such directory.")
-    found = seed_directories(directory)
-    if Evaluation.exists(directory, split) or not found:
-        return ComparedRun(name, path, [], [Evaluation.load(directory, split)])
-    seeds = [int(child.name[5:]) for child in found]
-    return ComparedRun(name, path, seeds, [Evaluation.load(child, split) for child in found])
-
-
-def seed_directories(workdir: str | Path) -> list[Path]:
-    """The subdirectories seed_<n> of a run of several seeds, by number; none for a single run."""
-    found = [path for path in Path(workdir).glob("seed_*") if re.fullmatch(r"seed_\d+", path.name)]
-    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def _find_baseline(runs: Sequence[ComparedRun], baseline: str) -> ComparedRun:

@@ -8,8 +8,11 @@ import pytest
 from conftest import call, refused
 
 from nmtr_tf.cli import tables
-from nmtr_tf.paper.results_page import BEGIN, END
+from nmtr_tf.paper.page_blocks import begin, end
+from nmtr_tf.paper.results_page import CELLS
 from paper.made_up import result_of
+
+BEGIN, END = begin(CELLS), end(CELLS)
 
 
 @pytest.fixture
@@ -74,9 +77,10 @@ def test_a_page_is_checked_against_the_results(tmp_path, page, capsys):
     assert ".9999" in line
 
 
-def test_the_page_of_this_project_is_what_its_results_give():
+@pytest.mark.parametrize("name", ["README.md", "RESULTS.md"])
+def test_a_page_of_this_project_is_what_its_results_give(name):
     root = Path(__file__).parents[2]
-    assert call(tables, f"--results_dir={root}/docs/results", f"--check={root}/RESULTS.md", "--quiet") == 0
+    assert call(tables, f"--results_dir={root}/docs/results", f"--check={root}/{name}", "--quiet") == 0
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,12 @@ def test_the_page_of_this_project_is_what_its_results_give():
         ("# Results\n", "each once, in this order"),
         (f"{END}\n{BEGIN}\n", "each once, in this order"),
         (f"{BEGIN}\n{BEGIN}\n{END}\n", "each once, in this order"),
+        (f"{BEGIN}\n{END}\n{BEGIN}\n{END}\n", "each once, in this order"),
+        (f"{BEGIN}\n{begin('audits')}\n{END}\n{end('audits')}\n", "each once, in this order"),
+        (f"{BEGIN}\n", "each once, in this order"),
+        (f"{begin('audit')}\n{end('audit')}\n", "'evaluations <directory>'. Received: 'audit'."),
+        (f"{begin('audits')}\n{end('audits')}\n", "expected <data set>/audit.json, of audit. Found none."),
+        (f"{begin('evaluations a/b')}\n{end('evaluations a/b')}\n", "expected a/b/<name>/metrics_test.json."),
     ],
 )
 def test_a_page_without_its_marks(tmp_path, capsys, content, message):

@@ -5,10 +5,12 @@ from conftest import call, refused
 
 from nmtr_tf.cli import tables
 from nmtr_tf.paper.documents import to_markdown
-from nmtr_tf.paper.results_page import BEGIN, END
+from nmtr_tf.paper.page_blocks import begin, end
+from nmtr_tf.paper.results_page import CELLS
 from nmtr_tf.paper.search_tables import budgets_table
 from paper.made_up import result_of
 
+BEGIN, END = begin(CELLS), end(CELLS)
 HEAD = "trial,status,value,best_epoch,epochs,seconds,seed,learning_rate,l2_user,HR@10,NDCG@10,curve"
 NMTR = [
     "1,finished,0.25,2,9,1.5,0,0.1,0,0.5,0.25,0.1 0.25",

@@ -91,6 +91,48 @@ def test_seeds_are_averaged_user_by_user(tmp_path, runs):
     assert (row.difference, row.t_test_p) == (expected.difference, expected.t_test_p)
 
 
+def write_cuts(directory, first_seed):
+    """Two cuts, with the users 7 to 126 and 67 to 186."""
+    for cut in (0, 1):
+        about = {"dataset_fingerprint": f"cut {cut}"}
+        write_run(directory / f"cut_{cut}", ranks_of(first_seed + cut), about=about, user=IDS + 60 * cut)
+    return directory
+
+
+def test_cuts_are_pooled_user_by_user(tmp_path):
+    for name, seed in (("a", 0), ("b", 10)):
+        write_cuts(tmp_path / name, seed)
+        (tmp_path / name / "cut_notes").write_text("")
+    found = compared(f"{tmp_path}/a/cut_*", f"{tmp_path}/b/cut_*")
+    expected, order = [], np.argsort(np.arange(7, 187).astype(str))  # resamples draw from ids in this order
+    for first_seed in (0, 10):
+        early, late = (ndcg(ranks_of(first_seed + cut), 10) for cut in (0, 1))
+        both = (early[60:] + late[:60]) / 2  # of users in both cuts
+        expected.append(np.concatenate([early[:60], both, late[60:]])[order])
+    (tested,) = found.tests["NDCG@10"].values()
+    by_hand = compare_paired(expected[1], expected[0], 200)
+    assert (tested.difference, tested.low) == pytest.approx((by_hand.difference, by_hand.low))
+    assert tested.t_test_p == pytest.approx(by_hand.t_test_p)
+    assert [one.num_users for one in found.runs] == [180, 180]
+    means = [one.mean_and_stddev("NDCG@10") for one in found.runs]
+    assert means == [(pytest.approx(own.mean()), None) for own in expected]
+
+
+def test_what_cannot_be_pooled_is_refused(tmp_path, runs):
+    write_cuts(tmp_path / "a", 0)
+    write_cuts(tmp_path / "b", 10)
+    pattern, other = f"{tmp_path}/a/cut_*", f"{tmp_path}/b/cut_*"
+    assert "expected at least two directories to pool. Found: 0." in refused(pattern, f"{tmp_path}/c/*")
+    assert "as many directories of every run to pool. Received: " in refused(pattern, runs[0])
+    write_run(tmp_path / "b" / "cut_1", ranks_of(5), about={"dataset_fingerprint": "cut 1"})
+    assert "they rank for other users: 120 and 120, 60 in both" in refused(pattern, other)
+    write_run(tmp_path / "b" / "cut_1", ranks_of(5), about={"dataset_fingerprint": "cut 0"})
+    assert "b/cut_0 and " in (line := refused(pattern, other))
+    assert line.endswith("are of the same data set; expected a cut each.")
+    write_run(tmp_path / "b" / "cut_1", ranks_of(5), about={"dataset_fingerprint": "x", "mask": "none"})
+    assert "expected one protocol and mask. Received: " in refused(pattern, other)
+
+
 def test_equal_ranks_do_not_differ(tmp_path, runs):
     copy = write_run(tmp_path / "copy", ranks_of(0))
     row = compared(runs[0], copy).tests["NDCG@10"]["copy"]
