@@ -2,6 +2,7 @@
 
 Examples:
     nmtr recommend --workdir=out/demo --user_ids=user-0003 --k=5
+    nmtr recommend --workdir=out/history --history=events.csv
     nmtr recommend --workdir=out/demo --all_users --k=20 --output=out/recs.parquet
 """
 
@@ -23,6 +24,7 @@ from nmtr_tf.serving.users import AskedUsers, asked_users, count_reasons, users_
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
+    from nmtr_tf.serving.new_histories import NewHistories
 
 FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
@@ -31,6 +33,13 @@ flags.DEFINE_string("dataset_dir", "", "Where the run's data set is now; empty: 
 flags.DEFINE_list("user_ids", [], "Users, by the ids of the log; empty: the first one.", **_at)
 flags.DEFINE_string(
     "users_file", "", "File of users, an id a line, UTF-8; an id that comes again counts once.", **_at
+)
+flags.DEFINE_string(
+    "history",
+    "",
+    "CSV file with the columns user, item and behavior: events of users who were in no training, who are "
+    "recommended items by them; for runs with --user_rows=history or both, and for nmtr_linear.",
+    **_at,
 )
 flags.DEFINE_bool("all_users", False, "Recommend to all users of the data set; needs --output.", **_at)
 flags.DEFINE_integer(
@@ -66,7 +75,7 @@ def main(argv=None) -> int:
 
 def _recommend(values: flags.FlagValues) -> None:
     require(values, "workdir")
-    given = [name for name in ("user_ids", "users_file", "all_users") if values[name].value]
+    given = [name for name in ("user_ids", "users_file", "all_users", "history") if values[name].value]
     if len(given) > 1:
         raise InputError(f"--{given[0]} and --{given[1]} exclude each other; give one of them.")
     if values.output:
@@ -81,9 +90,12 @@ def _recommend(values: flags.FlagValues) -> None:
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)
-    users = _users(values, trained.dataset)
+    history = trained.histories(values.history) if values.history else None
+    users = history.users if history else _users(values, trained.dataset)
     if values.output:
-        _write(values, trained, users)
+        _write(values, trained, users, history)
+    elif history:
+        _show_new(values, trained, history)
     else:
         _show(values, trained, users)
 
@@ -97,7 +109,9 @@ def _users(values: flags.FlagValues, dataset: Dataset) -> AskedUsers:
     return asked_users(dataset, values.user_ids or dataset.user_ids[:1])
 
 
-def _write(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
+def _write(
+    values: flags.FlagValues, trained: "Run", users: AskedUsers, history: "NewHistories | None"
+) -> None:
     from nmtr_tf.serving.recommendation import write_recommendations
     from nmtr_tf.serving.request import Request
 
@@ -106,10 +120,12 @@ def _write(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
     )
     with progress_bar(values, len(users), " users", desc="recommending") as bar:
         written = write_recommendations(
-            values.output, trained.model, trained.dataset, trained.view, users, request, bar.update
+            values.output, trained.model, trained.dataset, trained.view, users, request, bar.update, history
         )
     text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
-    if unknown := users.why_unknown(trained.dataset):
+    if history:
+        text += _passed_over(history)
+    elif unknown := users.why_unknown(trained.dataset):
         text += f"\n{len(unknown):,} of them get what is popular: {count_reasons(unknown.values())}"
     if written.num_empty:
         text += f"\n{written.num_empty:,} of them have no row: nothing is left to recommend to them"
@@ -140,6 +156,40 @@ def _show(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
         else:
             text = _for_known(values, trained, user_id, row, own)
         show(text + "\n")
+
+
+def _passed_over(history: "NewHistories") -> str:
+    """What does not count of the events of new users, and who has none that does."""
+    text = ""
+    if history.num_passed_over:
+        text += (
+            f"\n{history.num_passed_over:,} events passed over: no item or no behavior of the training data"
+        )
+    if unknown := int((history.users.rows < 0).sum()):
+        text += f"\n{unknown:,} users get what is popular: none of their events is left"
+    return text
+
+
+def _show_new(values: flags.FlagValues, trained: "Run", history: "NewHistories") -> None:
+    """Prints a table for each user of a file of events."""
+    table = trained.recommend(history=values.history, probabilities=True, **_asked(values, trained))
+    for place, (user_id, row) in enumerate(
+        zip(history.users.ids.to_pylist(), history.users.rows, strict=True)
+    ):
+        own = table[table["user"] == user_id].to_dict("records")
+        count = history.matrix[[place]].nnz
+        if row < 0:
+            text = _for_unknown(f"For {user_id} (no known event)", trained, own)
+        elif not own:
+            text = f"For {user_id}, by {count} items: {_NOTHING}"
+        else:
+            name = f"probability_{trained.view.target_behavior}"
+            lines = [[one["rank"], one["item"], *_title(one), one["score"], one[name]] for one in own]
+            columns = ["rank", "item", *_title_column(own), "score", name.replace("_", " of ", 1)]
+            text = format_table(f"For {user_id}, by {count} items:", columns, lines)
+        show(text + "\n")
+    if text := _passed_over(history):
+        say(values, text.strip())
 
 
 _NOTHING = "nothing is left to recommend."

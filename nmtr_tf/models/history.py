@@ -1,6 +1,6 @@
 """Users as what they did: vectors that are sums over histories, and items as places in such sums."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -57,10 +57,25 @@ class StoredHistories(TableRows):
         Returns:
             A float32 [..., row_size] for each.
         """
+        return self.rows_of(ids, self.starts.value, self.some, terms, seed)
+
+    def rows_of(self, ids, starts, some: Callable, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
+        """Sums over histories that need not be the stored ones; what is of a user himself is not in them.
+
+        Args:
+            ids: int32 [...], histories.
+            starts: int64 [n + 1], where each of n histories begins.
+            some: As the method `some`, for their entries.
+            terms: Behaviors, from 0.
+            seed: As for `TableRows.rows`.
+
+        Returns:
+            A float32 [..., row_size] for each.
+        """
         users = tf.reshape(ids, [-1])
-        first, last = (tf.gather(self.starts.value, users + step) for step in (0, 1))
+        first, last = (tf.gather(starts, users + step) for step in (0, 1))
         places = tf.ragged.range(first, last)
-        items, kinds = self.some(places.flat_values)
+        items, kinds = some(places.flat_values)
         found = self.sums(items, places.value_rowids(), tf.size(users), terms, kinds, seed)
         return [
             tf.ensure_shape(tf.reshape(sums, tf.concat([tf.shape(ids), [size]], axis=0)), [*ids.shape, size])
@@ -153,3 +168,23 @@ class PlaceRows(ItemRows):
     def all_rows(self, terms: Sequence[int]) -> list[tf.Tensor]:
         """The places of all items, int32 [num_items, 1], for each of some behaviors."""
         return self.rows(tf.range(self.num_rows), terms)
+
+
+class GivenHistories:
+    """Vectors of users that a model does not store: its sums over histories that are given.
+
+    Args:
+        rows: The rows of the model's users.
+        matrix: CSR int32 [n, num_items], as for `StoredHistories.set_histories`: user u is its row u.
+    """
+
+    def __init__(self, rows: StoredHistories, matrix: sparse.csr_array):
+        self._rows, self._starts = rows, tf.constant(matrix.indptr, tf.int64)
+        self._entries, self._kinds = tf.constant(matrix.indices, tf.int32), tf.constant(matrix.data, tf.int32)
+
+    def rows(self, ids, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
+        """As `StoredHistories.rows`, without what is of a user himself."""
+        return self._rows.rows_of(ids, self._starts, self._some, terms, seed)
+
+    def _some(self, places) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.gather(self._entries, places), tf.gather(self._kinds, places)

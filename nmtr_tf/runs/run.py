@@ -19,6 +19,7 @@ from nmtr_tf.serving.examples import examples_of
 from nmtr_tf.serving.export import export_model
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.model_card import ModelFacts
+from nmtr_tf.serving.new_histories import NewHistories, read_histories
 from nmtr_tf.serving.recommendation import recommend_table
 from nmtr_tf.serving.request import EXPORTED, Request, resolve_k
 from nmtr_tf.serving.users import AskedUsers, asked_users
@@ -128,6 +129,7 @@ class Run(OpenedRun):
         exclude_items: Collection[Any] = (),
         among: Collection[Any] | None = None,
         items: str | Path | pd.DataFrame | None = None,
+        history: str | Path | pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """The best items for some users: see `nmtr_tf.serving.recommendation.recommend_table`.
 
@@ -142,6 +144,9 @@ class Run(OpenedRun):
             exclude_items: Ids of items that are recommended to nobody.
             among: Ids of the only items that are recommended, those in stock, say; None: all.
             items: A CSV file or a data frame with the columns id and title, whose titles are added.
+            history: A CSV file or a data frame with the columns user, item and behavior: events of users who
+                need not be in the data set, in place of `user_ids`. They alone count, and by `exclude` what
+                is in them is left out. For runs whose users are read from their histories.
 
         Returns:
             A row for each user and rank: columns user, rank (from 1), item, title (with `items`), score,
@@ -153,7 +158,16 @@ class Run(OpenedRun):
         """
         mask = self.config.evaluation.mask
         request = Request(k, exclude, mask, exclude_items, among, items, probabilities, memory_mb)
-        return recommend_table(self.model, self.dataset, self.view, user_ids, request)
+        if history is None:
+            return recommend_table(self.model, self.dataset, self.view, user_ids, request)
+        if user_ids is not None:
+            raise InputError("`user_ids` and `history` exclude each other; give one of them.")
+        new = self.histories(history)
+        return recommend_table(self.model, self.dataset, self.view, None, request, new)
+
+    def histories(self, events: str | Path | pd.DataFrame) -> NewHistories:
+        """Events of users who need not be in the data set, as `recommend` takes them."""
+        return read_histories(self.dataset, self.view.behaviors, events)
 
     def why_unknown(self, user_ids: Iterable[Any]) -> dict[str, str]:
         """Of some users those that the data set does not have: id -> "dropped by ..." or "never seen"."""

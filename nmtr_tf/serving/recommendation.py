@@ -13,6 +13,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.left_out import excluded_items
+from nmtr_tf.serving.new_histories import HistoryScorer, NewHistories
 from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
 from nmtr_tf.serving.request import Request
 from nmtr_tf.serving.table_files import check_table_path, write_table
@@ -25,6 +26,7 @@ def recommend_table(
     view: TrainingView,
     user_ids: Iterable[Any] | AskedUsers | None = None,
     request: Request | None = None,
+    history: NewHistories | None = None,
 ) -> pd.DataFrame:
     """The best items for some users.
 
@@ -34,6 +36,7 @@ def recommend_table(
         view: The training view that the model was trained on.
         user_ids: Ids of the log; None: all users.
         request: What is asked for; None: `Request()`.
+        history: Events of users who need not be in the data set, in place of `user_ids`.
 
     Returns:
         Columns user, rank (from 1), item, title (where `request.items` names some), score (the target logit),
@@ -47,8 +50,8 @@ def recommend_table(
         InputError: If `user_ids` is no list of ids, k is more than the number of items, or a score is no
             number.
     """
-    users = asked_users(dataset, user_ids)
-    found = _found(model, dataset, view, users, request or Request())
+    users = history.users if history else asked_users(dataset, user_ids)
+    found = _found(model, dataset, view, users, request or Request(), history)
     return pa.concat_tables(table for table, _ in found).to_pandas()
 
 
@@ -75,6 +78,7 @@ def write_recommendations(
     user_ids: Iterable[Any] | AskedUsers | None = None,
     request: Request | None = None,
     progress: Callable[[int], object] | None = None,
+    history: NewHistories | None = None,
 ) -> Written:
     """Writes what `recommend_table` gives as it is computed, however much it is.
 
@@ -86,16 +90,17 @@ def write_recommendations(
         user_ids: As for `recommend_table`.
         request: As for `recommend_table`.
         progress: Called with the number of users done since the last call.
+        history: As for `recommend_table`.
 
     Raises:
         InputError: As `recommend_table` and `nmtr_tf.serving.table_files.check_table_path` do.
     """
     check_table_path(path)
-    users = asked_users(dataset, user_ids)
+    users = history.users if history else asked_users(dataset, user_ids)
     written = Written(0, len(users))
 
     def tables() -> Iterator[pa.Table]:
-        for table, found in _found(model, dataset, view, users, request or Request()):
+        for table, found in _found(model, dataset, view, users, request or Request(), history):
             yield table
             written.num_empty += found.num_empty
             if progress:
@@ -106,12 +111,21 @@ def write_recommendations(
 
 
 def _found(
-    model: keras.Model, dataset: Dataset, view: TrainingView, users: AskedUsers, request: Request
+    model: keras.Model,
+    dataset: Dataset,
+    view: TrainingView,
+    users: AskedUsers,
+    request: Request,
+    history: NewHistories | None,
 ) -> Iterator[tuple[pa.Table, Recommendations]]:
     """The recommendations of each chunk of users, with their table."""
     k = request.length(view.num_items)
-    left_out, offered = excluded_items(dataset, request.exclude, request.mask), request.offered(dataset)
-    recommender = Recommender(ModelScorer(model), offered, popularity_of(view))
+    if history is None:
+        scorer, left_out = ModelScorer(model), excluded_items(dataset, request.exclude, request.mask)
+    else:
+        scorer = HistoryScorer(model, history.matrix)
+        left_out = history.left_out(request.exclude, request.mask, len(view.behaviors) - 1)
+    recommender = Recommender(scorer, request.offered(dataset), popularity_of(view))
     item_ids, titles, done = pa.array(view.item_ids, pa.string()), request.titles(dataset), 0
     for found in recommender.recommend(users.rows, k, left_out, request.memory_mb, request.probabilities):
         yield found.table(users.ids[done : done + len(found.users)], item_ids, titles), found

@@ -330,6 +330,51 @@ def test_least_squares_go_with_the_whole_data_loss_alone():
         plan_of(learner="als")
 
 
+def test_users_from_histories_learn_from_all_behaviors():
+    plan = plan_of("gmf", **WHOLE, user_rows="history", history_alpha=1)
+    assert (plan.from_history, plan.is_closed_form, plan.learner) == (True, False, "gradient")
+    assert (plan.predicted, plan.learned_from) == (BEHAVIORS[-1:], BEHAVIORS)
+    assert plan.history.history_alpha == 1.0
+    assert plan_of("cmf", **WHOLE, user_rows="both").from_history  # with an item table of their own
+    assert not plan_of(**WHOLE).from_history
+
+
+HISTORY = "`user_rows=history` goes with `objective=whole_data` and `learner=gradient`. Received: "
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objective": "sampled"}, HISTORY + "`objective=sampled`, `learner=gradient`."),
+        ({"learner": "als"}, HISTORY + "`objective=whole_data`, `learner=als`."),
+        ({"method": "nmtr_mlp"}, PRODUCTS + "`units=mlp,mlp,mlp`."),
+        (
+            {"share_embeddings": False, "units": ("gmf",) * 3},
+            "`user_rows=history` needs user embeddings that all behaviors share. "
+            "Received: `share_embeddings=False`.",
+        ),
+        (
+            {"method": "cmf", "history_items": "shared"},
+            "`user_rows=history` with `history_items=shared` needs item embeddings that all behaviors share. "
+            "Received: `method=cmf`.",
+        ),
+        (
+            {"user_rows": "table", "history_alpha": 0.3},
+            "`history_alpha` goes with `user_rows=history` or `both`. Received: `user_rows=table`.",
+        ),
+        (
+            {"method": "nmtr_linear", "objective": "sampled"},
+            "`user_rows` has no meaning for `method=nmtr_linear`, whose weights are solved in closed form. "
+            "Received: 'history'.",
+        ),
+    ],
+)
+def test_what_does_not_go_with_histories_is_one_line(options, message):
+    with pytest.raises(InputError) as caught:
+        plan_of(**{**WHOLE, "user_rows": "history", **options})
+    assert str(caught.value) == message
+
+
 def test_units_are_checked_for_the_predicted_behaviors():
     assert plan_of("gmf", units=("mlp",)).unit_names == ("mlp",)
 

@@ -90,6 +90,14 @@ def test_layers_stop_where_the_tower_has_no_width_left():
     assert layers("mlp", embedding_dim=4, tower_width=16) == IntDistribution(1, 5)
 
 
+def test_users_from_histories_have_their_dropout_to_search():
+    options = {"objective": "whole_data", "user_rows": "history"}
+    assert own_space(plan_of("nmtr_gmf", **options), False)["history_dropout"] == FloatDistribution(
+        0.0, 0.9, step=0.045
+    )
+    assert "history_dropout" not in own_space(plan_of("nmtr_gmf"), False)
+
+
 def test_the_linear_method_has_options_of_its_own_to_search():
     names = ["linear_lambda", "linear_beta", "linear_dropout", "linear_theta"]
     for is_grid in (False, True):

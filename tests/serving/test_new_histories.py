@@ -1,0 +1,134 @@
+"""Users who were in no training, recommended items by their events."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import BEHAVIORS, call, refused
+
+import nmtr_tf as nt
+from nmtr_tf.cli import recommend
+from nmtr_tf.data.pairs import histories_of
+from nmtr_tf.errors import InputError
+from nmtr_tf.serving.new_histories import read_histories
+
+GMF: dict[str, Any] = {"method": "nmtr_gmf", "objective": "whole_data", "user_rows": "history"}
+SMALL: dict[str, Any] = {"embedding_dim": 8, "embedding_stddev": 0.1, "learning_rate": 0.1, "batch_size": 20}
+ROWS = [11, 0, 30]
+
+
+@pytest.fixture(scope="module")
+def gmf(shop, tmp_path_factory):
+    """Users are gated sums; fitted on everything, so that what is in a history is all that a user did."""
+    path = tmp_path_factory.mktemp("history")
+    run = nt.fit(shop, workdir=path / "run", validation="none", ks=(5, 10), num_epochs=2, **GMF, **SMALL)
+    run.evaluate("test")
+    return nt.fit(shop, workdir=path / "final", final_of=run)
+
+
+@pytest.fixture(scope="module")
+def linear(shop):
+    run = nt.fit(shop, method="nmtr_linear", validation="none", ks=(5, 10))
+    run.evaluate("test")
+    return nt.fit(shop, final_of=run)
+
+
+def events_of(view, rows) -> pd.DataFrame:
+    """What some users did, under other names, in another order, with what counts for nothing."""
+    found = [
+        (f"new {row}", view.item_ids[item], name)
+        for row in rows
+        for name in reversed(BEHAVIORS)
+        for item in view.matrices[name][[row]].indices[::-1]
+    ]
+    found = [*found, found[0], (found[-1][0], "no item", "buy"), (found[-1][0], found[0][1], "no behavior")]
+    return pd.DataFrame(found, columns=["user", "item", "behavior"])
+
+
+@pytest.mark.parametrize("kind", ["gmf", "linear"])
+@pytest.mark.parametrize("exclude", ["bought", "touched", "none"])
+def test_the_same_history_is_given_the_same_items(request, kind, exclude):
+    """What the model stores of a user, and what is passed in of somebody that it never saw."""
+    run = request.getfixturevalue(kind)
+    known = run.recommend(run.view.user_ids[ROWS].tolist(), k=6, exclude=exclude, probabilities=True)
+    events = events_of(run.view, ROWS)
+    new = run.recommend(history=events, k=6, exclude=exclude, probabilities=True)
+    assert new["user"].unique().tolist() == [f"new {row}" for row in ROWS]
+    assert new["known_user"].all()
+    for name in ("rank", "item"):
+        assert new[name].tolist() == known[name].tolist()
+    for name in ("score", *(f"probability_{behavior}" for behavior in BEHAVIORS)):
+        if name in known:
+            np.testing.assert_allclose(new[name], known[name], rtol=1e-5, atol=1e-6)
+
+
+def test_events_are_bits_and_what_is_unknown_is_passed_over(shop, gmf):
+    found = read_histories(shop, BEHAVIORS, events_of(gmf.view, ROWS))
+    np.testing.assert_array_equal(found.matrix.toarray(), histories_of(gmf.view)[ROWS].toarray())
+    assert found.num_passed_over == 2
+    assert found.users.rows.tolist() == [0, 1, 2]
+    other = pd.DataFrame(
+        {"user": ["b", "a", "b"], "item": ["no item", shop.item_ids[3], "x"], "behavior": "buy"}
+    )
+    found = read_histories(shop, BEHAVIORS, other)
+    assert found.users.ids.to_pylist() == ["b", "a"]
+    assert found.users.rows.tolist() == [-1, 1]
+    assert found.matrix.toarray().nonzero() == (np.array([1]), np.array([3]))
+
+
+def test_who_has_no_known_event_gets_what_is_popular(gmf):
+    item = gmf.view.item_ids[3]
+    events = pd.DataFrame({"user": ["a", "b"], "item": [item, "no item"], "behavior": "view"})
+    found, popular = gmf.recommend(history=events, k=4), gmf.recommend(["nobody"], k=4)
+    mine = found[found["user"] == "b"]
+    assert mine["item"].tolist() == popular["item"].tolist()
+    assert found["known_user"].tolist() == [True] * 4 + [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (
+            {"user": ["a"], "item": ["1"]},
+            r"^`history`: expected the columns user, item, behavior\. Miss",
+        ),
+        ({"user": [], "item": [], "behavior": []}, r"^`history`: expected events, but there are none\.$"),
+        (
+            {"user": ["a"], "item": ["x"], "behavior": ["buy"]},
+            r"none of the 1 events is of an item of the data set and of one of .*buy; the first: item 'x'",
+        ),
+    ],
+)
+def test_bad_events_are_one_line(gmf, events, message):
+    with pytest.raises(InputError, match=message):
+        gmf.recommend(history=pd.DataFrame(events))
+
+
+def test_a_model_with_a_vector_for_each_user_knows_nobody_else(gmf, number_run):
+    events = pd.DataFrame({"user": ["a"], "item": ["100"], "behavior": ["buy"]})
+    with pytest.raises(InputError, match=r"^`history` needs a run whose users are read from their histories"):
+        nt.Run(number_run).recommend(history=events)
+    with pytest.raises(InputError, match=r"^`user_ids` and `history` exclude each other"):
+        gmf.recommend(["a"], history=events)
+
+
+def test_the_command(gmf, tmp_path, capsys):
+    events = events_of(gmf.view, ROWS)
+    events.to_csv(tmp_path / "events.csv", index=False)
+    asked = f"--workdir={gmf.workdir}", f"--history={tmp_path}/events.csv", "--k=4"
+    assert call(recommend, *asked, f"--output={tmp_path}/new.csv") == 0
+    printed = capsys.readouterr().out
+    assert f"12 rows for 3 users written to {tmp_path}/new.csv\n2 events passed over" in printed
+    expected = gmf.recommend(history=events, k=4)
+    assert (
+        pd.read_csv(tmp_path / "new.csv", dtype={"item": str})["item"].tolist() == expected["item"].tolist()
+    )
+    assert call(recommend, *asked) == 0
+    printed = capsys.readouterr().out
+    assert f"For new 11, by {histories_of(gmf.view)[[11]].nnz} items:" in printed
+    assert "probability of buy" in printed
+    (tmp_path / "bad.csv").write_text("user,thing\na,b\n")
+    line = refused(capsys, recommend, asked[0], f"--history={tmp_path}/bad.csv")
+    assert "bad.csv: expected a CSV file with the columns user, item, behavior" in line
+    assert "exclude each other" in refused(capsys, recommend, *asked, "--user_ids=a")
