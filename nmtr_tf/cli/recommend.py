@@ -2,23 +2,22 @@
 
 Examples:
     nmtr recommend --workdir=out/demo --user_ids=user-0003 --k=5
-    nmtr recommend --workdir=out/history --history=events.csv
+    nmtr recommend --workdir=out/history --history=events.csv --explain
     nmtr recommend --workdir=out/demo --all_users --k=20 --output=out/recs.parquet
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from absl import flags
-from scipy import sparse
 
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say, show
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
+from nmtr_tf.cli.recommended import for_known, for_new, for_unknown, passed_over, reasons_of
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
-from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.serving.table_files import check_table_path
 from nmtr_tf.serving.users import AskedUsers, asked_users, count_reasons, users_of_file
 
@@ -52,6 +51,13 @@ flags.DEFINE_string(
     "which is the logit of the target; empty: tables on the terminal.",
     **_at,
 )
+flags.DEFINE_bool(
+    "explain",
+    False,
+    "Name the items of the history that add most to each score, and what they add; for runs with "
+    "--user_rows=history or both, and for nmtr_linear.",
+    **_at,
+)
 flags.DEFINE_bool("probabilities", False, "Add the probability of every predicted behavior.", **_at)
 define_left_out(FLAGS)
 define_items(FLAGS, "titles are added to tables and files")
@@ -78,6 +84,8 @@ def _recommend(values: flags.FlagValues) -> None:
     given = [name for name in ("user_ids", "users_file", "all_users", "history") if values[name].value]
     if len(given) > 1:
         raise InputError(f"--{given[0]} and --{given[1]} exclude each other; give one of them.")
+    if values.output and values.explain:
+        raise InputError("--explain is for tables on the terminal; `Run.explain` gives the parts in Python.")
     if values.output:
         check_table_path(values.output)
     elif values.all_users:
@@ -94,10 +102,8 @@ def _recommend(values: flags.FlagValues) -> None:
     users = history.users if history else _users(values, trained.dataset)
     if values.output:
         _write(values, trained, users, history)
-    elif history:
-        _show_new(values, trained, history)
     else:
-        _show(values, trained, users)
+        _show(values, trained, users, history)
 
 
 def _users(values: flags.FlagValues, dataset: Dataset) -> AskedUsers:
@@ -124,7 +130,7 @@ def _write(
         )
     text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
     if history:
-        text += _passed_over(history)
+        text += passed_over(history)
     elif unknown := users.why_unknown(trained.dataset):
         text += f"\n{len(unknown):,} of them get what is popular: {count_reasons(unknown.values())}"
     if written.num_empty:
@@ -144,105 +150,31 @@ def _asked(values: flags.FlagValues, trained: "Run") -> dict[str, Any]:
     }
 
 
-def _show(values: flags.FlagValues, trained: "Run", users: AskedUsers) -> None:
+def _show(
+    values: flags.FlagValues, trained: "Run", users: AskedUsers, history: "NewHistories | None"
+) -> None:
     """Prints a table for each user."""
-    table = trained.recommend(users, probabilities=True, **_asked(values, trained))
+    from nmtr_tf.serving.explanations import explain
+
+    given: dict[str, Any] = {"history": values.history} if history else {"user_ids": users}
+    table = trained.recommend(**given, probabilities=True, **_asked(values, trained))
     unknown, item_rows = users.why_unknown(trained.dataset), pd.Index(trained.view.item_ids)
+    behaviors = trained.plan.predicted if values.probabilities else [trained.view.target_behavior]
+    matrix = history.matrix if history else histories_of(trained.view)
     for user_id, row in zip(users.ids.to_pylist(), users.rows.tolist(), strict=True):
         own = table[table["user"] == user_id]
         own = own.assign(row=item_rows.get_indexer(own["item"])).to_dict("records")
+        reasons: list[str] = []
+        if values.explain and row >= 0 and own:
+            items, known = [line["row"] for line in own], None if history else row
+            reasons = reasons_of(trained, explain(trained.model, matrix[[row]], items, known))
         if row < 0:
-            text = _for_unknown(f"For {user_id} (known: no, {unknown[user_id]})", trained, own)
+            why = "no known event" if history else f"known: no, {unknown[user_id]}"
+            text = for_unknown(f"For {user_id} ({why})", trained, own)
+        elif history:
+            text = for_new(trained, user_id, matrix[[row]].nnz, own, reasons)
         else:
-            text = _for_known(values, trained, user_id, row, own)
+            text = for_known(trained, user_id, row, own, behaviors, reasons)
         show(text + "\n")
-
-
-def _passed_over(history: "NewHistories") -> str:
-    """What does not count of the events of new users, and who has none that does."""
-    text = ""
-    if history.num_passed_over:
-        text += (
-            f"\n{history.num_passed_over:,} events passed over: no item or no behavior of the training data"
-        )
-    if unknown := int((history.users.rows < 0).sum()):
-        text += f"\n{unknown:,} users get what is popular: none of their events is left"
-    return text
-
-
-def _show_new(values: flags.FlagValues, trained: "Run", history: "NewHistories") -> None:
-    """Prints a table for each user of a file of events."""
-    table = trained.recommend(history=values.history, probabilities=True, **_asked(values, trained))
-    for place, (user_id, row) in enumerate(
-        zip(history.users.ids.to_pylist(), history.users.rows, strict=True)
-    ):
-        own = table[table["user"] == user_id].to_dict("records")
-        count = history.matrix[[place]].nnz
-        if row < 0:
-            text = _for_unknown(f"For {user_id} (no known event)", trained, own)
-        elif not own:
-            text = f"For {user_id}, by {count} items: {_NOTHING}"
-        else:
-            name = f"probability_{trained.view.target_behavior}"
-            lines = [[one["rank"], one["item"], *_title(one), one["score"], one[name]] for one in own]
-            columns = ["rank", "item", *_title_column(own), "score", name.replace("_", " of ", 1)]
-            text = format_table(f"For {user_id}, by {count} items:", columns, lines)
-        show(text + "\n")
-    if text := _passed_over(history):
+    if history and (text := passed_over(history)):
         say(values, text.strip())
-
-
-_NOTHING = "nothing is left to recommend."
-
-
-def _for_unknown(who: str, trained: "Run", found: list[dict[str, Any]]) -> str:
-    """What is popular, for a user that the data set does not have."""
-    if not found:
-        return f"{who}: {_NOTHING}"
-    rows = [[line["rank"], line["item"], *_title(line), int(line["score"])] for line in found]
-    columns = ["rank", "item", *_title_column(found), f"{trained.view.target_behavior} rows in training"]
-    return format_table(f"{who}, what is popular:", columns, rows)
-
-
-def _for_known(
-    values: flags.FlagValues, trained: "Run", user_id: str, user: int, found: list[dict[str, Any]]
-) -> str:
-    """The recommendations to a user, with what the user did before."""
-    history = trained.dataset.whole
-    done = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in history.items())
-    if not found:
-        return f"For {user_id}, who did {done}: {_NOTHING}"
-    behaviors = trained.plan.predicted if values.probabilities else [trained.view.target_behavior]
-    rows = [
-        [
-            line["rank"],
-            line["item"],
-            *_title(line),
-            *(line[f"probability_{name}"] for name in behaviors),
-            _shown(history, user, line["row"]),
-        ]
-        for line in found
-    ]
-    columns = [
-        "rank",
-        "item",
-        *_title_column(found),
-        *(f"probability of {name}" for name in behaviors),
-        "shown before",
-    ]
-    return format_table(f"For {user_id}, who did {done}:", columns, rows)
-
-
-def _title_column(found: list[dict[str, Any]]) -> list[str]:
-    return ["title"] if "title" in found[0] else []
-
-
-def _title(line: dict[str, Any]) -> list[str]:
-    """The title of an item, on one line, where titles are given; "" where it has none."""
-    if "title" not in line:
-        return []
-    return ["" if pd.isna(line["title"]) else " ".join(line["title"].split())]
-
-
-def _shown(history: Mapping[str, sparse.csr_array], user: int, item: int) -> str:
-    return ", ".join(name for name, matrix in history.items() if matrix[user, item]) or "-"

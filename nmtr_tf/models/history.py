@@ -106,6 +106,14 @@ class StoredHistories(TableRows):
         """
         raise NotImplementedError
 
+    def parts(self, items, owners, count, terms: Sequence[int], kinds=None) -> list[tf.Tensor]:
+        """What each entry adds to the sums; arguments as for `sums`.
+
+        Returns:
+            A float32 [n, row_size] for each behavior: its rows of equal owners add up to what `sums` gives.
+        """
+        raise NotImplementedError
+
     @override
     def get_config(self):
         return {**super().get_config(), "num_users": self.num_users, "num_entries": self.num_entries}
@@ -141,6 +149,10 @@ class HistoryRows(StoredHistories):
     @override
     def sums(self, items, owners, count, terms, kinds=None, seed=None):
         return [tf.sparse.segment_sum(self.tables[r].value, items, owners, count) for r in terms]
+
+    @override
+    def parts(self, items, owners, count, terms, kinds=None):
+        return [tf.gather(self.tables[r].value, items) for r in terms]
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")

@@ -96,6 +96,14 @@ class PooledRows(StoredHistories):
         return [scale[:, None] * tf.tensordot(self.gate.value, sums, axes=1)] * len(terms)
 
     @override
+    def parts(self, items, owners, count, terms, kinds=None):
+        shown = tf.stack([tf.bitwise.bitwise_and(kinds, 1 << s) != 0 for s in range(self.num_kinds)], axis=1)
+        shown = tf.cast(shown, tf.float32)
+        numbers = tf.math.unsorted_segment_sum(tf.reduce_sum(shown, axis=1), owners, count)
+        weights = tf.linalg.matvec(shown, self.gate.value) * tf.gather(numbers, owners) ** -self.alpha
+        return [weights[:, None] * tf.gather(self.items.tables[0].value, items)] * len(terms)
+
+    @override
     def all_rows(self, terms):
         return self.rows(tf.range(self.num_users), terms)
 

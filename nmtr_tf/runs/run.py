@@ -16,6 +16,7 @@ from nmtr_tf.runs.checks import check_split, evaluation_config
 from nmtr_tf.runs.opened import OpenedRun
 from nmtr_tf.runs.report import write_report
 from nmtr_tf.serving.examples import examples_of
+from nmtr_tf.serving.explanations import explained
 from nmtr_tf.serving.export import export_model
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.model_card import ModelFacts
@@ -168,6 +169,22 @@ class Run(OpenedRun):
     def histories(self, events: str | Path | pd.DataFrame) -> NewHistories:
         """Events of users who need not be in the data set, as `recommend` takes them."""
         return read_histories(self.dataset, self.view.behaviors, events)
+
+    def explain(self, user_id: Any, item_ids: Iterable[Any]) -> pd.DataFrame:
+        """Why items are scored as they are for a user: the parts of each score, which add up to it.
+
+        Args:
+            user_id: An id of the log.
+            item_ids: Likewise.
+
+        Returns:
+            A row for each item and part: columns item, because ("history", "item bias" or "user vector"),
+            history_item, behaviors, and part.
+
+        Raises:
+            InputError: If an id is not of the data set, or the run's users are not read from their histories.
+        """
+        return explained(self.model, self.dataset, self.view, user_id, item_ids)
 
     def why_unknown(self, user_ids: Iterable[Any]) -> dict[str, str]:
         """Of some users those that the data set does not have: id -> "dropped by ..." or "never seen"."""

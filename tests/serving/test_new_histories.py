@@ -1,5 +1,6 @@
 """Users who were in no training, recommended items by their events."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,20 @@ def test_a_model_with_a_vector_for_each_user_knows_nobody_else(gmf, number_run):
         gmf.recommend(["a"], history=events)
 
 
+def test_a_run_explains_its_scores(gmf, linear):
+    for run in (gmf, linear):
+        user = run.view.user_ids[11]
+        best = run.recommend([user], k=3)
+        parts = run.explain(user, best["item"])
+        sums = parts.groupby("item", sort=False)["part"].sum()
+        assert sums.index.tolist() == best["item"].tolist()
+        np.testing.assert_allclose(sums, best["score"], rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match=r"^`explain`: 'nobody' is no user of the data set\.$"):
+        gmf.explain("nobody", best["item"])
+    with pytest.raises(InputError, match=r"^`explain`: 'nothing' is no item of the data set\.$"):
+        gmf.explain(user, ["nothing"])
+
+
 def test_the_command(gmf, tmp_path, capsys):
     events = events_of(gmf.view, ROWS)
     events.to_csv(tmp_path / "events.csv", index=False)
@@ -128,6 +143,11 @@ def test_the_command(gmf, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"For new 11, by {histories_of(gmf.view)[[11]].nnz} items:" in printed
     assert "probability of buy" in printed
+    assert call(recommend, *asked, "--explain") == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("1 "))
+    assert re.search(r"\S+ \((view|cart|buy)[a-z, ]*\) \+\d", row)
+    line = refused(capsys, recommend, *asked, "--explain", f"--output={tmp_path}/x.csv")
+    assert "--explain is for tables on the terminal" in line
     (tmp_path / "bad.csv").write_text("user,thing\na,b\n")
     line = refused(capsys, recommend, asked[0], f"--history={tmp_path}/bad.csv")
     assert "bad.csv: expected a CSV file with the columns user, item, behavior" in line

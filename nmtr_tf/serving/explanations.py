@@ -1,0 +1,136 @@
+"""Why an item is recommended: exactly, where the score is a sum over what a user did."""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from scipy import sparse
+
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.pairs import histories_of
+from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+from nmtr_tf.models.history import StoredHistories
+from nmtr_tf.models.network import network
+from nmtr_tf.serving.users import asked_users
+
+NO_HISTORIES = (
+    "an explanation needs a run whose users are read from their histories, `user_rows=history` or `both`, or "
+    "`method=nmtr_linear`"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """The parts of the scores of k items for one user, which add up to them.
+
+    Attributes:
+        history_items: int32 [n], the items of his history.
+        kinds: int32 [n], bit s says that he showed behavior s.
+        history: float32 [n, k], the part of each.
+        bias: float32 [k], that of the item's biases.
+        own: float32 [k], that of the user's own vector (`user_rows=both`), else 0.
+    """
+
+    history_items: np.ndarray
+    kinds: np.ndarray
+    history: np.ndarray
+    bias: np.ndarray
+    own: np.ndarray
+
+    def strongest(self, place: int, count: int | None = None) -> np.ndarray:
+        """The entries that added most to the score of the item at a place, best first; None: all of them."""
+        return np.argsort(-self.history[:, place], kind="stable")[:count]
+
+    def behaviors_of(self, entry: int, behaviors: Sequence[str]) -> list[str]:
+        """Names of what was done to an entry."""
+        return [name for s, name in enumerate(behaviors) if self.kinds[entry] >> s & 1]
+
+    def table(self, items: Sequence[str], item_ids: np.ndarray, behaviors: Sequence[str]) -> pd.DataFrame:
+        """A row for each item and part, the strongest of the history first.
+
+        Args:
+            items: Raw ids of the k items.
+            item_ids: Raw ids of all item rows.
+            behaviors: Names of all behaviors.
+
+        Returns:
+            Columns item, because ("history", "item bias" or "user vector"), history_item, behaviors ("" each
+            where it is not the history) and part (float32).
+        """
+        rows = []
+        for place, item in enumerate(items):
+            for entry in self.strongest(place):
+                names = ", ".join(self.behaviors_of(entry, behaviors))
+                other = item_ids[self.history_items[entry]]
+                rows.append((item, "history", other, names, self.history[entry, place]))
+            rows.append((item, "item bias", "", "", self.bias[place]))
+            rows.append((item, "user vector", "", "", self.own[place]))
+        return pd.DataFrame(rows, columns=["item", "because", "history_item", "behaviors", "part"])
+
+
+def explain(
+    model: keras.Model, history: sparse.csr_array, items: Collection[int], user: int | None = None
+) -> Explanation:
+    """What the target logits of some items are made of.
+
+    Args:
+        model: A model made by `nmtr_tf.methods.model.build_model`.
+        history: CSR int32 [1, num_items] of one user: bit s of an entry says that he showed behavior s.
+        items: k item rows.
+        user: His row, whose own vector counts, too; None: the model does not know him.
+
+    Raises:
+        InputError: If its users are not sums over histories.
+    """
+    net = network(model)
+    rows: object = net.user_rows
+    if not isinstance(rows, StoredHistories):
+        raise InputError(f"`explain`: {NO_HISTORIES}. This one has a vector for each user, and no reasons.")
+    terms = net.cascade.terms(len(net.behaviors) - 1)
+    chosen, owners = tf.constant(list(items), tf.int32), tf.zeros([history.nnz], tf.int32)
+    entries, kinds = tf.constant(history.indices, tf.int32), tf.constant(history.data, tf.int32)
+    item_parts = net.item_parts(chosen, terms)
+    nothing = [tf.zeros([tf.size(chosen)]) for _ in terms]
+
+    def logits(vectors):
+        """Without biases: float32 [n, k] of vectors [n, row_size]."""
+        return net.cascade.logit(net.cascade.user_parts(vectors, terms), item_parts, nothing, terms).numpy()
+
+    own = np.zeros(len(items), np.float32)
+    if user is not None:
+        sums = rows.sums(entries, owners, 1, terms, kinds)
+        known = rows.rows(tf.constant([user]), terms)
+        own = logits([one - other for one, other in zip(known, sums, strict=True)])[0]
+    found = logits(rows.parts(entries, owners, 1, terms, kinds))
+    bias = tf.add_n(net.item_rows.bias_rows(chosen, terms)).numpy()
+    return Explanation(history.indices, history.data, found, bias, own)
+
+
+def explained(
+    model: keras.Model, dataset: Dataset, view: TrainingView, user_id: Any, item_ids: Iterable[Any]
+) -> pd.DataFrame:
+    """What the scores of some items are made of for a user of the training data: see `Explanation.table`.
+
+    Args:
+        model: As for `explain`.
+        dataset: The data set.
+        view: The training view that the model was trained on.
+        user_id: An id of the log.
+        item_ids: Likewise.
+
+    Raises:
+        InputError: If an id is not of the data set, or as `explain` does.
+    """
+    items, (user,) = list(map(str, item_ids)), asked_users(dataset, [user_id]).rows
+    places = pd.Index(view.item_ids).get_indexer(items)
+    if user < 0:
+        raise InputError(f"`explain`: {user_id!r} is no user of the data set.")
+    if unknown := [item for item, place in zip(items, places, strict=True) if place < 0]:
+        raise InputError(f"`explain`: {unknown[0]!r} is no item of the data set.")
+    found = explain(model, histories_of(view)[[user]], places.tolist(), user)
+    return found.table(items, view.item_ids, view.behaviors)
