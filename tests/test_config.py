@@ -80,7 +80,7 @@ def test_json_round_trip():
         (TrainingConfig, "unobserved_weight", (1.1,), r"in \(0, 1\] each"),
         (TrainingConfig, "unobserved_weight", (), r"in \(0, 1\] each"),
         (TrainingConfig, "l2_power", -1.0, "at least 0"),
-        (HistoryConfig, "user_rows", "rows", "one of 'table', 'history', 'both'"),
+        (HistoryConfig, "user_rows", "rows", "one of 'auto', 'table', 'history', 'both'"),
         (HistoryConfig, "history_items", "none", "one of 'own', 'shared'"),
         (HistoryConfig, "history_alpha", -1.0, "at least 0"),
         (HistoryConfig, "history_alpha", float("nan"), "at least 0"),

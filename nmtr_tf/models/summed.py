@@ -73,6 +73,14 @@ class SummedRows(StoredHistories):
         ]
 
     @override
+    def parts(self, items, owners, count, terms, kinds=None):
+        parts = self.pooled.parts(items, owners, count, terms, kinds)
+        linear, target = tf.gather(self.item_weights.value, items), self.num_behaviors - 1
+        return [
+            tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, parts, strict=True)
+        ]
+
+    @override
     def all_rows(self, terms):
         return self.rows(tf.range(self.num_users), terms)
 

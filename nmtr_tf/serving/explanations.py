@@ -20,7 +20,7 @@ from nmtr_tf.serving.users import asked_users
 
 NO_HISTORIES = (
     "an explanation needs a run whose users are read from their histories, `user_rows=history` or `both`, or "
-    "`method=nmtr_linear`"
+    "`method=nmtr_linear` or `nmtr_linear_gmf`"
 )
 
 

@@ -29,6 +29,8 @@ CASES: dict[str, dict[str, Any]] = {
     "shared": {**GMF, "user_rows": "history", "history_items": "shared"},
     "both": {**GMF, "user_rows": "both", "units": ("mf", "gmf", "gmf")},
     "linear": {"method": "nmtr_linear"},
+    "sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4},
+    "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
 }
 
 
@@ -36,7 +38,8 @@ def model_of(**options):
     config = RunConfig().with_options(**{"method": "nmtr_gmf", **options})
     model = build_model(resolve(config, BEHAVIORS), USERS, ITEMS, 0, BITS)
     rng, net = np.random.default_rng(1), network(model)
-    for weight in [*model.trainable_variables, *net.user_rows.tables]:
+    linear = getattr(net.user_rows, "item_weights", None)  # no gradient changes it
+    for weight in [*model.trainable_variables, *([] if linear is None else [linear])]:
         weight.assign(rng.normal(size=weight.shape))
     return model
 

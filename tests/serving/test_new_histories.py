@@ -35,6 +35,15 @@ def linear(shop):
     return nt.fit(shop, final_of=run)
 
 
+@pytest.fixture(scope="module")
+def both(shop):
+    """The sum of a linear part and of GMF."""
+    options: dict[str, Any] = {"validation": "none", "linear_weight": 3.0, "num_epochs": 2, **SMALL}
+    run = nt.fit(shop, method="nmtr_linear_gmf", ks=(5, 10), **options)
+    run.evaluate("test")
+    return nt.fit(shop, final_of=run)
+
+
 def events_of(view, rows) -> pd.DataFrame:
     """What some users did, under other names, in another order, with what counts for nothing."""
     found = [
@@ -47,7 +56,7 @@ def events_of(view, rows) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["user", "item", "behavior"])
 
 
-@pytest.mark.parametrize("kind", ["gmf", "linear"])
+@pytest.mark.parametrize("kind", ["gmf", "linear", pytest.param("both", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("exclude", ["bought", "touched", "none"])
 def test_the_same_history_is_given_the_same_items(request, kind, exclude):
     """What the model stores of a user, and what is passed in of somebody that it never saw."""
