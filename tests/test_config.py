@@ -83,7 +83,7 @@ def test_json_round_trip():
         (HistoryConfig, "user_rows", "rows", "one of 'auto', 'table', 'history', 'both'"),
         (HistoryConfig, "history_items", "none", "one of 'own', 'shared'"),
         (HistoryConfig, "history_alpha", -1.0, "at least 0"),
-        (HistoryConfig, "history_alpha", float("nan"), "at least 0"),
+        (HistoryConfig, "history_alpha", float("nan"), "finite numbers"),
         (HistoryConfig, "history_dropout", 1.0, r"in \[0, 1\)"),
         (EvaluationConfig, "ks", (0,), "positive numbers"),
         (EvaluationConfig, "metrics", (), "different names"),
