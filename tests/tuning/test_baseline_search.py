@@ -83,7 +83,7 @@ def test_trials_are_what_evaluate_finds_on_validation(shop, tmp_path):
         "--ease_beta=0.5",
         *(f"--{name}={text}" for name, text in best.texts.items()),
     ]
-    files = {"trials.csv", "best.flags", "search.png", "search.db", "events", ".locks"}
+    files = {"trials.csv", "search.json", "best.flags", "search.png", "search.db", "events", ".locks"}
     assert {path.name for path in record.directory.iterdir()} == files
 
 
