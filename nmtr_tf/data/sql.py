@@ -7,12 +7,11 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from nmtr_tf.errors import InputError
 
 Connection = duckdb.DuckDBPyConnection
-
-_BATCH_ROWS = 1 << 20
 
 
 @contextlib.contextmanager
@@ -74,7 +73,8 @@ def large_arrays(connection: Connection, query: str, count: int) -> dict[str, np
 
     `arrays` has the parts of a column beside the whole, which is twice the memory.
     """
-    batches = connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    # By the C interface, as DuckDB's own method has another name in each of the versions that are allowed.
+    batches = pa.RecordBatchReader.from_stream(connection.sql(query))
     kinds = [field.type.to_pandas_dtype() for field in batches.schema]
     columns = {key: np.empty(count, kind) for key, kind in zip(batches.schema.names, kinds, strict=True)}
     start = 0

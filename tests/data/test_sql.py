@@ -5,9 +5,8 @@ import numpy as np
 from nmtr_tf.data import sql
 
 
-def test_large_arrays_are_filled_over_several_batches(monkeypatch):
-    monkeypatch.setattr(sql, "_BATCH_ROWS", 2048)
-    count = 10_001
+def test_large_arrays_are_filled_over_several_batches():
+    count = 1_200_001  # above DuckDB's batches, of a million rows at most
     query = f"""SELECT range::INTEGER AS "user", (range % 7)::TINYINT AS behavior, range * 5 AS time,
         range % 3 = 0 AS heldout FROM range({count}) ORDER BY range DESC"""
     with sql.session() as connection:
