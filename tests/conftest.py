@@ -1,5 +1,6 @@
 """Fixtures that several test modules use."""
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,12 @@ from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.data.view import TrainingView
 
 BEHAVIORS = ("view", "cart", "buy")
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the collector from going through TensorFlow's half a million objects again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -186,7 +186,7 @@ class HeldOutRanking:
         chunk = self._chunk_size(scorer)
         if isinstance(scorer, ArrayScorer):
             spec = tf.TensorSpec([None, self._num_items], tf.float32)
-            of_array = tf.function(of_scores, [spec, splits])
+            of_array = tf.function(of_scores, [spec, splits], autograph=False)
             return lambda users, own: of_array(scorer.array(filled(users, chunk)), own)
         compiled = scorer.worth_compiling and self.num_users * self._num_items >= _SCORES_WORTH_COMPILING
         item_side = scorer.item_side()
@@ -199,7 +199,7 @@ class HeldOutRanking:
             users = tf.TensorSpec([None], tf.int32)
             signature = [tf.nest.map_structure(tf.TensorSpec.from_tensor, item_side), users, splits]
             scorer.graphs[key] = tf.function(
-                of_chunk, input_signature=signature, jit_compile=compiled or None
+                of_chunk, input_signature=signature, autograph=False, jit_compile=compiled or None
             )
         graph = scorer.graphs[key]
         return lambda users, own: graph(item_side, tf.constant(filled(users, chunk), tf.int32), own)

@@ -172,7 +172,8 @@ class Recommender:
         ids = tf.TensorSpec([None], tf.int32)
         item_side: Any = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
         added = tf.TensorSpec.from_tensor(self._penalty)
-        return tf.function(top_items, [item_side, added, ids, ids, ids, tf.TensorSpec([], tf.int32)])
+        signature = [item_side, added, ids, ids, ids, tf.TensorSpec([], tf.int32)]
+        return tf.function(top_items, signature, autograph=False)
 
     @functools.cached_property
     def probabilities(self) -> Callable:
@@ -190,9 +191,8 @@ class Recommender:
             )
             return [tf.sigmoid(x[:, 0]) for x in logits]
 
-        return tf.function(
-            probabilities, [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
-        )
+        signature = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)]
+        return tf.function(probabilities, signature, autograph=False)
 
 
 def penalty(offered: np.ndarray) -> np.ndarray:

@@ -140,6 +140,7 @@ def make_train_steps(
     variables = [variable for variable in model.trainable_variables if id(variable) in trained.ids]
     sums_rows = getattr(optimizer, "sums_repeated_rows", False)
 
+    @tf.autograph.experimental.do_not_convert  # nothing in it depends on a value; reading its source takes long
     def step(batches: Any) -> tf.Tensor:
         with tf.GradientTape() as tape:
             total, losses, counts = batch_totals(net, objective, trained, training, batches)
@@ -158,7 +159,7 @@ def make_train_steps(
         return tf.stack([total, *losses, *counts])
 
     if capacities:
-        step = tf.function(step, jit_compile=True)
+        step = tf.function(step, autograph=False, jit_compile=True)
 
     @tf.function
     def train_steps(iterator: tf.data.Iterator, num_steps: tf.Tensor) -> tf.Tensor:

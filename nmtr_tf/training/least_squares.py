@@ -100,7 +100,7 @@ class LeastSquaresLearner:
         """All users once."""
         return iter(self._sampler.batches().take(self._sampler.steps_per_epoch))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _totals(self, batch: UserBatch) -> tf.Tensor:
         """The objective on some users, the losses and the numbers of pairs: float32 [1 + 2 R]."""
         total, losses, counts = batch_totals(self._net, self._objective, self._trained, self._training, batch)

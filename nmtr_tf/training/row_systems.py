@@ -72,7 +72,7 @@ class RowSolver:
         ]
         return tf.gather(tf.concat(solved, axis=0), self._places)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _solved(self, old, l2, common, pull, features, offsets, columns) -> tf.Tensor:
         """The best rows of a chunk, from the stacked other side and the columns that were observed there."""
         vectors = tf.gather(features, columns)

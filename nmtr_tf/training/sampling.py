@@ -144,6 +144,7 @@ class PairSampler:
         steps = steps.map(self.sample, num_parallel_calls=_PARALLEL_STEPS, deterministic=True)
         return steps.prefetch(_STEPS_AHEAD)
 
+    @tf.autograph.experimental.do_not_convert
     def sample(self, step: tf.Tensor) -> tuple[BehaviorBatch, ...]:
         """The batches of one step (int64 scalar, counted from the first epoch's start)."""
         pair = places_of_step(step, self.steps_per_epoch, self.batch_size, self.num_pairs, self.seed)

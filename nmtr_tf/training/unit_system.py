@@ -70,7 +70,7 @@ class UnitSolver:
     def _all(self) -> Sequence[int]:
         return range(len(self._net.behaviors))
 
-    @tf.function
+    @tf.function(autograph=False)
     def _everything(self) -> tuple[tf.Tensor, tf.Tensor]:
         """System float32 [R, E, E] and gradient [R, E] of c_r times the squares of all logits."""
         (p, *_), everything = self._net.user_rows.all_rows(self._all), self._net.item_rows.all_rows(self._all)
@@ -83,7 +83,7 @@ class UnitSolver:
             gradients.append(weight * c * (tf.linalg.matvec(squares, direction) + rest))
         return tf.stack(systems), tf.stack(gradients)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _observed(self, batch: UserBatch) -> tuple[tf.Tensor, tf.Tensor]:
         """The same of what the observed pairs of some users add."""
         (p, *_), everything = self._net.user_rows.all_rows(self._all), self._net.item_rows.all_rows(self._all)

@@ -88,6 +88,7 @@ class UserSampler:
         steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
         return steps.map(self.sample).prefetch(_STEPS_AHEAD)
 
+    @tf.autograph.experimental.do_not_convert
     def sample(self, step: tf.Tensor) -> UserBatch:
         """The batch of one step (int64 scalar, counted from the first epoch's start)."""
         users = places_of_step(step, self.steps_per_epoch, self.batch_size, self.num_users, self.seed)

@@ -59,6 +59,7 @@ def test_validation_of_the_best_epoch_is_what_training_saw(workdir):
     assert metrics["NDCG@10"] == Run(workdir).info.best_value
 
 
+@pytest.mark.slow
 def test_baselines_of_a_run_learn_from_what_it_learned_from(shop_dir, tmp_path, capsys):
     """Two seeds count as one run; what is compared with them is comparable."""
     flags = [f"--dataset_dir={shop_dir}", "--behaviors=view,buy", "--keep=view:0.5", "--mask=all", "--quiet"]

@@ -47,6 +47,7 @@ def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
     assert not (tmp_path / "runs" / "seed_5").exists()
 
 
+@pytest.mark.slow
 def test_sequential_training_shows_every_stage(shop_dir, tmp_path, capsys):
     flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run", *TINY, "--method=nmtr_gmf"]
     assert call(train, *flags, "--train_mode=sequential", "--stage_epochs=1,1,2") == 0
@@ -64,6 +65,7 @@ def test_flags_of_one_call_do_not_stick(monkeypatch):
     assert [(config.seed, config.loss_reduction) for config in configs] == [(7, "mean"), (0, "sum")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["bpr", "cmf"])
 def test_a_baseline_from_training_to_recommendations(shop_dir, tmp_path, capsys, method):
     flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run", f"--method={method}", *TINY]

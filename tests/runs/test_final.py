@@ -80,6 +80,7 @@ def test_its_card_has_the_numbers_of_the_evaluated_run_labelled_so(stored, final
     assert f"The last of {len(final.history)} epochs." in card
 
 
+@pytest.mark.slow
 def test_in_memory_and_without_validation(shop, tmp_path):
     run = fit(shop, validation="none", **{**QUICK, "num_epochs": 2})
     run.evaluate()
@@ -112,6 +113,7 @@ def test_a_warm_start_is_taken_again_and_none_is_made_from_it(shop, stored, fina
     assert str(stored.workdir) in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_command(stored, tmp_path, capsys):
     flags = [f"--final_of={stored.workdir}", f"--workdir={tmp_path}/final"]
     assert call(train, *flags) == 0

@@ -96,6 +96,7 @@ def test_a_new_user_gets_what_the_same_history_in_training_would(exported):
     assert "`recommend_for_history` knows them" in (version / "MODEL_CARD.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_user_left_out_of_training_gets_what_the_same_history_gives(shop):
     """A model that never saw user 11 gives for his events the scores of a model that stores them."""
     view = shop.training_view()

@@ -97,6 +97,7 @@ def test_without_validation_its_weights_are_the_last(shop, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_it_is_exported_with_its_histories(run, tmp_path):
     version = run.export(tmp_path / "models", k=5)
     served = tf.saved_model.load(str(version)).signatures
@@ -204,6 +205,7 @@ def test_too_little_regularization_is_one_line():
         nt.fit(alike, method="nmtr_linear", **options)
 
 
+@pytest.mark.slow
 def test_it_is_compared_and_reported(shop, run, in_memory):
     options: dict[str, Any] = {**OPTIONS, **dataclasses.asdict(run.config.evaluation), "mask": "target"}
     other = nt.fit(shop, method="nmtr_linear", **options)
@@ -216,6 +218,7 @@ def test_it_is_compared_and_reported(shop, run, in_memory):
     assert "linear_lambda" in page
 
 
+@pytest.mark.slow
 def test_the_commands(shop_dir, tmp_path, capsys):
     workdir, quiet = f"--workdir={tmp_path}/run", "--quiet"
     options = ["--method=nmtr_linear", f"--dataset_dir={shop_dir}", workdir, "--linear_lambda=3"]

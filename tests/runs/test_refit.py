@@ -61,6 +61,7 @@ def test_it_has_the_settings_and_the_epochs_of_the_run(chosen, refit):
     assert Run(refit.workdir).info == refit.info
 
 
+@pytest.mark.slow
 def test_its_weights_are_those_of_training_without_validation(timed, refit):
     model = build_model(refit.plan, timed.num_users, timed.num_items, seed=0)
     train_model(model, refit.plan, timed.training_view(validation="none"), refit.config)
@@ -68,6 +69,7 @@ def test_its_weights_are_those_of_training_without_validation(timed, refit):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_it_can_be_evaluated_and_fitted_on_everything_then(timed, refit, capsys):
     assert call(evaluate, f"--workdir={refit.workdir}") == 0
     assert "test, protocol time, mask target" in capsys.readouterr().out
@@ -79,6 +81,7 @@ def test_it_can_be_evaluated_and_fitted_on_everything_then(timed, refit, capsys)
     assert len(final.history) == len(refit.history)
 
 
+@pytest.mark.slow
 def test_a_page_and_recommendations(timed, refit, tmp_path, capsys):
     refit.evaluate()
     page = tmp_path / "page.html"
@@ -115,6 +118,7 @@ def test_mask_all_is_no_error():
     assert "touched" not in run.evaluation().groups
 
 
+@pytest.mark.slow
 def test_the_command(chosen, refit, tmp_path, monkeypatch, capsys):
     flags = [f"--refit_of={chosen.workdir}", f"--workdir={tmp_path}/again"]
     assert call(train, *flags) == 0

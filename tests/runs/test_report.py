@@ -196,6 +196,7 @@ def test_all_users_are_recommended_to_in_chunks(stored, monkeypatch):
     assert recommend_all(stored, 10_000).k == stored.view.num_items
 
 
+@pytest.mark.slow
 def test_the_python_call_makes_the_same_run(page, stored):
     names: dict[str, Any] = {}
     exec(page.source.python.removesuffix('run.evaluate("test")'), names)
@@ -222,6 +223,7 @@ def test_the_command_names_every_option_that_was_changed(page, stored):
     assert page.source.facts["TensorFlow"] == stored.info.versions["tensorflow"]
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_its_own_is_named_and_so_are_its_baselines(workdir):
     run = Run(workdir)
     run.evaluate("test", mask="all", ks=(3,), metrics=("HR",))
@@ -267,6 +269,7 @@ def test_numbers_out_of_range_are_refused(stored, tmp_path, options, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_on_one_behavior_without_validation(shop, tmp_path):
     run = fit(shop, behaviors=["buy"], validation="none", **{**QUICK, "monitor": "HR@5"})
     page = Parsed(run.report(tmp_path / "page.html", num_users=1).read_text(encoding="utf-8"))

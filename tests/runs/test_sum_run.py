@@ -62,6 +62,7 @@ def test_it_is_the_sum_of_the_two_methods(shop, run):
     assert losses[0] == losses[1] + losses[2]
 
 
+@pytest.mark.slow
 def test_the_weight_is_the_best_of_those_tried(run):
     chosen, key = run.info.chosen["linear_weight"], f"validation/{GMF['monitor']}"
     opened = nt.Run(str(run.workdir))
@@ -83,6 +84,7 @@ def test_its_directory_opens_again_and_holds_the_weights_once(run):
     assert [path.name for path in (run.workdir / "checkpoints").iterdir()] == ["best.keras"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["refit_of", "final_of"])
 def test_fitted_again_it_keeps_what_was_chosen(shop, run, option):
     again = nt.fit(shop, **{option: run})
@@ -134,6 +136,7 @@ def test_the_weight_is_of_the_sum_alone(shop, method):
         nt.fit(shop, method=method, linear_weight=2.0)
 
 
+@pytest.mark.slow
 def test_a_weight_may_be_given(shop):
     run = nt.fit(shop, **{**OPTIONS, "num_epochs": 1}, validation="none", linear_weight=3.0)
     assert run.info.chosen == {"num_epochs": 1, "linear_weight": 3.0}

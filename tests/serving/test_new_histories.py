@@ -137,6 +137,7 @@ def test_a_run_explains_its_scores(gmf, linear):
         gmf.explain(user, ["nothing"])
 
 
+@pytest.mark.slow
 def test_the_command(gmf, tmp_path, capsys):
     events = events_of(gmf.view, ROWS)
     events.to_csv(tmp_path / "events.csv", index=False)

@@ -117,6 +117,7 @@ def test_unknown_users_among_others_get_what_is_popular(shop, monkeypatch):
     assert table["probability_buy"].isna().tolist() == np.repeat(~known, 6).tolist()
 
 
+@pytest.mark.slow
 def test_chunks_do_not_change_the_result_and_the_graphs_are_traced_once(shop, monkeypatch):
     view = shop.training_view()
     recommender = Recommender(ModelScorer(model_of(view)))

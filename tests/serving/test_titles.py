@@ -89,6 +89,7 @@ def test_titles_on_the_terminal(number_run, items, capsys):
         assert "nan" not in shown
 
 
+@pytest.mark.slow
 def test_examples_of_the_card(number_run, items, tmp_path):
     assert call(export, f"--workdir={number_run}", f"--export_dir={tmp_path}/m", f"--items={items}") == 0
     run, found = Run(number_run), read_json(tmp_path / "m" / "1" / "model.json")["examples"]

@@ -55,6 +55,7 @@ def test_a_cpu_run_repeats_bit_for_bit(shop, small_config):
     assert isinstance(one.optimizer, Adagrad)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_with_adam(shop, gmf_config):
     config = gmf_config.with_options(method="nmtr_gmf", optimizer="adam", num_epochs=6)
     model, _, done = run(shop, config)
@@ -63,6 +64,7 @@ def test_the_loss_falls_with_adam(shop, gmf_config):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_run_and_steps_per_call_are_not(shop, gmf_config):
     one, _, first = run(shop, gmf_config.with_options(steps_per_call=1))
     many, _, _ = run(shop, gmf_config.with_options(steps_per_call=100))
@@ -196,6 +198,7 @@ def test_every_stage_stops_early_and_hands_on_its_best_weights(shop, sequential_
     assert num_steps[-1] % 4 == 0  # four epochs
 
 
+@pytest.mark.slow
 def test_whoever_else_stops_a_stage_ends_the_training(shop, sequential_config, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

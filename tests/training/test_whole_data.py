@@ -193,6 +193,7 @@ def test_sums_of_products_have_the_gradients_of_the_plain_formulas():
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cpu_run_repeats_bit_for_bit_and_the_loss_falls(shop, small_config):
     options = {"method": "nmtr_gmf", "objective": "whole_data", "num_epochs": 6, "batch_size": 20}
     config = small_config.with_options(**options, dropout=0.2, embedding_stddev=0.1)

@@ -189,6 +189,7 @@ def test_what_was_stopped_or_diverged_is_no_yardstick(tmp_path):
     assert outcome(study) == [("finished", 2), ("pruned", 1), ("diverged", 0), ("finished", 2)]
 
 
+@pytest.mark.slow
 def test_hyperband_keeps_the_best_third(tmp_path):
     study = make(
         tmp_path, trials=10, pruner="hyperband", warmup_epochs=1, num_evaluations=9, sampler="random"
