@@ -140,7 +140,7 @@ def make_train_steps(
     variables = [variable for variable in model.trainable_variables if id(variable) in trained.ids]
     sums_rows = getattr(optimizer, "sums_repeated_rows", False)
 
-    @tf.autograph.experimental.do_not_convert  # nothing in it depends on a value; reading its source takes long
+    @tf.autograph.experimental.do_not_convert  # which takes long; no branch here depends on a value
     def step(batches: Any) -> tf.Tensor:
         with tf.GradientTape() as tape:
             total, losses, counts = batch_totals(net, objective, trained, training, batches)
