@@ -17,17 +17,11 @@ from nmtr_tf.cli.method_settings import settings_file
 from nmtr_tf.cli.plugins import import_plugins
 from nmtr_tf.cli.typed import as_typed
 from nmtr_tf.config import (
-    DataConfig,
-    EvaluationConfig,
-    HistoryConfig,
-    LinearConfig,
-    ModelConfig,
     RunConfig,
-    TrainingConfig,
 )
 from nmtr_tf.errors import InputError
 
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig, HistoryConfig)
+SECTIONS = tuple(map(type, vars(RunConfig()).values()))
 """The dataclasses that a `RunConfig` is made of, in its order."""
 
 

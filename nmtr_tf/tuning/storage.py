@@ -11,9 +11,12 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
+from nmtr_tf.options import option_text
 from nmtr_tf.tuning.locks import DISK_FULL
+from nmtr_tf.tuning.trials import settings_of
 
 WAIT_SECONDS = 300
 """That a process waits for another that writes."""
@@ -50,6 +53,8 @@ def open_study(
 def check_about(directory: Path, known: Mapping[str, str], about: Mapping[str, str]) -> None:
     """Refuses to go on with the search of something else.
 
+    An option that one of the two does not know is at its default there: options come with versions.
+
     Args:
         directory: Of the search.
         known: What its trials share, as texts.
@@ -58,8 +63,9 @@ def check_about(directory: Path, known: Mapping[str, str], about: Mapping[str, s
     Raises:
         InputError: If the two differ.
     """
+    defaults = {name: option_text(value) for name, value in settings_of(RunConfig()).items()}
     for name in sorted(set(known) | set(about)):
-        ours, theirs = about.get(name), known.get(name)
+        ours, theirs = (texts.get(name, defaults.get(name)) for texts in (about, known))
         if ours != theirs:
             raise InputError(
                 f"{directory} holds trials with {name} {theirs!r}; expected the same, or another "

@@ -15,7 +15,7 @@ from nmtr_tf.reporting.searches import plot_search
 
 STATES = ("finished", "pruned", "diverged")
 _FACTS = ("status", "value", "best_epoch", "epochs", "seconds", "seed")
-SECTIONS = ("data", "model", "training", "evaluation", "linear")
+SECTIONS = tuple(field.name for field in dataclasses.fields(RunConfig))
 """Of a config."""
 
 # Fields that say where, on what and with which chance a run runs; all others are its settings.

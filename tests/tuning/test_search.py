@@ -15,6 +15,7 @@ CONFIG = RunConfig().with_options(
     method="nmtr_gmf", behaviors=("view", "buy"), num_epochs=3, ks=(5, 10), monitor="NDCG@10"
 )
 RATE: dict[str, Any] = {"search": ("learning_rate",)}
+HISTORY: dict[str, Any] = {"objective": "whole_data", "user_rows": "history", "history_alpha": 0.7}
 
 
 class Stub:
@@ -113,6 +114,18 @@ def test_a_second_search_for_what_the_first_left(shop, tmp_path, script):
     tune(shop, CONFIG, workdir=tmp_path / "2", trials=1, search=("embedding_dim",), **first.best[0].options)
     assert {name: getattr(configs[0].training, name) for name in first.space} == first.best[0].options
     assert configs[0].model.embedding_dim in (64, 128, 256)
+
+
+def test_options_of_every_section_are_written_down(shop, tmp_path, script):
+    script([0.1])
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=1, **HISTORY, **RATE)
+    assert {f"--{name}={value}" for name, value in HISTORY.items()} <= set(
+        record.flags_path.read_text().splitlines()
+    )
+    about = json.loads((record.directory / "search.json").read_text())["about"]
+    sections = [vars(section) for section in vars(CONFIG).values()]
+    elsewhere = {"dataset_dir", "device"}
+    assert {name for section in sections for name in section} <= set(about) | elsewhere
 
 
 def test_several_seeds_a_trial(shop, tmp_path, script):
@@ -276,6 +289,19 @@ def test_files_that_do_not_fit_are_refused_in_one_line(shop, tmp_path, script):
     with pytest.raises(InputError, match=r"has a trials\.csv and no search\.json, nor a search\.db"):
         tune(shop, CONFIG, workdir=tmp_path, **RATE)
     assert {path.name for path in record.directory.iterdir()} == {"trials.csv"}
+
+
+def test_an_option_that_came_since_is_at_its_default(shop, tmp_path, script):
+    script([0.1], [0.2])
+    record = tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE)
+    without_database(record)
+    identity = record.directory / "search.json"
+    entries = json.loads(identity.read_text())
+    assert entries["about"].pop("history_alpha") == "0.5"
+    identity.write_text(json.dumps(entries))
+    with pytest.raises(InputError, match=r"holds trials with history_alpha '0\.5'; expected the same"):
+        tune(shop, CONFIG, workdir=tmp_path, **HISTORY, **RATE)
+    assert len(tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE).trials) == 2
 
 
 def test_a_search_of_something_else_does_not_go_on(shop, tmp_path, script):
