@@ -38,6 +38,11 @@ class DataConfig:
         (),
         "Shares of every user's rows of auxiliary behaviors to train on, behavior:share, such as cart:0.5.",
     )
+    after: tuple[str, ...] = option(
+        (),
+        "Of a cascade: what each behavior comes after, behavior:others, such as cart:view,buy:share+cart; "
+        "empty: as recorded in the data set, else each after the one before it.",
+    )
 
     def __post_init__(self):
         check_types(self)

@@ -55,6 +55,13 @@ flags.DEFINE_string("dataset_dir", None, "Directory to write.", **_at)
 flags.DEFINE_bool("overwrite", False, "Replace a data set that stands in --dataset_dir.", **_at)
 flags.DEFINE_list("behaviors", [], "Behaviors, weakest first, target last; empty: the format's own.", **_at)
 flags.DEFINE_list(
+    "after",
+    [],
+    "What each behavior comes after in a cascade, behavior:others, such as cart:view,buy:share+cart; empty: "
+    "each after the one before it.",
+    **_at,
+)
+flags.DEFINE_list(
     "ignore_behaviors", [], "Further behaviors of the log, to be passed over; *: all others.", **_at
 )
 flags.DEFINE_list(
@@ -158,6 +165,7 @@ def _prepare(values: flags.FlagValues) -> None:
         on_bad_rows=values.on_bad_rows,
         memory_mb=values.memory_mb,
         spill_dir=Path(values.dataset_dir).parent,
+        after=values.after,
         **given_split(values),
     ).save(values.dataset_dir, values.overwrite)
     _show(values, dataset, time.monotonic() - started)

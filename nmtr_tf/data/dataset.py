@@ -15,6 +15,7 @@ from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.data.held_out import matrices_of, pairs_of, protocol_of_view
 from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.matrices import BehaviorMatrices
+from nmtr_tf.data.order import after_within
 from nmtr_tf.data.pairs import united, without
 from nmtr_tf.data.storage import header_of, read_dropped, read_tables, write_tables
 from nmtr_tf.data.subsets import keep_share, parse_shares
@@ -145,15 +146,16 @@ class Dataset(BehaviorMatrices):
         return self.directory.resolve().name if self.directory else "data"
 
     def resolved(self, config: RunConfig) -> RunConfig:
-        """The config with behaviors, protocol, mask, directory and cut-offs spelled out for this data set.
+        """The config with behaviors, their order, protocol, mask, directory and cut-offs spelled out.
 
         Raises:
-            InputError: As `RunConfig.of_catalogue` does.
+            InputError: If the order does not fit the behaviors; and as `RunConfig.of_catalogue` does.
         """
         data = dataclasses.replace(
             config.data,
             dataset_dir=str(self.directory or ""),
             behaviors=config.data.behaviors or self.behaviors,
+            after=self._after(config.data),
             protocol=config.data.protocol or self.protocol,
         )
         config = dataclasses.replace(config, data=data).of_catalogue(self.num_items)
@@ -235,6 +237,11 @@ class Dataset(BehaviorMatrices):
         is_timed = self.protocol == "time"
         validation = "random" if is_timed and split == "validation" else "none"
         return self.training_view(behaviors, "time" if is_timed else "released", validation)
+
+    def _after(self, data: DataConfig) -> tuple[str, ...]:
+        """What each of a run's behaviors comes after: as it says, else as prepared."""
+        after = data.after or tuple(self.about.get("after", ()))
+        return after_within(after, data.behaviors or self.behaviors, self.behaviors)
 
     def _subset(self, behaviors: Sequence[str]) -> tuple[str, ...]:
         """The behaviors, or all where none are given."""

@@ -25,6 +25,7 @@ from nmtr_tf.data.events import Events
 from nmtr_tf.data.filters import Rows
 from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.readers import read_log
+from nmtr_tf.data.order import check_after
 from nmtr_tf.data.splits import in_time, leave_one_out
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_types, require
@@ -167,6 +168,7 @@ def prepare(
     columns: Mapping[str, str] | None = None,
     memory_mb: int = 0,
     spill_dir: str | Path | None = None,
+    after: Sequence[str] = (),
 ) -> Dataset:
     """Makes a data set of a log: merges repeated events, filters, and holds rows out.
 
@@ -191,6 +193,8 @@ def prepare(
         split_share: Or the share of the rows that come after it, the last ones.
         memory_mb: Memory that the tables on the way may take, in MiB; what is more is on disk. 0: no bound.
         spill_dir: Where on disk; None: the system's directory for temporary files.
+        after: What each behavior comes after in a cascade, such as ("cart:view", "buy:share+cart"); runs take
+            it unless they are told otherwise. Empty: each after the one before it.
         columns: Of a data frame: role ("user", "item", "behavior", "timestamp") -> name of its column.
 
     Returns:
@@ -211,6 +215,7 @@ def prepare(
         raise InputError(f"A log should be what read_log returns, or a pandas DataFrame. Received: {kind}.")
     elif columns or tuple(behaviors) not in ((), log.behaviors):
         raise InputError("`behaviors` and `columns` are for data frames; read_log takes those of a file.")
+    check_after(after, log.behaviors)
     is_split = log.heldout is not None
     if min_behaviors is None:
         min_behaviors = 1 if is_split or split == "time" or len(log.behaviors) == 1 else 2
@@ -231,6 +236,8 @@ def prepare(
         "seed": options.seed,
         "table_one": prepared.table_one(),
     }
+    if after:
+        about["after"] = list(after)
     if prepared.time_split:
         about["time_split"] = prepared.time_split
     protocol = protocol or ("time" if split == "time" else "released" if is_split else "strict")

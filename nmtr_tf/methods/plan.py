@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nmtr_tf.config import HistoryConfig, LinearConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.data.order import parents_of
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.combinations import CLOSED_FORM, learner_of
 from nmtr_tf.methods.needs import check_combination
@@ -90,6 +91,17 @@ class Plan:
         return any(self.parents)
 
     @property
+    def order(self) -> str:
+        """What comes after what among the predicted behaviors, in words or, a chain, by arrows."""
+        if self.parents == parents_of((), self.predicted):
+            return " -> ".join(self.predicted)
+        own = (" and ".join(self.predicted[s] for s in parents) for parents in self.parents)
+        return ", ".join(
+            f"{name} after {before}" if before else name
+            for name, before in zip(self.predicted, own, strict=True)
+        )
+
+    @property
     def learned_from(self) -> tuple[str, ...]:
         """The behaviors whose rows the method reads: the predicted ones, or all that it samples from."""
         return self.behaviors if self.samples_channels or self.from_history else self.predicted
@@ -124,7 +136,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
     """The plan of a run.
 
     Args:
-        config: `model` and `training` are read.
+        config: Its order of the behaviors, how it learns and what.
         behaviors: Behaviors of the training view, weakest first, target last.
 
     Raises:
@@ -141,13 +153,12 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
     learner = learner_of(config, method, units)
     if learner == CLOSED_FORM:
         training = dataclasses.replace(training, num_epochs=1)  # there is nothing to go on with
-    in_sequence = [(r - 1,) if r else () for r in range(len(predicted))]
     plan = Plan(
         method=method,
         name=model.method,
         behaviors=behaviors,
         predicted=predicted,
-        parents=tuple(in_sequence if method.cascade else [()] * len(predicted)),
+        parents=parents_of(config.data.after, predicted) if method.cascade else ((),) * len(predicted),
         unit_names=unit_names,
         units=units,
         embedding_dim=model.embedding_dim,

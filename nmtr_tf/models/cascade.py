@@ -124,8 +124,3 @@ class Cascade(keras.layers.Layer):
     def from_config(cls, config):
         units = [keras.saving.deserialize_keras_object(unit) for unit in config.pop("units")]
         return cls(units=units, **config)
-
-
-def chain(num_behaviors: int) -> tuple[tuple[int, ...], ...]:
-    """Parents of the paper's cascade: each behavior has the one before it."""
-    return tuple((r - 1,) if r else () for r in range(num_behaviors))

@@ -44,7 +44,7 @@ def _head(card: ModelCard) -> str:
 def _origin(plan: Plan) -> str:
     """What the recommendations come from."""
     if plan.has_cascade:
-        return f" from the cascade {' -> '.join(plan.predicted)} (NMTR, arXiv 1809.08161)"
+        return f" from the cascade {plan.order} (NMTR, arXiv 1809.08161)"
     return f" by the method {plan.method.label}, learned from {', '.join(plan.learned_from)}"
 
 

@@ -28,6 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     "history": {**GMF, "user_rows": "history"},
     "shared": {**GMF, "user_rows": "history", "history_items": "shared"},
     "both": {**GMF, "user_rows": "both", "units": ("mf", "gmf", "gmf")},
+    "two parents": {**GMF, "user_rows": "history", "after": ("buy:view+cart",)},
     "linear": {"method": "nmtr_linear"},
     "sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4},
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
