@@ -1,4 +1,4 @@
-"""The one exception for input that a user can mend."""
+"""The one exception for input that a user can mend, and the one for a process that was asked to stop."""
 
 import re
 
@@ -28,3 +28,16 @@ class InputError(ValueError):
         return _OPTION.sub(
             lambda found: f"--{found[1]}{found[2] or ''}" if found[1] in names else found[0], str(self)
         )
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked by a signal to stop, and has come to a place to go on from.
+
+    Args:
+        number: Number of the signal; the exit status is 128 more.
+        message: Where it stopped, and how to go on.
+    """
+
+    def __init__(self, number: int, message: str):
+        super().__init__(message)
+        self.number = number
