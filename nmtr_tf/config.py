@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nmtr_tf.errors import InputError
@@ -22,7 +22,11 @@ __all__ = [
     "ModelConfig",
     "RunConfig",
     "TrainingConfig",
+    "config_differences",
 ]
+
+# They say where and in what portions a run computes, not what.
+_WITHOUT_EFFECT = ("dataset_dir", "device", "eval_memory_mb")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +97,24 @@ class RunConfig:
                 raise InputError(f"Unknown section {name!r} in the config.")
             check_names(kinds[name], name, values)
         return cls(**{name: kinds[name](**values) for name, values in sections.items()})
+
+
+def config_differences(stored: RunConfig, wanted: RunConfig, sections: Iterable[str] = ()) -> list[str]:
+    """What a stored config has otherwise, a text each; what has no effect on the numbers is passed over.
+
+    Args:
+        stored: What is there.
+        wanted: What is asked for.
+        sections: The sections that are compared; empty: all.
+    """
+    differences = []
+    for section in tuple(sections) or [field.name for field in dataclasses.fields(RunConfig)]:
+        theirs, ours = getattr(stored, section), getattr(wanted, section)
+        for name in (field.name for field in dataclasses.fields(ours)):
+            there, here = getattr(theirs, name), getattr(ours, name)
+            if name not in _WITHOUT_EFFECT and there != here:
+                differences.append(f"`{name}` is {there!r} there and {here!r} here")
+    return differences
 
 
 OPTION_TYPES: dict[str, Any] = {

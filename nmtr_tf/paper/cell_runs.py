@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nmtr_tf import runs
+from nmtr_tf.config import config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.machine import hardware, peak_kib
 from nmtr_tf.paper.cell_results import CellResult, peak_metrics
-from nmtr_tf.paper.cells import Cell, config_differences, stored_result
+from nmtr_tf.paper.cells import Cell, stored_result
 from nmtr_tf.paper.study import Study
 from nmtr_tf.runs.directory import RunDirectory
 

@@ -7,7 +7,7 @@ metrics.jsonl      one line an epoch: its scalars and seconds
 events/            the same scalars for TensorBoard
 curves.png         the same scalars as a picture
 checkpoints/       best.keras (highest monitored validation value), last.keras (left out where the one epoch
-                   is the best)
+                   is the best); training/: of an unfinished run, what it goes on from
 dataset/           the data set, where it was stored nowhere else
 report.html        the page that `Run.report` writes
 evaluated/         of a run that is fitted on everything: how the run was evaluated whose settings it has
@@ -16,7 +16,7 @@ metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class RunDirectory:
         self.report_path = self.path / "report.html"
         self.best_checkpoint = self.path / "checkpoints" / "best.keras"
         self.last_checkpoint = self.path / "checkpoints" / "last.keras"
+        self.training_dir = self.path / "checkpoints" / "training"
 
     def clear(self, keep: Path | None = None) -> None:
         """Removes what a run left here; `check_free` comes before.
@@ -71,13 +72,20 @@ class RunDirectory:
                 path.unlink(missing_ok=True)
 
     def create(self, config: RunConfig, view: TrainingView, info: RunInfo) -> None:
-        """Starts a run in a directory that was cleared."""
-        self.best_checkpoint.parent.mkdir(parents=True)
+        """Starts a run in a directory that was cleared, or goes on with the one that is there."""
+        self.best_checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self.write_config(config)
         for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
             with new_file(self._ids_path(kind)) as path:
                 pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), path)
         self.write_info(info)
+
+    def reopen(self, info: RunInfo) -> None:
+        """Goes on with the run that is here; what was made of it unfinished is removed."""
+        self.write_info(info)
+        derived = [path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)]
+        for path in (*derived, self.curves_path, self.report_path):
+            path.unlink(missing_ok=True)
 
     def _own_paths(self) -> set[Path]:
         own = {self.path / name for name in _OWN}
@@ -114,6 +122,11 @@ class RunDirectory:
         entries = read_json(path)
         return isinstance(entries, dict) and entries.get("status") == "finished"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is what a run is known by."""
+        return all((self.path / name).is_file() for name in ("run.json", "config.json"))
+
     def write_info(self, info: RunInfo) -> None:
         """Writes run.json."""
         write_json(self.path / "run.json", info.to_json())
@@ -143,6 +156,11 @@ class RunDirectory:
         """Adds the scalars of an epoch to metrics.jsonl."""
         with writing(self.metrics_path), self.metrics_path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(record) + "\n")
+
+    def write_history(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Writes metrics.jsonl anew."""
+        with new_file(self.metrics_path) as path:
+            path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
     def read_history(self) -> list[dict[str, Any]]:
         """The scalars of every epoch."""

@@ -26,7 +26,7 @@ class RunInfo:
         seed: Seed of initial values, sampling and dropout.
         versions: Package -> version.
         started: ISO 8601.
-        status: "running", "finished" or "failed".
+        status: "running", "finished", "failed" or "interrupted"; of a run that was killed "running".
         num_parameters: Weights of the model.
         device: "cpu" or "gpu".
         best_epoch: The epoch (from 1) whose weights the model has; None: the last.
@@ -40,6 +40,8 @@ class RunInfo:
         refit_of: The run whose settings were fitted on what it held out for validation as well; None: this is
             no such run.
         chosen: Options that training chose, for its settings to be fitted again: name -> value.
+        resumed: Where the training went on after it was cut, each time: "at" (ISO 8601), "epoch" and "step",
+            and what had "changed" since, if it was forced.
         schema: Version of this file.
     """
 
@@ -64,6 +66,7 @@ class RunInfo:
     final_of: str | None = None
     refit_of: str | None = None
     chosen: dict[str, Any] = dataclasses.field(default_factory=dict)
+    resumed: tuple[dict[str, Any], ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
@@ -89,8 +92,8 @@ class RunInfo:
         needed = {name for name, field in fields.items() if _is_needed(field)}
         if unfit := (needed - set(entries)) | (set(entries) - set(fields)):
             raise InputError(f"{where}: the entry {min(unfit)!r} is missing or unknown.")
-        stage_epochs = tuple(entries.get("stage_epochs", ()))
-        return cls(**{**entries, "behaviors": tuple(entries["behaviors"]), "stage_epochs": stage_epochs})
+        lists = {name: tuple(entries.get(name, ())) for name in ("behaviors", "stage_epochs", "resumed")}
+        return cls(**{**entries, **lists})
 
 
 def _is_needed(field: dataclasses.Field) -> bool:
