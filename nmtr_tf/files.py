@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -59,6 +60,11 @@ def check_directory(path: str | Path) -> None:
         os.rmdir(tempfile.mkdtemp(prefix=".nmtr-", dir=there))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is one of `new_file` that is there for a moment: a killed process left it."""
+    return bool(re.fullmatch(r"\.[^.].*\.\d+(\.\w+)?", path.name))
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.storage import read_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_file, read_json, write_json, writing
+from nmtr_tf.files import is_temporary, new_file, read_json, write_json, writing
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
@@ -81,8 +81,11 @@ class RunDirectory:
         self.write_info(info)
 
     def reopen(self, info: RunInfo) -> None:
-        """Goes on with the run that is here; what was made of it unfinished is removed."""
+        """Goes on with the run that is here; what was made of it unfinished, or cut, is removed."""
         self.write_info(info)
+        for folder in (self.path, self.best_checkpoint.parent):
+            for path in filter(is_temporary, folder.iterdir()):
+                path.unlink()
         derived = [path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)]
         for path in (*derived, self.curves_path, self.report_path):
             path.unlink(missing_ok=True)
@@ -91,6 +94,8 @@ class RunDirectory:
         own = {self.path / name for name in _OWN}
         if (self.path / "run.json").is_file():  # else somebody's data set happens to have this name
             own.add(self.dataset_dir)
+        if self.path.is_dir():
+            own |= set(filter(is_temporary, self.path.iterdir()))
         return own | {path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)}
 
     def check_free(self, overwrite: bool) -> None:

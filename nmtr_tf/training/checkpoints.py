@@ -16,7 +16,7 @@ import numpy as np
 
 from nmtr_tf.errors import Interrupted
 from nmtr_tf.files import new_file
-from nmtr_tf.training.state import Position, TrainingState
+from nmtr_tf.training.state import TrainingState
 
 _KEPT = 2
 
@@ -126,22 +126,16 @@ class Checkpoints:
         if by_steps or by_time or number:
             self._save(state())
         if number:
-            raise Interrupted(number, f"Stopped in {_place(state().position)}{self._advice}")
+            raise Interrupted(number, f"Stopped {state().position.in_words}{self._advice}")
 
     def after_epoch(self, state: TrainingState) -> None:
         """Writes a checkpoint; raises what `after_call` does."""
         self._save(state)
         if number := self._stop_signal():
-            raise Interrupted(number, f"Stopped after {_place(state.position)}{self._advice}")
+            raise Interrupted(number, f"Stopped {state.position.in_words}{self._advice}")
 
     def _save(self, state: TrainingState) -> None:
         """Where a weight is no longer finite, the loss of the next step will say so: nothing is written."""
         if all(np.isfinite(value).all() for value in state.variables):
             self.files.save(state)
         self._last, self._counted = time.monotonic(), 0
-
-
-def _place(position: Position) -> str:
-    """Where a training is, in words."""
-    within = f"epoch {position.epoch + 1}, after step {position.step}"
-    return within if position.step else f"epoch {position.epoch}"

@@ -36,6 +36,13 @@ class Position:
         """Epochs that have ended in the stage."""
         return self.epoch - self.first
 
+    @property
+    def in_words(self) -> str:
+        """The place, counted from 1."""
+        if self.step:
+            return f"in epoch {self.epoch + 1}, after step {self.step}"
+        return f"after epoch {self.epoch}"
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingState:

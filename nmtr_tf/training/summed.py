@@ -48,7 +48,8 @@ def train_sum(
     set_directions(callbacks)
     hooks = keras.callbacks.CallbackList(list(callbacks), model=model)
     model.stop_training = False
-    hooks.set_params({"epochs": plan.num_epochs + 1, "steps": 1, "keeps_last": False})
+    start = checkpoints.start.position if checkpoints and checkpoints.start else None
+    hooks.set_params({"epochs": plan.num_epochs + 1, "steps": 1, "keeps_last": False, "start": start})
     hooks.on_train_begin()
     part = without_linear(model)
     if getattr(model, "optimizer", None) is not None:  # compiled by the user

@@ -100,7 +100,9 @@ def train(
         model.compile(optimizer=make_optimizer(training))
         learner = make_learner(model, plan, stage, view, training)
         evaluation = EpochEvaluation(model, view, config, learner.cost, behavior)
-        hooks.set_params({"epochs": plan.num_epochs, "steps": learner.num_steps})
+        hooks.set_params(
+            {"epochs": plan.num_epochs, "steps": learner.num_steps, "start": start and start.position}
+        )
         position = Position(number, len(history), len(history))
         if checkpoints and start and number == begun:
             position = _restore(checkpoints, start, model, best)

@@ -71,9 +71,7 @@ def test_a_run_that_diverged_says_failed_and_nothing_starts_from_it(shop, tmp_pa
     RunDirectory(tmp_path / "run").check_free(overwrite=False)  # it may be replaced
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(RuntimeError, "failed"), (KeyboardInterrupt, "interrupted")]
-)
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, "failed"), (KeyboardInterrupt, "interrupted")])
 def test_a_run_that_was_broken_off_says_so(shop, tmp_path, error, status):
     class Fail(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
