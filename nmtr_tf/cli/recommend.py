@@ -14,6 +14,7 @@ from absl import flags
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say, show
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
+from nmtr_tf.cli.opened import define_unfinished, open_run
 from nmtr_tf.cli.recommended import for_known, for_new, for_unknown, passed_over, reasons_of
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import histories_of
@@ -71,6 +72,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "memory_mb", 256, "Memory for the scores of one chunk of users, in MiB.", lower_bound=1, **_at
 )
+define_unfinished(FLAGS)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 
 
@@ -91,10 +93,9 @@ def _recommend(values: flags.FlagValues) -> None:
     elif values.all_users:
         raise InputError("--all_users goes into a file; name it with --output, .csv, .parquet or .jsonl.")
     import_tensorflow()
-    from nmtr_tf.runs import Run
     from nmtr_tf.training.device import set_device
 
-    trained = Run(values.workdir)
+    trained = open_run(values, values.workdir)
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)

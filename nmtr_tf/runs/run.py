@@ -31,6 +31,7 @@ class Run(OpenedRun):
 
     Args:
         workdir: Its directory.
+        allow_unfinished: Whether the model of a run whose training has not come to its end may be used.
 
     Raises:
         InputError: If there is no run, or one of another version.
@@ -73,6 +74,8 @@ class Run(OpenedRun):
             "best_epoch": self.info.best_epoch,
             "validation": self.config.data.validation,
         }
+        if self.unfinished:
+            about["unfinished"] = self.unfinished
         evaluation = Evaluation.of(self.dataset, view, split, ranks, config, about)
         if self.directory:
             evaluation = evaluation.save(self.directory.path)
@@ -229,6 +232,7 @@ class Run(OpenedRun):
             final_of=self.info.final_of,
             num_epochs=None if self.info.best_epoch else len(self.history),
             versions=self.info.versions,
+            unfinished=self.unfinished,
         )
         left_out = excluded_items(self.dataset, exclude, mask)
         return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts, offered)

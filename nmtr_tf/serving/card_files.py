@@ -125,9 +125,14 @@ def _data(card: ModelCard) -> str:
     return (
         f"## Data\n\n{data['name']}, read from `{data.get('source', 'unknown')}`; fingerprint "
         f"`{data['fingerprint']}`.\n\n{_table(list(table), [list(table.values())])}\n\n"
-        f"{_trained_on(card)}: {rows}. "
+        f"{_unfinished(card)}{_trained_on(card)}: {rows}. "
         f"Audit: {card.audit or 'not audited (see the command `audit`).'}"
     )
+
+
+def _unfinished(card: ModelCard) -> str:
+    how = card.facts.unfinished
+    return f"**Of an unfinished run** ({how}), with its best epoch so far.\n\n" if how else ""
 
 
 def _trained_on(card: ModelCard) -> str:

@@ -37,6 +37,7 @@ class ModelFacts:
         final_of: That run; None: the model is not fitted on everything.
         num_epochs: Epochs that it trained, where its weights are the last; None: those of `best_epoch`.
         versions: Package -> version, of the training.
+        unfinished: What became of a training that has not come to its end; None: it has.
     """
 
     dataset: Dataset
@@ -49,6 +50,7 @@ class ModelFacts:
     final_of: str | None = None
     num_epochs: int | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unfinished: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +126,7 @@ class ModelCard:
             "best_epoch": facts.best_epoch,
             "final_of": facts.final_of,
             "num_epochs": facts.num_epochs,
+            "unfinished": facts.unfinished,
             "metrics": _metrics(facts.evaluation) if facts.evaluation else None,
             "audit": self.audit,
             "config": facts.config.to_json(),
