@@ -8,6 +8,7 @@ import pytest
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.reporting.events import write_trial
 from nmtr_tf.tuning import trial_run
 from nmtr_tf.tuning.search import tune
 
@@ -249,6 +250,30 @@ def test_a_search_goes_on_from_the_files_one_commits(shop, tmp_path, script, sam
     with pytest.raises(InputError, match="is wrong"):
         tune(shop, CONFIG, workdir=tmp_path / "parts", trials=13, **wanted)
     assert ((again.directory / "search.json").read_bytes(), again.csv_path.read_bytes()) == committed
+
+
+@pytest.mark.parametrize(
+    "missing", [("best.flags", "search.png"), ("trials.csv", "search.json", "best.flags")]
+)
+def test_what_is_made_of_the_trials_is_written_anew_though_none_is_left(shop, tmp_path, script, missing):
+    """As after a search that was killed once its last trial had ended."""
+    script([0.1], [0.2])
+    directory = tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE).directory
+    kept = {name: (directory / name).read_bytes() for name in ("best.flags", "trials.csv", "search.json")}
+    for name in missing:
+        (directory / name).unlink()
+    (directory / "search.png").unlink(missing_ok=True)
+    script()
+    tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE)
+    assert {name: (directory / name).read_bytes() for name in kept} == kept
+    assert (directory / "search.png").exists()
+
+
+def test_events_of_a_trial_that_was_cut_are_replaced(tmp_path):
+    history = [{"epoch": 1, "validation/NDCG@10": 0.5}]
+    for _ in range(2):
+        write_trial(tmp_path, "trial_1", {"l2_user": 0.1}, history, "NDCG@10")
+    assert len(list((tmp_path / "trial_1").iterdir())) == 1
 
 
 def rounded(trial, digits=1):
