@@ -175,3 +175,17 @@ def test_asked_to_stop_it_finishes_the_step_and_goes_on_later(data, whole, tmp_p
     assert nt.Run(tmp_path / "run").info.status == "interrupted"
     fit(data, tmp_path / "run", resume="must")
     assert outcome(tmp_path / "run") == whole
+
+
+def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(data, whole, tmp_path):
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                weights = self.model.trainable_variables[0]
+                weights.assign(weights * np.nan)
+
+    with pytest.raises(InputError, match="The loss of buy is nan in epoch 3, step 1; try a smaller"):
+        fit(data, tmp_path / "run", callbacks=[Spoil()])
+    assert nt.Run(tmp_path / "run").info.status == "failed"
+    fit(data, tmp_path / "run", resume="must")
+    assert outcome(tmp_path / "run") == whole
