@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from typing import Any
 
 import keras
 import numpy as np
@@ -75,6 +76,35 @@ def test_killed_at_any_moment_it_ends_the_same(data, moments, whole, tmp_path):
         fit(data, path)
         assert outcome(path) == whole, moment.name
         np.testing.assert_array_equal(ranks_of(path), ranks)
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "all behaviors": {"method": "nmtr_neumf", "dropout": 0.2, "num_layers": 2, "curve_split": "test"},
+    "sequential": {
+        "method": "nmtr_gmf",
+        "train_mode": "sequential",
+        "stage_epochs": (1, 2, 2),
+        "patience": 1,
+    },
+    "als": {"method": "gmf", "objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1},
+    "sum": {"method": "nmtr_linear_gmf"},
+    "histories": {"method": "nmtr_gmf", "objective": "whole_data", "user_rows": "both"},
+    "closed form": {"method": "nmtr_linear"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_runs_of_all_kinds_end_the_same(data, tmp_path, method):
+    given = {"ks": (5, 10), "monitor": "NDCG@10"} if method == "closed form" else OPTIONS
+    options = {**given, "checkpoint_every": "2", **METHODS[method]}
+    with pytest.MonkeyPatch.context() as patch:
+        moments = Moments(patch, tmp_path / "run", tmp_path / "copies")
+        nt.fit(data, workdir=tmp_path / "run", **options)
+    expected, left = outcome(tmp_path / "run"), list(moments)[:-1]
+    for path in left[:: max(1, len(left) // 5)]:
+        nt.fit(data, workdir=path, **options)
+        assert outcome(path) == expected, path.name
 
 
 @pytest.mark.slow
