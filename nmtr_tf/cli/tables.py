@@ -36,6 +36,7 @@ from nmtr_tf.paper.page_blocks import check_parts, replace_parts
 from nmtr_tf.paper.paper_tables import CASCADES, TableRequest, write_tables
 from nmtr_tf.paper.results_page import part_of
 from nmtr_tf.paper.study import Study
+from nmtr_tf.runs.stopping import going_on
 
 FLAGS = study_flags()
 _at = {"flag_values": FLAGS}
@@ -75,6 +76,7 @@ def main(argv=None) -> int:
     return run(_tables, FLAGS, __doc__, argv)
 
 
+@going_on()
 def _tables(values: flags.FlagValues) -> None:
     if values.write or values.check:
         _page(values)

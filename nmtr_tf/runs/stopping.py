@@ -9,6 +9,7 @@ from typing import Any
 from nmtr_tf.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TERMINATED = "terminated"
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ def terminated() -> Iterator[None]:
     """
 
     def stop(number: int, frame: Any) -> None:
-        raise Interrupted(number, "terminated")
+        raise Interrupted(number, _TERMINATED)
 
     is_main = threading.current_thread() is threading.main_thread()
     is_free = is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -69,3 +70,19 @@ def terminated() -> Iterator[None]:
     finally:
         if is_free:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def going_on() -> Iterator[None]:
+    """Says of a block that is stopped, by Ctrl-C or SIGTERM, that the same command goes on; for commands.
+
+    Raises:
+        Interrupted: With that message, unless it has one about a place to go on from.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if str(error) not in ("", _TERMINATED):
+            raise
+        number = getattr(error, "number", signal.SIGINT)
+        raise Interrupted(number, "Stopped; the same command goes on with what is left.") from None

@@ -7,7 +7,7 @@ import pytest
 from conftest import call, refused
 
 from cli.conftest import TINY
-from nmtr_tf.cli import train
+from nmtr_tf.cli import train, tune
 from nmtr_tf.cli.console import exit_status
 from nmtr_tf.cli.progress import EpochProgress
 from nmtr_tf.runs import Run
@@ -85,6 +85,13 @@ def test_several_seeds_go_on_where_they_were_cut(flags, tmp_path, capsys, signal
 def test_what_does_not_fit_is_one_line(flags, tmp_path, capsys, flag, message):
     assert message in refused(capsys, train, *flags, *flag.split())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_other_commands_that_go_on_say_so(shop_dir, tmp_path, monkeypatch, capsys, number, status):
+    monkeypatch.setattr(tune.Dataset, "load", lambda path: os.kill(os.getpid(), number))
+    assert call(tune, f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}") == status
+    assert capsys.readouterr().err == "Stopped; the same command goes on with what is left.\n"
 
 
 def test_whatever_else_sigterm_meets_cleans_up(capsys):
