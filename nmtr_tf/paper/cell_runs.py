@@ -33,7 +33,7 @@ def run_cells(study: Study, cells: Iterable[Cell]) -> dict[str, CellResult]:
 
 
 def run_cell(study: Study, cell: Cell) -> CellResult:
-    """The result of a cell: the stored one, or that of its training, which an interruption starts again.
+    """The result of a cell: the stored one, or that of its training, which goes on where it was cut.
 
     Raises:
         InputError: As `stored_result` does.

@@ -31,7 +31,7 @@ class Moments:
     """Copies a directory as a process leaves it that is killed at this moment.
 
     These are: before and after each rename, with the new file cut in half before it; in the middle of a line
-    of metrics.jsonl, and after it.
+    of metrics.jsonl, and of what goes to TensorBoard; after the line.
 
     Args:
         monkeypatch: Pytest's.
@@ -56,6 +56,8 @@ class Moments:
             add_epoch(directory, record)
             self._copy("after a line")
             self._copy("in a line", half=directory.metrics_path, keep=-20)
+            for events in directory.events_dir.iterdir():
+                self._copy("in an event", half=events, keep=-7)
 
         monkeypatch.setattr(os, "replace", watched_replace)
         monkeypatch.setattr(RunDirectory, "add_epoch", watched_add_epoch)

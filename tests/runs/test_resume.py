@@ -56,7 +56,7 @@ def test_it_is_watched_at_every_rename_and_line(moments, whole):
     assert {"cut .keras", "before best.keras", "after last.keras", "before run.json"} <= set(names)
 
 
-@pytest.mark.parametrize("moment", ["cut .npz", "before best.keras"])
+@pytest.mark.parametrize("moment", ["cut .npz", "in an event"])
 def test_killed_at_a_moment_it_ends_the_same(data, moments, whole, tmp_path, moment):
     path = shutil.copytree(moments.last(moment), tmp_path / "run")
     run = fit(data, path, resume="must")
