@@ -98,7 +98,7 @@ def results_of(workdir: Path) -> dict[str, Any]:
     found = {}
     for path in sorted(workdir.glob("results/**/*.json")):
         entries = read_json(path)
-        entries["history"] = [{**one, "seconds": None} for one in entries["history"]]
+        entries["history"] = [{**one, "seconds": None} for one in entries.get("history", [])]
         own = {"seconds": None, "peak_memory_mib": None, "hardware": None}
         found[str(path.relative_to(workdir))] = {**entries, **own}
     return found | {path.name: path.read_text() for path in sorted(workdir.glob("table*.md"))}
