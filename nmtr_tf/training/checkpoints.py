@@ -45,9 +45,13 @@ class CheckpointFiles:
     def load(self) -> TrainingState | None:
         """The last checkpoint that is whole; None: there is none. Warns of damaged ones, and removes them.
 
+        What was cut while it was written goes as well.
+
         Raises:
             InputError: If it is of another version.
         """
+        for cut in self.path.glob(".*.npz"):
+            cut.unlink()
         for file in reversed(self._files()):
             content = file.read_bytes()
             if file.stem.rpartition("-")[2] == _digest(content):

@@ -118,6 +118,7 @@ def test_the_one_before_a_damaged_checkpoint_is_taken(tmp_path, damage):
     assert first.name < min(path.name for path in files.path.iterdir() if path != first)
     (files.path / ".00000009-half.1.npz").write_bytes(b"cut")  # while it was written
     assert_same(files.load(), later)
+    assert len(list(files.path.iterdir())) == 2
     files.clear()
     assert not files.path.exists()
     files.clear()
