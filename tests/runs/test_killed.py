@@ -95,13 +95,20 @@ def test_tune(shop_dir, tmp_path):
 
 def results_of(workdir: Path) -> dict[str, Any]:
     """Everything that `tables` writes but for times and memory."""
-    found = {}
-    for path in sorted(workdir.glob("results/**/*.json")):
-        entries = read_json(path)
-        entries["history"] = [{**one, "seconds": None} for one in entries.get("history", [])]
-        own = {"seconds": None, "peak_memory_mib": None, "hardware": None}
-        found[str(path.relative_to(workdir))] = {**entries, **own}
+    found = {
+        str(path.relative_to(workdir)): without_measurements(read_json(path))
+        for path in sorted(workdir.glob("results/**/*.json"))
+    }
     return found | {path.name: path.read_text() for path in sorted(workdir.glob("table*.md"))}
+
+
+def without_measurements(entries: dict[str, Any]) -> dict[str, Any]:
+    """A result without what no two trainings have in common."""
+    return {
+        name: without_measurements(value) if isinstance(value, dict) else value
+        for name, value in entries.items()
+        if name not in ("seconds", "peak_memory_mib")
+    }
 
 
 def test_tables(shop_dir, tmp_path):
