@@ -1,16 +1,21 @@
-"""Writing files and directories whole or not at all."""
+"""Writing files whole or not at all."""
 
 import contextlib
 import errno
 import json
 import os
-import shutil
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nmtr_tf.errors import InputError
+
+PREFIX = ".nmtr-"
+"""Of the names of everything that is there for a moment: what begins so was left by a killed process."""
+
+_EARLIER = re.compile(r"\.\w+\.\d+\.\w+")  # names that earlier versions gave
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -31,7 +36,7 @@ def writing(path: str | Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        own, temporary = getattr(error, "filename", None), path.absolute().parent / f".{path.stem}."
+        own, temporary = getattr(error, "filename", None), path.absolute().parent / PREFIX
         if isinstance(own, str) and not os.path.abspath(own).startswith(str(temporary)):
             raise  # it says what it is about
         code = _refusal(error)
@@ -56,9 +61,14 @@ def check_directory(path: str | Path) -> None:
     own = Path(path).absolute()
     there = next(one for one in (own, *own.parents) if one.exists())
     try:
-        os.rmdir(tempfile.mkdtemp(prefix=".nmtr-", dir=there))
+        os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file or directory is one that is there for a moment; `.run.123.json`, as before, too."""
+    return path.name.startswith(PREFIX) or bool(_EARLIER.fullmatch(path.name))
 
 
 @contextlib.contextmanager
@@ -69,7 +79,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
         OSError: As `writing` does.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f"{PREFIX}{os.getpid()}.{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -77,29 +87,6 @@ def new_file(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def new_directory(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary directory beside `path`; renames it to `path` when the block ends well.
-
-    A directory that stands at `path` is replaced at that moment: callers decide before whether it may be.
-
-    Raises:
-        OSError: As `writing` does.
-    """
-    path = Path(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        temporary.chmod(0o755)
-        try:
-            yield temporary
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -19,6 +19,8 @@ BASE = (
     "history_section",
     "config",
     "files",
+    "locks",
+    "folders",
     "machine",
 )
 ABOVE = (

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import check_directory, new_directory, read_json, write_json
+from nmtr_tf.files import check_directory, read_json, write_json
+from nmtr_tf.folders import check_replaceable, finish, new_directory
 
 SCHEMA_VERSION = 1
 
@@ -70,6 +71,7 @@ def write_tables(
         kind = pa.int64() if ordinal else pa.timestamp(events.time_unit, tz="UTC")
         table["timestamp"] = pa.array(events.timestamp, kind)
     with new_directory(dataset_dir) as directory:
+        check_destination(dataset_dir, overwrite)  # again, as nobody can change it now
         pq.write_table(pa.table(table), directory / "interactions.parquet")
         for kind, ids in (("user", events.users), ("item", events.items)):
             columns = {kind: np.arange(len(ids), dtype=np.int32), f"{kind}_id": pa.array(ids)}
@@ -87,10 +89,11 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
     """Checks that a data set may be written to a directory.
 
     Raises:
-        InputError: If it holds a data set (unless `overwrite`) or other things.
+        InputError: If it holds a data set (unless `overwrite`, and it can be replaced) or other things.
         OSError: If nothing can be written there.
     """
     directory = Path(dataset_dir)
+    finish(directory)
     is_dataset = (directory / "dataset.json").is_file()
     if directory.exists() and not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"`dataset_dir={directory}` exists and is no data set; name another directory.")
@@ -98,6 +101,8 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
         raise InputError(
             f"`dataset_dir={directory}` holds a data set; name another one, or replace it with `overwrite`."
         )
+    if is_dataset:
+        check_replaceable(directory)
     check_directory(directory)
 
 
@@ -112,6 +117,7 @@ def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[
         InputError: If it is not a data set directory, is of another schema version, or is damaged.
     """
     directory = Path(dataset_dir)
+    finish(directory)
     if not (directory / "dataset.json").is_file():
         raise InputError(
             f"`dataset_dir={directory}`: no data set here (no dataset.json); prepare writes one."

@@ -14,9 +14,11 @@ evaluated/         of a run that is fitted on everything: how the run was evalua
 metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.Evaluation` writes
 """
 
+import contextlib
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,9 @@ from nmtr_tf.data.ids import as_text
 from nmtr_tf.data.storage import read_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_file, read_json, write_json, writing
+from nmtr_tf.files import is_temporary, new_file, read_json, write_json, writing
+from nmtr_tf.folders import check_replaceable, finish, new_directory
+from nmtr_tf.locks import held
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
@@ -45,7 +49,12 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.home = Path(path)
+        finish(self.home)
+        self._move_to(self.home)
+
+    def _move_to(self, path: Path) -> None:
+        self.path = path
         self.events_dir = self.path / "events"
         self.dataset_dir = self.path / "dataset"
         self.evaluated_dir = self.path / "evaluated"
@@ -54,6 +63,36 @@ class RunDirectory:
         self.report_path = self.path / "report.html"
         self.best_checkpoint = self.path / "checkpoints" / "best.keras"
         self.last_checkpoint = self.path / "checkpoints" / "last.keras"
+
+    @contextlib.contextmanager
+    def writing(self, overwrite: bool, keep: Path | None = None) -> Iterator[None]:
+        """Keeps others from writing here; a finished run gives way when the block ends well.
+
+        Until then the new run is built beside it, and `path` is there.
+
+        Args:
+            overwrite: Whether a finished run is replaced.
+            keep: The data set that is trained on, which stays where it is in the directory; None: no such.
+
+        Raises:
+            InputError: If somebody else writes here, and as `check_free` does.
+        """
+        if not self.is_finished:
+            with held(self.home):
+                self.check_free(overwrite)  # again, as nobody can change it now
+                yield
+            return
+        with new_directory(self.home) as beside:
+            self.check_free(overwrite)
+            if keep and keep.resolve() == self.dataset_dir.resolve():
+                shutil.copytree(keep, beside / "dataset", copy_function=_link)
+            self._move_to(beside)
+            try:
+                yield
+            except InputError as error:
+                raise InputError(f"{error} The finished run in {self.home} stays as it was.") from error
+            finally:
+                self._move_to(self.home)
 
     def clear(self, keep: Path | None = None) -> None:
         """Removes what a run left here; `check_free` comes before.
@@ -83,14 +122,16 @@ class RunDirectory:
         own = {self.path / name for name in _OWN}
         if (self.path / "run.json").is_file():  # else somebody's data set happens to have this name
             own.add(self.dataset_dir)
+        if self.path.is_dir():
+            own |= set(filter(is_temporary, self.path.iterdir()))
         return own | {path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)}
 
     def check_free(self, overwrite: bool) -> None:
         """Checks that a new run may be written here.
 
         Raises:
-            InputError: If the directory holds a finished run (unless `overwrite`) or things that are not a
-                run's.
+            InputError: If the directory holds a finished run (unless `overwrite`, and it can be replaced) or
+                things that are not a run's.
         """
         if not self.path.exists():
             return
@@ -104,6 +145,8 @@ class RunDirectory:
                 f"`workdir={self.path}` holds a finished run; name another directory, or replace the run "
                 "with `overwrite`."
             )
+        if self.is_finished:
+            check_replaceable(self.path)
 
     @property
     def is_finished(self) -> bool:
@@ -180,3 +223,11 @@ class RunDirectory:
                 "train one first."
             )
         return self.path / name
+
+
+def _link(source: str, target: str) -> None:
+    """A file under another name, which stays when the first one goes; a copy where that is impossible."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

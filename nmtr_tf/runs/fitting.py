@@ -89,7 +89,10 @@ def fit(
     seed, histories = setup.config.training.seed, histories_of(view) if setup.plan.from_history else None
     model = build_model(setup.plan, view.num_users, view.num_items, seed, histories)
     info = _first_info(setup, model, device, start.apply(model, view) if start else None, origin)
-    return _fit(dataset, setup, info, model, callbacks, directory, origin)
+    if directory is None:
+        return _fit(dataset, setup, info, model, callbacks, None, origin)
+    with directory.writing(overwrite, dataset.directory):
+        return _fit(dataset, setup, info, model, callbacks, directory, origin)
 
 
 def _origin(
@@ -146,7 +149,7 @@ def _fit(
     if directory:
         directory.clear(keep=dataset.directory)
         if dataset.directory is None:
-            config = setup.config.with_options(dataset_dir=str(directory.dataset_dir))
+            config = setup.config.with_options(dataset_dir=str(directory.home / "dataset"))
             setup = dataclasses.replace(setup, config=config)
         directory.create(setup.config, setup.view, info)
         if origin and origin.evaluation:
@@ -154,7 +157,8 @@ def _fit(
     recorder, started = EpochRecorder(directory), time.monotonic()
     try:
         if directory and dataset.directory is None:
-            dataset = dataset.save(directory.dataset_dir)
+            saved = dataset.save(directory.dataset_dir)
+            dataset = dataclasses.replace(saved, directory=directory.home / "dataset")
         checkpoint = directory.best_checkpoint if directory else None
         learn = train_sum if setup.plan.adds_linear else train
         trained = learn(model, setup.plan, setup.view, setup.config, [recorder, *callbacks], checkpoint)
