@@ -1,16 +1,18 @@
 """Writing files whole or not at all."""
 
 import contextlib
+import csv
 import errno
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.schema import checked, reading
 
 PREFIX = ".nmtr-"
 """Of the names of everything that is there for a moment: what begins so was left by a killed process."""
@@ -100,11 +102,68 @@ def read_json(path: str | Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: If the file is missing or is not JSON.
+        InputError: If the file is missing or is not JSON: NaN and infinities are none, nor halves of letters.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return _parsed(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
-    except ValueError as error:
-        raise InputError(f"{path}: expected JSON: {error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected JSON: {str(error).rstrip('.')}.") from None
+
+
+def read_json_lines(path: str | Path, kinds: Mapping[str, Any], others: Any) -> list[dict[str, Any]]:
+    """Reads a file with a JSON object a line; numbers may be NaN and infinite.
+
+    Args:
+        path: The file.
+        kinds: Entries that every line has, see `nmtr_tf.schema.checked`.
+        others: The type of its other entries.
+
+    Raises:
+        InputError: If a line is no such object.
+    """
+    found = []
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8: {error}.") from None
+    for number, line in enumerate(lines, 1):
+        where = f"{path}, line {number}"
+        try:
+            found.append(checked(where, json.loads(line), kinds, others=others))
+        except InputError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where}: expected JSON: {str(error).rstrip('.')}.") from None
+    return found
+
+
+def read_csv(path: str | Path, columns: Collection[str], mend: str) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header.
+
+    Args:
+        path: The file.
+        columns: Names that its header has to have.
+        mend: What to do where it is damaged.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    with reading(path, mend), Path(path).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows, header = list(reader), reader.fieldnames or ()
+    if missing := [name for name in columns if name not in header]:
+        raise InputError(f"{path}: expected a column {missing[0]!r} in the first line; {mend}.")
+    return rows
+
+
+def _parsed(text: str) -> Any:
+    content = json.loads(text, parse_constant=_refused)
+    if "\\ud" in text.lower():  # a half of a pair, perhaps, which nobody can write or show
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")

@@ -16,6 +16,7 @@ metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.
 
 import contextlib
 import json
+import numbers
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,20 +25,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import RunConfig, config_checksum
 from nmtr_tf.data.ids import as_text
-from nmtr_tf.data.storage import read_table
+from nmtr_tf.data.parquet import INTEGER, TEXT, read_table, write_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import is_temporary, new_file, read_json, write_json, writing
+from nmtr_tf.files import is_temporary, read_json, read_json_lines, write_json, writing
 from nmtr_tf.folders import check_replaceable, finish, new_directory
 from nmtr_tf.locks import held
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
 _OWN = (*_OWN_FILES, "report.html", "events", "checkpoints", "evaluated")
+_MEND = "train the run again"
 _OWN_GLOBS = ("metrics_*.json", "ranks_*.parquet")
 
 
@@ -114,8 +115,7 @@ class RunDirectory:
         self.best_checkpoint.parent.mkdir(parents=True)
         self.write_config(config)
         for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
-            with new_file(self._ids_path(kind)) as path:
-                pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), path)
+            write_table(pa.table({f"{kind}_id": pa.array(ids)}), self._ids_path(kind))
         self.write_info(info)
 
     def _own_paths(self) -> set[Path]:
@@ -158,8 +158,9 @@ class RunDirectory:
         return isinstance(entries, dict) and entries.get("status") == "finished"
 
     def write_info(self, info: RunInfo) -> None:
-        """Writes run.json."""
-        write_json(self.path / "run.json", info.to_json())
+        """Writes run.json, with the checksum of config.json."""
+        entries = info.to_json() | {"config_checksum": config_checksum(self._config_entries())}
+        write_json(self.path / "run.json", entries)
 
     def read_info(self) -> RunInfo:
         """run.json.
@@ -178,9 +179,15 @@ class RunDirectory:
         """config.json.
 
         Raises:
-            InputError: If this is not the directory of a run.
+            InputError: If this is not the directory of a run, or the file is not the one that it had.
         """
-        return RunConfig.from_json(read_json(self._existing("config.json")))
+        path, info, entries = self._existing("config.json"), self.read_info(), self._config_entries()
+        config = RunConfig.from_json(entries, path)
+        info.check_config(path, config, config_checksum(entries))
+        return config
+
+    def _config_entries(self) -> Any:
+        return read_json(self._existing("config.json"))
 
     def add_epoch(self, record: Mapping[str, Any]) -> None:
         """Adds the scalars of an epoch to metrics.jsonl."""
@@ -188,9 +195,12 @@ class RunDirectory:
             lines.write(json.dumps(record) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
-        """The scalars of every epoch."""
-        lines = self._existing("metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        """The scalars of every epoch; raises what `nmtr_tf.files.read_json_lines` does."""
+        path = self._existing("metrics.jsonl")
+        history = read_json_lines(path, {"epoch": int}, numbers.Real)
+        if not history and self.is_finished:
+            raise InputError(f"{path}: expected a line for each epoch. Found: none; {_MEND}.")
+        return history
 
     def read_ids(self) -> tuple[np.ndarray, np.ndarray]:
         """Raw ids of the rows of the model's user and item tables, str (object) each.
@@ -199,10 +209,10 @@ class RunDirectory:
             InputError: If a file of them is missing or damaged.
         """
         users, items = (
-            as_text(read_table(self._existing(f"{kind}s.parquet"))[f"{kind}_id"].to_numpy())
+            read_table(self._existing(f"{kind}s.parquet"), {f"{kind}_id": (INTEGER, TEXT)}, _MEND)
             for kind in ("user", "item")
         )
-        return users, items
+        return as_text(users["user_id"].to_numpy()), as_text(items["item_id"].to_numpy())
 
     def checkpoint(self) -> Path:
         """The file with the best weights, or the last where there was no validation.
