@@ -159,8 +159,9 @@ class RunDirectory:
 
     def write_info(self, info: RunInfo) -> None:
         """Writes run.json, with the checksum of config.json."""
-        entries = info.to_json() | {"config_checksum": config_checksum(self._config_entries())}
-        write_json(self.path / "run.json", entries)
+        known = (self.path / "config.json").is_file()  # else it vanished while the run was trained
+        checksum = config_checksum(self._config_entries()) if known else ""
+        write_json(self.path / "run.json", info.to_json() | {"config_checksum": checksum})
 
     def read_info(self) -> RunInfo:
         """run.json.

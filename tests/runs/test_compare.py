@@ -268,7 +268,7 @@ def test_a_truncated_file_is_refused(runs, keep):
             "the entry 'dataset_fingerprint' is missing; expected a text",
         ),
         (
-            '{"schema": 3, "split": "test", "dataset_fingerprint": "abc", "protocol": "strict", "mask": "all"}',
+            '{"schema": 3, "split": "test", "dataset_fingerprint": "a", "protocol": "strict", "mask": "all"}',
             "expected metrics such as HR@50",
         ),
     ],
