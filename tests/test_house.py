@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 BASE = (
     "errors",
     "registry",
+    "texts",
     "schema",
     "options",
     "lazy",

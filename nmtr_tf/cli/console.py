@@ -12,6 +12,7 @@ from absl import flags
 from tqdm import tqdm
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.texts import printable
 
 
 def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -> int:
@@ -38,7 +39,7 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except (flags.Error, InputError, OSError) as error:
-        print("error: " + " ".join(_message(error, names).split()), file=sys.stderr)
+        print("error: " + printable(" ".join(_message(error, names).split())), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -66,13 +67,13 @@ def _message(error: Exception, names: Collection[str]) -> str:
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Prints to standard output, at once.
+    """Prints to standard output, at once; control characters, which a log may hold, are written out.
 
     Raises:
         OSError: If it cannot be written, as when it goes into a file on a full disk.
     """
     try:
-        print(text, end=end, flush=True)
+        print(printable(text, keep="\n"), end=end, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
