@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from nmtr_tf.errors import InputError, Interrupted, as_flags
 from nmtr_tf.runs.stopping import terminated
+from nmtr_tf.texts import printable
 
 
 def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -> int:
@@ -39,7 +40,7 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except (flags.Error, InputError, OSError) as error:
-        print("error: " + " ".join(_message(error, names).split()), file=sys.stderr)
+        print("error: " + printable(" ".join(_message(error, names).split())), file=sys.stderr)
         return 2
     except Interrupted as error:
         print(_message(error, names), file=sys.stderr)
@@ -70,13 +71,13 @@ def _message(error: BaseException, names: Collection[str]) -> str:
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Prints to standard output, at once.
+    """Prints to standard output, at once; control characters, which a log may hold, are written out.
 
     Raises:
         OSError: If it cannot be written, as when it goes into a file on a full disk.
     """
     try:
-        print(text, end=end, flush=True)
+        print(printable(text, keep="\n"), end=end, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

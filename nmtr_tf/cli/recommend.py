@@ -21,6 +21,7 @@ from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
 from nmtr_tf.serving.table_files import check_table_path
 from nmtr_tf.serving.users import AskedUsers, asked_users, count_reasons, users_of_file
+from nmtr_tf.texts import printable
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -50,6 +51,13 @@ flags.DEFINE_string(
     "",
     "File to write, .csv, .parquet or .jsonl: a row for each user and rank, with the raw ids and the score, "
     "which is the logit of the target; empty: tables on the terminal.",
+    **_at,
+)
+flags.DEFINE_bool(
+    "csv_safe",
+    False,
+    "In a .csv, put ' before ids and titles that begin with = + - @ or a tab, which a spreadsheet would take "
+    "for a formula; other files, and a .csv without this, have them as the log does.",
     **_at,
 )
 flags.DEFINE_bool(
@@ -127,7 +135,15 @@ def _write(
     )
     with progress_bar(values, len(users), " users", desc="recommending") as bar:
         written = write_recommendations(
-            values.output, trained.model, trained.dataset, trained.view, users, request, bar.update, history
+            values.output,
+            trained.model,
+            trained.dataset,
+            trained.view,
+            users,
+            request,
+            bar.update,
+            history,
+            values.csv_safe,
         )
     text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
     if history:
@@ -169,13 +185,14 @@ def _show(
         if values.explain and row >= 0 and own:
             items, known = [line["row"] for line in own], None if history else row
             reasons = reasons_of(trained, explain(trained.model, matrix[[row]], items, known))
+        name = printable(user_id)
         if row < 0:
             why = "no known event" if history else f"known: no, {unknown[user_id]}"
-            text = for_unknown(f"For {user_id} ({why})", trained, own)
+            text = for_unknown(f"For {name} ({why})", trained, own)
         elif history:
-            text = for_new(trained, user_id, matrix[[row]].nnz, own, reasons)
+            text = for_new(trained, name, matrix[[row]].nnz, own, reasons)
         else:
-            text = for_known(trained, user_id, row, own, behaviors, reasons)
+            text = for_known(trained, name, row, own, behaviors, reasons)
         show(text + "\n")
     if history and (text := passed_over(history)):
         say(values, text.strip())

@@ -103,10 +103,11 @@ def fit(
     seed, histories = setup.config.training.seed, histories_of(view) if setup.plan.from_history else None
     model = build_model(setup.plan, view.num_users, view.num_items, seed, histories)
     info = _first_info(setup, model, device, start.apply(model, view) if start else None, origin)
-    written = None
-    if directory:
+    if directory is None:
+        return _fit(dataset, setup, info, model, callbacks, None, origin)
+    with directory.writing(overwrite, dataset.directory):
         written = Written.find(directory, setup, info, "never" if overwrite else resume, every)
-    return _fit(dataset, setup, info, model, callbacks, written, origin)
+        return _fit(dataset, setup, info, model, callbacks, written, origin)
 
 
 def _origin(
@@ -164,7 +165,7 @@ def _fit(
     if written and directory:
         info = written.begin(info, keep=dataset.directory)
         if dataset.directory is None:
-            config = setup.config.with_options(dataset_dir=str(directory.dataset_dir))
+            config = setup.config.with_options(dataset_dir=str(directory.home / "dataset"))
             setup = dataclasses.replace(setup, config=config)
         directory.create(setup.config, setup.view, info)
         if origin and origin.evaluation:
@@ -174,7 +175,8 @@ def _fit(
     given = setup.view, setup.config, [recorder, *callbacks]
     try:
         if directory and dataset.directory is None:
-            dataset = dataset.save(directory.dataset_dir, overwrite=True)
+            saved = dataset.save(directory.dataset_dir, overwrite=True)
+            dataset = dataclasses.replace(saved, directory=directory.home / "dataset")
         if written and directory:
             with written.stoppable(recorder.notes) as checkpoints:
                 trained = learn(*given, directory.best_checkpoint, checkpoints)

@@ -1,5 +1,6 @@
 """Callbacks that write down what a training measures."""
 
+import json
 import shutil
 import time
 from collections.abc import Mapping
@@ -40,7 +41,9 @@ class EpochRecorder(keras.callbacks.Callback):
             with writing(directory.events_dir):
                 if earlier:
                     shutil.rmtree(directory.events_dir, ignore_errors=True)
-                    directory.write_history(self.history)
+                    with new_file(directory.metrics_path) as path:
+                        lines = [json.dumps(record) + "\n" for record in self.history]
+                        path.write_text("".join(lines), encoding="utf-8")
                 self._events = tf.summary.create_file_writer(str(directory.events_dir))
             for record in self.history:
                 self._add_events(record)

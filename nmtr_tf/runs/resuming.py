@@ -2,14 +2,16 @@
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nmtr_tf.config import config_differences
 from nmtr_tf.errors import InputError
+from nmtr_tf.files import PREFIX, is_temporary, write_json
 from nmtr_tf.runs.checks import RunSetup
-from nmtr_tf.runs.directory import RunDirectory
+from nmtr_tf.runs.directory import RESULT_GLOBS, RunDirectory
 from nmtr_tf.runs.info import RunInfo, now
 from nmtr_tf.runs.stopping import noted_signals
 from nmtr_tf.training.checkpoints import CheckpointFiles, Checkpoints
@@ -58,10 +60,12 @@ class Written:
             InputError: If it has to go on and cannot, or differs in what its results depend on.
         """
         files = CheckpointFiles(directory.training_dir)
-        state = files.load() if resume != "never" and directory.is_begun else None
+        state = files.load() if resume != "never" and _is_begun(directory.path) else None
         again = "; the same command goes on from there."
         if resume == "never":
             again = "; the same command goes on from there with `resume=auto` and without `overwrite`."
+        if directory.path != directory.home:  # what is built beside a finished run goes
+            again = "; the finished run stays as it was."
         if state is None:
             if resume == "must":
                 raise InputError(
@@ -99,7 +103,7 @@ class Written:
             init_from=self.old.init_from,
             resumed=(*self.old.resumed, mark),
         )
-        self.directory.reopen(info)
+        _reopen(self.directory, info)
         return info
 
     @contextlib.contextmanager
@@ -132,6 +136,23 @@ class Written:
         """Says that the run is finished; the checkpoints go."""
         self.directory.write_info(info)
         CheckpointFiles(self.directory.training_dir).clear()
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether there is what a run is known by."""
+    return all((path / name).is_file() for name in ("run.json", "config.json"))
+
+
+def _reopen(directory: RunDirectory, info: RunInfo) -> None:
+    """Removes what was made of a run unfinished, and what was cut while it was written."""
+    # Which config there is nobody knows until the new one and its checksum are written.
+    write_json(directory.path / "run.json", {**info.to_json(), "config_checksum": ""})
+    for path in (*directory.path.iterdir(), *directory.best_checkpoint.parent.iterdir()):
+        if is_temporary(path) and path.name != f"{PREFIX}lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    results = [path for pattern in RESULT_GLOBS for path in directory.path.glob(pattern)]
+    for path in (*results, directory.curves_path, directory.report_path):
+        path.unlink(missing_ok=True)
 
 
 def _changes(old: RunInfo, new: RunInfo) -> list[str]:

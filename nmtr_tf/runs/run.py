@@ -27,15 +27,7 @@ from nmtr_tf.serving.users import AskedUsers, asked_users
 
 
 class Run(OpenedRun):
-    """A run: trained just now by `fit`, or opened from its directory.
-
-    Args:
-        workdir: Its directory.
-        allow_unfinished: Whether the model of a run whose training has not come to its end may be used.
-
-    Raises:
-        InputError: If there is no run, or one of another version.
-    """
+    """A run: trained just now by `fit`, or opened from its directory, with the arguments of `OpenedRun`."""
 
     def evaluate(
         self,
@@ -73,6 +65,7 @@ class Run(OpenedRun):
             "method": self.info.method,
             "best_epoch": self.info.best_epoch,
             "validation": self.config.data.validation,
+            **({"config_checksum": self._config_checksum} if self.directory else {}),
         }
         if self.unfinished:
             about["unfinished"] = self.unfinished
@@ -93,8 +86,18 @@ class Run(OpenedRun):
         if split not in self._evaluations:
             if self.directory is None:
                 raise InputError(f"The run was not evaluated yet, which evaluate does with `split={split}`.")
-            self._evaluations[split] = Evaluation.load(self.directory.path, split)
+            stored = Evaluation.load(self.directory.path, split)
+            if stored.about.get("config_checksum") not in (None, "", self._config_checksum):
+                raise InputError(
+                    f"{self.directory.path}: evaluated with other settings than config.json has; evaluate it "
+                    "again."
+                )
+            self._evaluations[split] = stored
         return self._evaluations[split]
+
+    @property
+    def _config_checksum(self) -> str:
+        return self._stored.read_info().config_checksum
 
     def _refuse_final(self) -> None:
         if self.info.final_of:

@@ -10,6 +10,7 @@ from tabulate import tabulate
 from nmtr_tf.files import new_file, write_json
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.model_card import ModelCard
+from nmtr_tf.texts import printable
 from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
 
 
@@ -22,7 +23,7 @@ def write_model_card(directory: str | Path, card: ModelCard) -> None:
     """
     write_json(Path(directory) / "model.json", card.to_json())
     with new_file(Path(directory) / "MODEL_CARD.md") as path:
-        path.write_text(card_text(card), encoding="utf-8")
+        path.write_text(printable(card_text(card), keep="\n"), encoding="utf-8")
 
 
 def card_text(card: ModelCard) -> str:

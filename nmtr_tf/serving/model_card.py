@@ -100,7 +100,8 @@ class ModelCard:
         directory, fingerprint = self.facts.dataset.directory, self.facts.dataset.fingerprint
         path = directory / "audit.json" if directory else None
         found = read_json(path) if path and path.is_file() else {}
-        return found.get("verdict") if found.get("dataset_fingerprint") == fingerprint else None
+        is_own = isinstance(found, dict) and found.get("dataset_fingerprint") == fingerprint
+        return str(found["verdict"]) if is_own and found.get("verdict") else None
 
     @property
     def exported_with(self) -> dict[str, str]:
