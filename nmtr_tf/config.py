@@ -2,14 +2,16 @@
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation_section import EvaluationConfig
 from nmtr_tf.history_section import HistoryConfig
 from nmtr_tf.linear_section import LinearConfig
-from nmtr_tf.options import check_names, check_plain
+from nmtr_tf.options import check_plain
+from nmtr_tf.schema import checked, checksum
 from nmtr_tf.sections import PROTOCOLS, DataConfig, ModelConfig, TrainingConfig
 
 __all__ = [
@@ -22,7 +24,11 @@ __all__ = [
     "ModelConfig",
     "RunConfig",
     "TrainingConfig",
+    "config_differences",
 ]
+
+# They say where and in what portions a run computes, not what.
+_WITHOUT_EFFECT = ("dataset_dir", "device", "eval_memory_mb")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,18 +87,63 @@ class RunConfig:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, sections: Mapping[str, Mapping[str, Any]]) -> "RunConfig":
-        """The inverse of `to_json`.
+    def from_json(cls, sections: Any, where: str | Path = "the config") -> "RunConfig":
+        """The inverse of `to_json`; what is missing has its default.
+
+        Args:
+            sections: Section -> option -> value.
+            where: The file, for messages.
 
         Raises:
-            InputError: On an unknown section or key.
+            InputError: On an unknown section or option, or a value that is not allowed.
         """
         kinds = typing.get_type_hints(cls)
+        sections = checked(where, sections, dict.fromkeys(kinds, dict[str, Any]), kinds)
+        typed = {}
         for name, values in sections.items():
-            if name not in kinds:
-                raise InputError(f"Unknown section {name!r} in the config.")
-            check_names(kinds[name], name, values)
-        return cls(**{name: kinds[name](**values) for name, values in sections.items()})
+            own = {
+                field: _STORED.get(kind, kind) for field, kind in typing.get_type_hints(kinds[name]).items()
+            }
+            typed[name] = checked(f"{where}, section {name!r}", values, own, own)
+        try:
+            return cls(**{name: kinds[name](**values) for name, values in typed.items()})
+        except InputError as error:  # out of range, or values that do not go together
+            raise InputError(f"{where}: {error}".replace("`", "'")) from None
+
+
+_STORED = {Any: str, tuple[Any, ...]: tuple[str, ...]}
+"""What takes a part or its name is stored as the name."""
+
+
+def config_checksum(sections: Any) -> str:
+    """sha256 of a stored config, but for what says where and in what portions a run computes.
+
+    It is of what the file says, whatever options later versions have.
+    """
+    return checksum(
+        {
+            name: {option: value for option, value in values.items() if option not in _WITHOUT_EFFECT}
+            for name, values in sections.items()
+        }
+    )
+
+
+def config_differences(stored: RunConfig, wanted: RunConfig, sections: Iterable[str] = ()) -> list[str]:
+    """What a stored config has otherwise, a text each; what has no effect on the numbers is passed over.
+
+    Args:
+        stored: What is there.
+        wanted: What is asked for.
+        sections: The sections that are compared; empty: all.
+    """
+    differences = []
+    for section in tuple(sections) or [field.name for field in dataclasses.fields(RunConfig)]:
+        theirs, ours = getattr(stored, section), getattr(wanted, section)
+        for name in (field.name for field in dataclasses.fields(ours)):
+            there, here = getattr(theirs, name), getattr(ours, name)
+            if name not in _WITHOUT_EFFECT and there != here:
+                differences.append(f"`{name}` is {there!r} there and {here!r} here")
+    return differences
 
 
 OPTION_TYPES: dict[str, Any] = {

@@ -1,16 +1,23 @@
-"""Writing files and directories whole or not at all."""
+"""Writing files whole or not at all."""
 
 import contextlib
+import csv
 import errno
 import json
 import os
-import shutil
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.schema import checked, reading
+
+PREFIX = ".nmtr-"
+"""Of the names of everything that is there for a moment: what begins so was left by a killed process."""
+
+_EARLIER = re.compile(r"\.\w+\.\d+\.\w+")  # names that earlier versions gave
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -31,7 +38,7 @@ def writing(path: str | Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        own, temporary = getattr(error, "filename", None), path.absolute().parent / f".{path.stem}."
+        own, temporary = getattr(error, "filename", None), path.absolute().parent / PREFIX
         if isinstance(own, str) and not os.path.abspath(own).startswith(str(temporary)):
             raise  # it says what it is about
         code = _refusal(error)
@@ -56,9 +63,14 @@ def check_directory(path: str | Path) -> None:
     own = Path(path).absolute()
     there = next(one for one in (own, *own.parents) if one.exists())
     try:
-        os.rmdir(tempfile.mkdtemp(prefix=".nmtr-", dir=there))
+        os.rmdir(tempfile.mkdtemp(prefix=PREFIX, dir=there))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file or directory is one that is there for a moment; `.run.123.json`, as before, too."""
+    return path.name.startswith(PREFIX) or bool(_EARLIER.fullmatch(path.name))
 
 
 @contextlib.contextmanager
@@ -69,7 +81,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
         OSError: As `writing` does.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f"{PREFIX}{os.getpid()}.{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -77,29 +89,6 @@ def new_file(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def new_directory(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary directory beside `path`; renames it to `path` when the block ends well.
-
-    A directory that stands at `path` is replaced at that moment: callers decide before whether it may be.
-
-    Raises:
-        OSError: As `writing` does.
-    """
-    path = Path(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        temporary.chmod(0o755)
-        try:
-            yield temporary
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -113,11 +102,68 @@ def read_json(path: str | Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: If the file is missing or is not JSON.
+        InputError: If the file is missing or is not JSON: NaN and infinities are none, nor halves of letters.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return _parsed(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
-    except ValueError as error:
-        raise InputError(f"{path}: expected JSON: {error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected JSON: {str(error).rstrip('.')}.") from None
+
+
+def read_json_lines(path: str | Path, kinds: Mapping[str, Any], others: Any) -> list[dict[str, Any]]:
+    """Reads a file with a JSON object a line; numbers may be NaN and infinite.
+
+    Args:
+        path: The file.
+        kinds: Entries that every line has, see `nmtr_tf.schema.checked`.
+        others: The type of its other entries.
+
+    Raises:
+        InputError: If a line is no such object.
+    """
+    found = []
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: expected UTF-8: {error}.") from None
+    for number, line in enumerate(lines, 1):
+        where = f"{path}, line {number}"
+        try:
+            found.append(checked(where, json.loads(line), kinds, others=others))
+        except InputError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where}: expected JSON: {str(error).rstrip('.')}.") from None
+    return found
+
+
+def read_csv(path: str | Path, columns: Collection[str], mend: str) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header.
+
+    Args:
+        path: The file.
+        columns: Names that its header has to have.
+        mend: What to do where it is damaged.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    with reading(path, mend), Path(path).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows, header = list(reader), reader.fieldnames or ()
+    if missing := [name for name in columns if name not in header]:
+        raise InputError(f"{path}: expected a column {missing[0]!r} in the first line; {mend}.")
+    return rows
+
+
+def _parsed(text: str) -> Any:
+    content = json.loads(text, parse_constant=_refused)
+    if "\\ud" in text.lower():  # a half of a pair, perhaps, which nobody can write or show
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")

@@ -70,24 +70,6 @@ def _finite(value: Any) -> Any:
     return float(value) if abs(value) <= FLOAT_MAX else _WRONG  # NaN compares false
 
 
-def check_names(config_class: type, section: str, values: Any) -> None:
-    """Checks that stored values are those of a config dataclass; some may be missing.
-
-    Args:
-        config_class: The dataclass.
-        section: What it is called, for the message.
-        values: What was stored.
-
-    Raises:
-        InputError: If there is a name that the dataclass does not have.
-    """
-    known = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(values, dict):
-        raise InputError(f"Section {section!r} of the config should hold names and values.")
-    if unknown := set(values) - known:
-        raise InputError(f"Unknown keys {sorted(unknown)} in section {section!r} of the config.")
-
-
 def check_plain(config: Any) -> None:
     """Checks that a config dataclass can be written to a file.
 

@@ -175,10 +175,34 @@ def test_a_part_without_a_name_cannot_be_written():
         config.to_json()
 
 
-@pytest.mark.parametrize("stored", [{"modle": {}}, {"model": {"embeding_dim": 3}}])
-def test_unknown_entries_of_a_stored_config(stored):
-    with pytest.raises(InputError, match="Unknown"):
-        RunConfig.from_json(stored)
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ([1], "c.json: expected a JSON object with entries. Received: [1]."),
+        ({"modle": {}}, "c.json: the entry 'modle' is unknown; expected data, model, training"),
+        ({"model": 3}, "c.json: the entry 'model' should be an object of names and values"),
+        ({"model": {"embeding_dim": 3}}, "c.json, section 'model': the entry 'embeding_dim' is unknown"),
+        (
+            {"training": {"num_epochs": "six"}},
+            "c.json, section 'training': the entry 'num_epochs' should be a whole number. Received: 'six'.",
+        ),
+        ({"training": {"num_epochs": 0}}, "c.json: 'num_epochs' should be at least 1. Received: 0."),
+        ({"training": {"num_epochs": True}}, "'num_epochs' should be a whole number. Received: True."),
+        ({"training": {"loss": [1]}}, "'loss' should be a text. Received: [1]."),
+        ({"training": {"loss_weights": [0.5, "x"]}}, "'loss_weights[1]' should be a finite number"),
+        ({"model": {"units": [{}]}}, "'units[0]' should be a text. Received: {}."),
+        ({"evaluation": {"mask": "banana"}}, "c.json: 'mask' should be one of 'auto', 'none'"),
+        (
+            {"training": {"monitor": "HR@7"}, "evaluation": {"ks": [5]}},
+            "c.json: 'monitor' should be a metric",
+        ),
+    ],
+)
+def test_unfit_entries_of_a_stored_config(stored, message):
+    with pytest.raises(InputError) as error:
+        RunConfig.from_json(stored, "c.json")
+    assert message in str(error.value)
+    assert str(error.value).startswith("c.json")
 
 
 def test_every_field_is_read_somewhere():

@@ -3,13 +3,13 @@
 import errno
 import json
 import os
-import stat
 
 import numpy as np
 import pytest
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import check_directory, new_directory, new_file, read_json, write_json, writing
+from nmtr_tf.files import check_directory, new_file, read_json, write_json, writing
+from nmtr_tf.folders import new_directory
 
 
 def tree(root) -> dict[str, str]:
@@ -63,39 +63,6 @@ def test_a_directory_is_checked_without_a_trace(tmp_path):
             check_directory(tmp_path / name)
         assert error.value.filename == str(tmp_path / name)
     assert tree(tmp_path) == {"file": "old"}
-
-
-@pytest.mark.parametrize("before", [None, "old"])
-def test_new_directory_replaces_at_the_end_of_the_block(tmp_path, before):
-    path = tmp_path / "a" / "d"
-    if before:
-        path.mkdir(parents=True)
-        (path / "only_before").write_text(before)
-    with new_directory(str(path)) as temporary:
-        (temporary / "x").write_text("new")
-        (temporary / "sub").mkdir()
-        assert temporary.parent == path.parent
-        assert (tree(path) if path.exists() else None) == ({"only_before": "old"} if before else None)
-    assert tree(tmp_path) == {"a": "/", "a/d": "/", "a/d/x": "new", "a/d/sub": "/"}
-    assert stat.S_IMODE(path.stat().st_mode) == 0o755
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-@pytest.mark.parametrize("before", [None, "old"])
-def test_failed_new_directory_changes_nothing(tmp_path, before, error):
-    path = tmp_path / "d"
-    if before:
-        path.mkdir()
-        (path / "x").write_text(before)
-
-    def write():
-        with new_directory(path) as temporary:
-            (temporary / "x").write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        write()
-    assert tree(tmp_path) == ({"d": "/", "d/x": "old"} if before else {})
 
 
 FULL = os.strerror(errno.ENOSPC)

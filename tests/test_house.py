@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 BASE = (
     "errors",
     "registry",
+    "texts",
+    "schema",
     "options",
     "lazy",
     "sections",
@@ -19,6 +21,8 @@ BASE = (
     "history_section",
     "config",
     "files",
+    "locks",
+    "folders",
     "machine",
 )
 ABOVE = (

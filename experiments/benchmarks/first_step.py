@@ -23,7 +23,7 @@ def main() -> None:
     set_device("auto")
     imported = time.time() - started
     learner = make_clock(Dataset.load(dataset_dir).training_view(), method).learner
-    learner.train_steps(learner.batches, tf.constant(1)).numpy()
+    learner.train_steps(iter(learner.sampler.batches()), tf.constant(1)).numpy()
     print(json.dumps({"import": imported, "step": time.time() - started}))
 
 

@@ -25,7 +25,8 @@ from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import check_metrics, metric_ks
 from nmtr_tf.evaluation.significance import CONFIDENCE
-from nmtr_tf.files import new_directory, write_json
+from nmtr_tf.files import write_json
+from nmtr_tf.folders import new_directory
 from nmtr_tf.reporting.comparisons import differences_table, means_table, plot_differences
 from nmtr_tf.reporting.tables import note_on_ks
 

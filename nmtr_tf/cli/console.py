@@ -11,7 +11,9 @@ from typing import Any, TextIO
 from absl import flags
 from tqdm import tqdm
 
-from nmtr_tf.errors import InputError
+from nmtr_tf.errors import InputError, Interrupted, as_flags
+from nmtr_tf.runs.stopping import terminated
+from nmtr_tf.texts import printable
 
 
 def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -> int:
@@ -22,12 +24,12 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         names: The flags, which messages of the library write as options in backticks.
 
     Returns:
-        Its status; 2 after printing one line about bad input; 130 and 141 where the user, or what reads the
-        output, had enough.
+        Its status; 2 after printing one line about bad input; 130, 143 and 141 where the user, whoever sent
+        SIGTERM, or what reads the output, had enough.
     """
     _take_any_text()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), terminated():
             # Of matplotlib: a picture shows boxes for letters that its font lacks.
             warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
             status = action() or 0
@@ -38,8 +40,11 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except (flags.Error, InputError, OSError) as error:
-        print("error: " + " ".join(_message(error, names).split()), file=sys.stderr)
+        print("error: " + printable(" ".join(_message(error, names).split())), file=sys.stderr)
         return 2
+    except Interrupted as error:
+        print(_message(error, names), file=sys.stderr)
+        return 128 + error.number
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -56,23 +61,23 @@ def _take_any_text() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _message(error: Exception, names: Collection[str]) -> str:
+def _message(error: BaseException, names: Collection[str]) -> str:
     """What an error says; of one of the system, where and what."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    text = error.as_flags(names) if isinstance(error, InputError) else str(error)
+    text = as_flags(str(error), names) if isinstance(error, InputError | Interrupted) else str(error)
     # The library's message about a part that nobody registered says how a command gets to know it.
     return text.replace("has to be registered first", "has to be registered first, by a module in --plugins")
 
 
 def show(text: str, end: str = "\n") -> None:
-    """Prints to standard output, at once.
+    """Prints to standard output, at once; control characters, which a log may hold, are written out.
 
     Raises:
         OSError: If it cannot be written, as when it goes into a file on a full disk.
     """
     try:
-        print(text, end=end, flush=True)
+        print(printable(text, keep="\n"), end=end, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

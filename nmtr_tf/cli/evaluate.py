@@ -19,6 +19,7 @@ from absl import flags
 from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_options
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import given, new_flags, require, run, section_from_flags
+from nmtr_tf.cli.opened import define_unfinished, open_run
 from nmtr_tf.config import PROTOCOLS, DataConfig, EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
@@ -49,6 +50,7 @@ flags.DEFINE_enum(
     "Protocol of the training rows; empty: the run's own, or the data set's.",
     **_at,
 )
+define_unfinished(FLAGS)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 flags.DEFINE_list(
     "baselines",
@@ -110,9 +112,7 @@ def _evaluate_runs(values: flags.FlagValues) -> None:
 
 
 def _evaluate_run(values: flags.FlagValues, workdir: Path) -> "Evaluation":
-    from nmtr_tf.runs import Run
-
-    opened = Run(workdir)
+    opened = open_run(values, workdir)
     if values.dataset_dir:
         opened.use_dataset(values.dataset_dir)
     num_users = opened.dataset.num_held_out_users(values.split)

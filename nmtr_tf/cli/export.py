@@ -14,6 +14,7 @@ from absl import flags
 from nmtr_tf.cli.console import import_tensorflow, say
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
+from nmtr_tf.cli.opened import define_unfinished, open_run
 from nmtr_tf.files import read_json
 from nmtr_tf.reporting.tables import format_table
 
@@ -31,6 +32,7 @@ flags.DEFINE_integer(
 )
 define_left_out(FLAGS)
 define_items(FLAGS, "the model card then has examples with titles")
+define_unfinished(FLAGS)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 
 
@@ -42,10 +44,9 @@ def main(argv=None) -> int:
 def _export(values: flags.FlagValues) -> None:
     require(values, "workdir", "export_dir")
     import_tensorflow()
-    from nmtr_tf.runs import Run
     from nmtr_tf.training.device import set_device
 
-    trained = Run(values.workdir)
+    trained = open_run(values, values.workdir)
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)

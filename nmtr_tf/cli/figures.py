@@ -22,6 +22,7 @@ from nmtr_tf.cli.paper_flags import open_study, study_flags
 from nmtr_tf.paper.cell_runs import run_cells
 from nmtr_tf.paper.estimates import overview
 from nmtr_tf.paper.paper_figures import METHODS_OF_FIGURES, figure_cells, write_figure
+from nmtr_tf.runs.stopping import going_on
 
 FLAGS = study_flags()
 _at = {"flag_values": FLAGS}
@@ -41,6 +42,7 @@ def main(argv=None) -> int:
     return run(_figures, FLAGS, __doc__, argv)
 
 
+@going_on()
 def _figures(values: flags.FlagValues) -> None:
     require(values, "figure")
     study = open_study(values)

@@ -193,7 +193,10 @@ def parse(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     Settings that --method_settings names take the place of the defaults: they do not count as given.
     """
     _forget(values)
-    rest = values(argv)[1:]
+    try:
+        rest = values(argv)[1:]
+    except UnicodeDecodeError:
+        raise InputError("--flagfile: expected files of flags, in UTF-8.") from None
     if "method_settings" in values and (name := values.method_settings):
         _forget(values)
         values([argv[0], f"--flagfile={settings_file(name)}"])

@@ -52,7 +52,12 @@ flags.DEFINE_string(
     **_at,
 )
 flags.DEFINE_string("dataset_dir", None, "Directory to write.", **_at)
-flags.DEFINE_bool("overwrite", False, "Replace a data set that stands in --dataset_dir.", **_at)
+flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Replace a data set that stands in --dataset_dir, once the new one is complete.",
+    **_at,
+)
 flags.DEFINE_list("behaviors", [], "Behaviors, weakest first, target last; empty: the format's own.", **_at)
 flags.DEFINE_list(
     "after",

@@ -34,6 +34,8 @@ class EpochProgress(keras.callbacks.Callback):
     @override
     def on_train_begin(self, logs=None):
         say(self._values, f"{self._title}: {self.model.count_params():,} parameters")
+        if start := self.params.get("start"):
+            say(self._values, f"goes on from the checkpoint {start.in_words}")
         names = [f"{name:>{max(10, len(name))}}" for name in self._columns]
         say(self._values, "epoch  " + "  ".join(names))
 

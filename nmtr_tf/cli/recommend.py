@@ -14,12 +14,14 @@ from absl import flags
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say, show
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
+from nmtr_tf.cli.opened import define_unfinished, open_run
 from nmtr_tf.cli.recommended import for_known, for_new, for_unknown, passed_over, reasons_of
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
 from nmtr_tf.serving.table_files import check_table_path
 from nmtr_tf.serving.users import AskedUsers, asked_users, count_reasons, users_of_file
+from nmtr_tf.texts import printable
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -52,6 +54,13 @@ flags.DEFINE_string(
     **_at,
 )
 flags.DEFINE_bool(
+    "csv_safe",
+    False,
+    "In a .csv, put ' before ids and titles that begin with = + - @ or a tab, which a spreadsheet would take "
+    "for a formula; other files, and a .csv without this, have them as the log does.",
+    **_at,
+)
+flags.DEFINE_bool(
     "explain",
     False,
     "Name the items of the history that add most to each score, and what they add; for runs with "
@@ -71,6 +80,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "memory_mb", 256, "Memory for the scores of one chunk of users, in MiB.", lower_bound=1, **_at
 )
+define_unfinished(FLAGS)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 
 
@@ -91,10 +101,9 @@ def _recommend(values: flags.FlagValues) -> None:
     elif values.all_users:
         raise InputError("--all_users goes into a file; name it with --output, .csv, .parquet or .jsonl.")
     import_tensorflow()
-    from nmtr_tf.runs import Run
     from nmtr_tf.training.device import set_device
 
-    trained = Run(values.workdir)
+    trained = open_run(values, values.workdir)
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)
@@ -126,7 +135,15 @@ def _write(
     )
     with progress_bar(values, len(users), " users", desc="recommending") as bar:
         written = write_recommendations(
-            values.output, trained.model, trained.dataset, trained.view, users, request, bar.update, history
+            values.output,
+            trained.model,
+            trained.dataset,
+            trained.view,
+            users,
+            request,
+            bar.update,
+            history,
+            values.csv_safe,
         )
     text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
     if history:
@@ -168,13 +185,14 @@ def _show(
         if values.explain and row >= 0 and own:
             items, known = [line["row"] for line in own], None if history else row
             reasons = reasons_of(trained, explain(trained.model, matrix[[row]], items, known))
+        name = printable(user_id)
         if row < 0:
             why = "no known event" if history else f"known: no, {unknown[user_id]}"
-            text = for_unknown(f"For {user_id} ({why})", trained, own)
+            text = for_unknown(f"For {name} ({why})", trained, own)
         elif history:
-            text = for_new(trained, user_id, matrix[[row]].nnz, own, reasons)
+            text = for_new(trained, name, matrix[[row]].nnz, own, reasons)
         else:
-            text = for_known(trained, user_id, row, own, behaviors, reasons)
+            text = for_known(trained, name, row, own, behaviors, reasons)
         show(text + "\n")
     if history and (text := passed_over(history)):
         say(values, text.strip())

@@ -16,6 +16,7 @@ from absl import flags
 
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, require, run
+from nmtr_tf.cli.opened import define_unfinished, open_run
 from nmtr_tf.errors import InputError
 
 FLAGS = new_flags()
@@ -29,6 +30,7 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_integer("k", 10, "Items that each user is recommended.", lower_bound=1, **_at)
 flags.DEFINE_integer("num_users", 20, "Users that are shown with their items.", lower_bound=0, **_at)
+define_unfinished(FLAGS)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu"], "Where to run.", **_at)
 
 
@@ -51,10 +53,9 @@ def _report(values: flags.FlagValues) -> None:
     if items and not Path(items).is_file():
         raise InputError(f"`items={items}`: no such file.")
     import_tensorflow()
-    from nmtr_tf.runs import Run
     from nmtr_tf.training.device import set_device
 
-    trained = Run(values.workdir)
+    trained = open_run(values, values.workdir)
     set_device(values.device)
     if values.dataset_dir:
         trained.use_dataset(values.dataset_dir)

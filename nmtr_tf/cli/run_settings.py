@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags
 from nmtr_tf.config import RunConfig
+from nmtr_tf.errors import InputError
 
 
 def read_settings(arguments: Iterable[str]) -> RunConfig:
@@ -21,4 +22,7 @@ def read_settings(arguments: Iterable[str]) -> RunConfig:
 
 def read_flagfile(path: Path) -> RunConfig:
     """The config that a flagfile spells out; raises what `read_settings` does."""
-    return read_settings([f"--flagfile={path}"])
+    try:
+        return read_settings([f"--flagfile={path}"])
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected a file of flags, in UTF-8.") from None

@@ -18,7 +18,6 @@ Examples:
     nmtr tables --results_dir=docs/results --write=RESULTS.md
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 
 from absl import flags
@@ -29,6 +28,7 @@ from nmtr_tf.cli.paper_flags import open_study, study_flags
 from nmtr_tf.cli.run_settings import read_flagfile
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.files import read_csv
 from nmtr_tf.paper.data_tables import settings_table, statistics_table
 from nmtr_tf.paper.documents import Table, to_text
 from nmtr_tf.paper.estimates import overview
@@ -36,6 +36,7 @@ from nmtr_tf.paper.page_blocks import check_parts, replace_parts
 from nmtr_tf.paper.paper_tables import CASCADES, TableRequest, write_tables
 from nmtr_tf.paper.results_page import part_of
 from nmtr_tf.paper.study import Study
+from nmtr_tf.runs.stopping import going_on
 
 FLAGS = study_flags()
 _at = {"flag_values": FLAGS}
@@ -75,6 +76,7 @@ def main(argv=None) -> int:
     return run(_tables, FLAGS, __doc__, argv)
 
 
+@going_on()
 def _tables(values: flags.FlagValues) -> None:
     if values.write or values.check:
         _page(values)
@@ -109,8 +111,7 @@ def _settings(values: flags.FlagValues, study: Study) -> Table:
     for method in methods:
         directory = study.workdir / "tune" / study.name / study.protocol / method
         if (directory / "best.flags").is_file():
-            with (directory / "trials.csv").open(newline="", encoding="utf-8") as file:
-                num_trials = sum(1 for _ in csv.DictReader(file))
+            num_trials = len(read_csv(directory / "trials.csv", ["trial"], "run tune again"))
             found[method] = num_trials, read_flagfile(directory / "best.flags")
     return settings_table(study.name, study.protocol, study.behaviors, found, methods)
 

@@ -1,6 +1,7 @@
 """Train a method on a prepared data set.
 
-Writes a run directory: config, metrics of every epoch, TensorBoard events, curves.png, checkpoints.
+Writes a run directory: config, metrics of every epoch, TensorBoard events, curves.png, checkpoints. A run
+that was cut, by whatever, goes on when the same command is given again, and ends the same.
 
 Examples:
     nmtr train --method_settings=quickstart
@@ -15,6 +16,7 @@ Examples:
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,12 +34,12 @@ from nmtr_tf.cli.flags import (
     whole_numbers,
 )
 from nmtr_tf.cli.typed import command
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
-from nmtr_tf.runs.checks import set_up
+from nmtr_tf.runs.checks import CHECKPOINT_EVERY, RESUME, check_resume, checkpoint_interval, set_up
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.final import Origin
 
@@ -46,7 +48,26 @@ if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are chec
 
 FLAGS = new_flags(*SECTIONS)
 flags.DEFINE_string("workdir", None, "Run directory to write.", flag_values=FLAGS)
-flags.DEFINE_bool("overwrite", False, "Replace a finished run in --workdir.", flag_values=FLAGS)
+flags.DEFINE_bool(
+    "overwrite", False, "Replace the run in --workdir, a finished one too, and begin anew.", flag_values=FLAGS
+)
+flags.DEFINE_enum(
+    "resume",
+    "auto",
+    RESUME,
+    "What becomes of an unfinished run in --workdir: 'auto' goes on from its last checkpoint, if there is "
+    "one, and refuses where the data set, the settings or the versions are others; 'never' begins anew; "
+    "'must' refuses where there is no checkpoint; 'force' goes on whatever has changed, which run.json then "
+    "says.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "checkpoint_every",
+    CHECKPOINT_EVERY,
+    "Steps (500) or minutes (10m) between two checkpoints within an epoch; 0: none. There is one at the end "
+    "of each epoch besides.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_list(
     "seeds",
     [],
@@ -82,6 +103,8 @@ def main(argv=None) -> int:
 
 
 def _train(values: flags.FlagValues) -> None:
+    check_resume(values.resume, values.overwrite)
+    checkpoint_interval(values.checkpoint_every)
     if values.final_of or values.refit_of:
         _train_again(values, "final_of" if values.final_of else "refit_of")
         return
@@ -93,15 +116,35 @@ def _train(values: flags.FlagValues) -> None:
     config = set_up(config, dataset).config
     configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
     configs = configs or {workdir: config}
+    done = [] if values.overwrite else _finished_seeds(configs) if seeds else []
     for path in configs:
-        RunDirectory(path).check_free(values.overwrite)
+        if path not in done:
+            RunDirectory(path).check_free(values.overwrite)
         if values.init_from and path.resolve() == Path(values.init_from).resolve():
             raise InputError(f"--init_from={values.init_from} is the run to be written.")
     import_tensorflow()
-    runs = {path: _train_one(values, path, one, dataset) for path, one in configs.items()}
+    runs = {path: _train_one(values, path, one, dataset, path in done) for path, one in configs.items()}
     if seeds:
         _show_seeds(values, runs)
     say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
+
+
+def _finished_seeds(configs: Mapping[Path, RunConfig]) -> list[Path]:
+    """The seeds that an earlier call has finished: the first ones, but not all, with the same settings.
+
+    Raises:
+        InputError: If their settings are others.
+    """
+    done = list(itertools.takewhile(lambda path: RunDirectory(path).is_finished, configs))
+    if len(done) == len(configs):
+        return []  # nothing is left of that call, and all are refused
+    for path in done:
+        if changes := config_differences(RunDirectory(path).read_config(), configs[path]):
+            raise InputError(
+                f"`workdir={path}` holds a finished run with other settings: {'; '.join(changes)}. Give the "
+                "same, or replace the runs with `overwrite`."
+            )
+    return done
 
 
 def _train_again(values: flags.FlagValues, option: str) -> None:
@@ -128,13 +171,18 @@ def _train_again(values: flags.FlagValues, option: str) -> None:
     say(values, f"Next:        {command(name)} --workdir={values.workdir}{more}")
 
 
-def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, dataset: Dataset) -> "Run":
-    """Trains one run and says what came out."""
+def _train_one(
+    values: flags.FlagValues, workdir: Path, config: RunConfig, dataset: Dataset, is_done: bool = False
+) -> "Run":
+    """Trains one run and says what came out; one that is done is opened."""
     from nmtr_tf.cli.progress import EpochProgress
-    from nmtr_tf.runs import fit
+    from nmtr_tf.runs import Run, fit
     from nmtr_tf.runs.warm_start import summary
     from nmtr_tf.training.device import set_device
 
+    if is_done:
+        say(values, f"{workdir}: finished before")
+        return Run(workdir).use_dataset(dataset)
     device = set_device(config.training.device)
     label = get_method(config.model.method).label
     title = f"{label}, {config.data.protocol or dataset.protocol}, {config.data.dataset_dir}, "
@@ -151,6 +199,8 @@ def _train_one(values: flags.FlagValues, workdir: Path, config: RunConfig, datas
         final_of=values.final_of or None,
         refit_of=values.refit_of or None,
         overwrite=values.overwrite,
+        resume=values.resume,
+        checkpoint_every=values.checkpoint_every,
         **({"device": config.training.device} if again else {}),
     )
     info = trained.info

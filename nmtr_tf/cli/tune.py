@@ -32,6 +32,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.runs.stopping import going_on
 from nmtr_tf.tuning.options import TuneConfig
 
 if TYPE_CHECKING:  # it needs Optuna, which is looked for once the flags are read
@@ -64,6 +65,7 @@ def main(argv=None) -> int:
     return run(_tune, FLAGS, __doc__, argv)
 
 
+@going_on()
 def _tune(values: flags.FlagValues) -> None:
     require(values, "dataset_dir", "workdir")
     config, tuning = config_from_flags(values), section_from_flags(TuneConfig, values)

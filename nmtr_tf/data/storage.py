@@ -7,16 +7,45 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
+from nmtr_tf.data.parquet import INTEGER, TEXT, read_table, write_table
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import check_directory, new_directory, read_json, write_json
+from nmtr_tf.files import check_directory, read_json, write_json
+from nmtr_tf.folders import check_replaceable, finish, new_directory
+from nmtr_tf.schema import checked, one_of, reading
 
 SCHEMA_VERSION = 1
 
 _DROPPED = "dropped_users.parquet"
+_MEND = "run prepare again"
+
+_COLUMNS = {"user": (INTEGER,), "item": (INTEGER,), "behavior": (TEXT,), "split": (TEXT,)}
+_HEADER: dict[str, Any] = {
+    "schema_version": int,
+    "behaviors": tuple[str, ...],
+    "target_behavior": str,
+    "num_users": int,
+    "num_items": int,
+    "rows": dict[str, dict[str, int]],
+    "protocol": one_of(PROTOCOLS),
+    "fingerprint": str,
+}
+_ABOUT: dict[str, Any] = {
+    "source": str,
+    "checksums": dict[str, Any],
+    "rows_read": int,
+    "bad_rows": dict[str, int],
+    "ignored_rows": dict[str, int],
+    "impossible_times": int,
+    "filters": list[dict[str, str | int]],
+    "seed": int,
+    "table_one": dict[str, int],
+    "time_split": dict[str, Any],
+}
+"""Entries that data sets of other makers need not have."""
 
 
 def header_of(events: Events, split: np.ndarray, protocol: str) -> dict[str, Any]:
@@ -70,12 +99,13 @@ def write_tables(
         kind = pa.int64() if ordinal else pa.timestamp(events.time_unit, tz="UTC")
         table["timestamp"] = pa.array(events.timestamp, kind)
     with new_directory(dataset_dir) as directory:
-        pq.write_table(pa.table(table), directory / "interactions.parquet")
+        check_destination(dataset_dir, overwrite)  # again, as nobody can change it now
+        write_table(pa.table(table), directory / "interactions.parquet")
         for kind, ids in (("user", events.users), ("item", events.items)):
             columns = {kind: np.arange(len(ids), dtype=np.int32), f"{kind}_id": pa.array(ids)}
-            pq.write_table(pa.table(columns), directory / f"{kind}s.parquet")
+            write_table(pa.table(columns), directory / f"{kind}s.parquet")
         if len(dropped):
-            pq.write_table(dropped.table(), directory / _DROPPED)
+            write_table(dropped.table(), directory / _DROPPED)
         write_json(directory / "dataset.json", header)
 
 
@@ -87,10 +117,11 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
     """Checks that a data set may be written to a directory.
 
     Raises:
-        InputError: If it holds a data set (unless `overwrite`) or other things.
+        InputError: If it holds a data set (unless `overwrite`, and it can be replaced) or other things.
         OSError: If nothing can be written there.
     """
     directory = Path(dataset_dir)
+    finish(directory)
     is_dataset = (directory / "dataset.json").is_file()
     if directory.exists() and not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"`dataset_dir={directory}` exists and is no data set; name another directory.")
@@ -98,6 +129,8 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
         raise InputError(
             f"`dataset_dir={directory}` holds a data set; name another one, or replace it with `overwrite`."
         )
+    if is_dataset:
+        check_replaceable(directory)
     check_directory(directory)
 
 
@@ -112,20 +145,16 @@ def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[
         InputError: If it is not a data set directory, is of another schema version, or is damaged.
     """
     directory = Path(dataset_dir)
+    finish(directory)
     if not (directory / "dataset.json").is_file():
         raise InputError(
             f"`dataset_dir={directory}`: no data set here (no dataset.json); prepare writes one."
         )
-    header = read_json(directory / "dataset.json")
-    if header.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(
-            f"{directory}/dataset.json: expected schema_version {SCHEMA_VERSION}, got "
-            f"{header.get('schema_version')!r}; run prepare again."
-        )
-    table = read_table(directory / "interactions.parquet")
-    try:
-        behaviors = tuple(header["behaviors"])
-        timed = "timestamp" in table.column_names
+    header = _read_header(directory / "dataset.json")
+    path = directory / "interactions.parquet"
+    table = read_table(path, _COLUMNS)
+    behaviors, times = header["behaviors"], _times(table, path)
+    with reading(directory, _MEND):
         events = Events(
             users=_ids(directory, "user"),
             items=_ids(directory, "item"),
@@ -133,18 +162,33 @@ def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[
             user=table["user"].to_numpy(),
             item=table["item"].to_numpy(),
             behavior=_codes(table["behavior"], behaviors),
-            timestamp=table["timestamp"].cast(pa.int64()).to_numpy() if timed else None,
-            time_unit=_time_unit(table.schema.field("timestamp").type) if timed else "ms",
+            timestamp=times,
+            time_unit="ms" if times is None else _time_unit(table.schema.field("timestamp").type),
         )
         split = _codes(table["split"], SPLITS)
         own = header_of(events, split, header["protocol"])
-        intact = own["fingerprint"] == header["fingerprint"]
-    except KeyError as error:
-        raise InputError(f"{directory}: damaged, {error.args[0]}; run prepare again.") from None
-    if not intact:
-        raise InputError(f"{directory}: tables and dataset.json disagree; run prepare again.")
+    for name in ("fingerprint", *own):  # the first says that there are other rows
+        if own[name] != (list(header[name]) if name == "behaviors" else header[name]):
+            raise InputError(
+                f"{directory}: tables and dataset.json disagree on {name!r}: {own[name]!r} in the tables, "
+                f"{header[name]!r} in dataset.json; {_MEND}."
+            )
     about = {name: value for name, value in header.items() if name not in own}
     return events, split, header["protocol"], about
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """The entries of dataset.json; raises InputError where they are none."""
+    header = read_json(path)
+    if isinstance(header, dict) and header.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: expected schema_version {SCHEMA_VERSION}, got "
+            f"{header.get('schema_version')!r}; {_MEND}."
+        )
+    header = checked(path, header, {**_HEADER, **_ABOUT}, _ABOUT, others=Any)
+    if not header["behaviors"] or len(set(header["behaviors"])) < len(header["behaviors"]):
+        raise InputError(f"{path}: the entry 'behaviors' should be different names, at least one.")
+    return header
 
 
 def read_dropped(dataset_dir: str | Path) -> DroppedUsers:
@@ -154,22 +198,16 @@ def read_dropped(dataset_dir: str | Path) -> DroppedUsers:
         InputError: If the file is damaged.
     """
     path = Path(dataset_dir) / _DROPPED
-    try:
-        return DroppedUsers.of_table(read_table(path)) if path.is_file() else NOBODY
-    except KeyError as error:
-        raise InputError(f"{path}: damaged, {error.args[0]}; run prepare again.") from None
+    if not path.is_file():
+        return NOBODY
+    return DroppedUsers.of_table(read_table(path, {"user_id": (INTEGER, TEXT), "filter": (TEXT,)}))
 
 
-def read_table(path: str | Path) -> pa.Table:
-    """Reads a Parquet file.
-
-    Raises:
-        InputError: If it is missing or cannot be read as Parquet.
-    """
-    try:
-        return pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: expected a Parquet file: {str(error).splitlines()[0]}") from None
+def _times(table: pa.Table, path: Path) -> np.ndarray | None:
+    if "timestamp" not in table.column_names:
+        return None
+    with reading(path, _MEND):
+        return table["timestamp"].cast(pa.int64()).to_numpy()
 
 
 def _time_unit(kind: pa.DataType) -> str:
@@ -177,7 +215,8 @@ def _time_unit(kind: pa.DataType) -> str:
 
 
 def _ids(directory: Path, kind: str) -> np.ndarray:
-    return read_table(directory / f"{kind}s.parquet")[f"{kind}_id"].to_numpy()
+    columns = {kind: (INTEGER,), f"{kind}_id": (INTEGER, TEXT)}
+    return read_table(directory / f"{kind}s.parquet", columns)[f"{kind}_id"].to_numpy()
 
 
 def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:

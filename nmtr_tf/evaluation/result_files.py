@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from nmtr_tf.config import PROTOCOLS
 from nmtr_tf.data import ids
+from nmtr_tf.data.events import SPLITS
+from nmtr_tf.data.parquet import INTEGER, TEXT, read_table
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import METRICS, metric_values
 from nmtr_tf.evaluation.places import Places
 from nmtr_tf.files import read_json
+from nmtr_tf.schema import checked, one_of
 
 SCHEMA = 3
 """Of the metrics file. Before it, a rank was the mean over its tie."""
@@ -21,9 +23,26 @@ SCHEMA = 3
 TEXTS = ("split", "protocol", "mask", "dataset_fingerprint")
 """Entries of the metrics file that there have to be."""
 
-COLUMNS = {"user": "U", "item": "U", "rank": "iu", "tied": "iu", "num_candidates": "iu"}
-"""Columns of the table of ranks, and the kinds of their NumPy types."""
+_IDS = (TEXT, INTEGER)  # files of the version before have numbers too
+COLUMNS = {"user": _IDS, "item": _IDS} | dict.fromkeys(("rank", "tied", "num_candidates"), (INTEGER,))
+"""Columns of the table of ranks, and what they are."""
 
+_MEND = "evaluate the run again"
+
+_ENTRIES = {
+    "schema": int,
+    "split": one_of(SPLITS[1:]),
+    "protocol": one_of(PROTOCOLS),
+    "mask": one_of(("none", "target", "all")),
+    "dataset_fingerprint": str,
+    "behaviors": tuple[str, ...],
+    "num_pairs": int,
+    "num_users": int,
+    "groups": dict[str, Any],
+    "method": str | None,
+    "validation": str | None,
+}
+_OPTIONAL = ("behaviors", "num_pairs", "num_users", "groups", "method", "validation")
 _METRIC = re.compile(r"\w+@[1-9]\d*")
 
 
@@ -44,25 +63,18 @@ def read_entries(path: Path, split: str) -> tuple[dict[str, Any], dict[str, floa
         InputError: If it is no such file, or one of another split or version.
     """
     entries = read_json(path)
-    if not isinstance(entries, dict):
-        raise InputError(f"{path}: expected a JSON object.")
-    if entries.get("schema") != SCHEMA:
+    if isinstance(entries, dict) and entries.get("schema") != SCHEMA:
         raise InputError(f"{path}: written by another version of nmtr_tf; evaluate the run again.")
-    for name in TEXTS:
-        if not isinstance(entries.get(name), str):
-            raise InputError(f"{path}: expected the entry {name!r}, a text.")
+    entries = checked(path, entries, _ENTRIES, _OPTIONAL, others=str | int | float | bool | None)
     if entries["split"] != split:
         raise InputError(f"{path}: expected the split {split!r}. Found: {entries['split']!r}.")
     metrics = {name: value for name, value in entries.items() if _METRIC.fullmatch(name)}
     if not metrics:
         raise InputError(f"{path}: expected metrics such as HR@50.")
-    groups = entries.get("groups", {})
-    if not isinstance(groups, dict) or not all(isinstance(row, dict) for row in groups.values()):
-        raise InputError(f"{path}: expected groups with metrics each as the entry 'groups'.")
-    for row in (metrics, *groups.values()):
-        for name in metrics if row is metrics else ("num_pairs", "num_users", *metrics):
-            if not isinstance(row.get(name), int | float):
-                raise InputError(f"{path}: {name} is {row.get(name)!r}; expected a number.")
+    measured = dict.fromkeys(metrics, float)
+    checked(path, metrics, measured)
+    for name, row in entries.get("groups", {}).items():
+        checked(f"{path}, group {name!r}", row, {"num_pairs": int, "num_users": int, **measured})
     return entries, metrics
 
 
@@ -72,20 +84,11 @@ def read_ranks(path: Path) -> list[np.ndarray]:
     Raises:
         InputError: If it is no such table, or a user and item stand there twice.
     """
-    try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: expected a whole Parquet file: {error}") from None
-    columns = {}
-    for name, kinds in COLUMNS.items():
-        if name not in table.column_names:
-            raise InputError(f"{path}: expected a column {name!r}. Found: {', '.join(table.column_names)}.")
-        column = table[name].to_numpy()
-        if kinds == "U" and column.dtype.kind in "iuO":  # files of the version before have numbers too
-            column = column.astype(str)
-        if table[name].null_count or column.dtype.kind not in kinds:
-            raise InputError(f"{path}: column {name!r} has values that are empty or of the wrong type.")
-        columns[name] = column
+    table = read_table(path, COLUMNS, _MEND)
+    columns = {
+        name: table[name].to_numpy().astype(str) if TEXT in kinds else table[name].to_numpy()
+        for name, kinds in COLUMNS.items()
+    }
     order = by_id(columns["user"], columns["item"])
     users, items, ranks, tied, num_candidates = (values[order] for values in columns.values())
     if not len(users):

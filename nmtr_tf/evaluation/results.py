@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.parquet import write_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation import result_files as files
@@ -183,7 +183,7 @@ class Evaluation:
         """
         table = pa.table({name: pa.array(own) for name, own in self._columns().items()})
         with new_file(files.ranks_path(directory, self.split)) as path:
-            pq.write_table(table, path)
+            write_table(table, path)
             write_json(files.metrics_path(directory, self.split), self._entries())  # both or none
         return dataclasses.replace(self, directory=Path(directory))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import PROTOCOLS, RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.places import Places
 from nmtr_tf.files import new_file, read_json
@@ -24,6 +24,7 @@ from nmtr_tf.paper.packing import (
     unpack_places,
 )
 from nmtr_tf.paper.question import Question
+from nmtr_tf.schema import checked, of_class, one_of, reading
 
 SCHEMA = 3
 """Of the files. Schema 2 had means over ties, "ranks", for "places"; schema 1 no such entry."""
@@ -147,23 +148,23 @@ class CellResult:
         if not isinstance(entries, dict) or not {"name", "config"} <= set(entries):
             raise InputError(f"{path}: expected the result of a cell.")
         schema = entries.pop("schema", 1)
+        mend = "train the cell again, with `overwrite`"
         if schema == 2 and "ranks" in entries:
-            entries["places"] = unpack_mean_ranks(entries.pop("ranks"))
+            with reading(path, mend):
+                places = unpack_mean_ranks(entries.pop("ranks"))
         elif schema == SCHEMA and "places" in entries:
-            entries["places"] = unpack_places(entries["places"])
+            with reading(path, mend):
+                places = unpack_places(entries.pop("places"))
         else:
             raise InputError(
                 f"{path}: written by another version of nmtr_tf; name another `results_dir`, or train its "
                 "cells again with `overwrite`."
             )
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unfit := (_NEEDED - set(entries)) | (set(entries) - known):
-            raise InputError(f"{path}: the entry {min(unfit)!r} is missing or unknown.")
-        for name in ("dataset_behaviors", "behaviors", "given"):
-            entries[name] = tuple(entries[name])
-        entries["config"] = RunConfig.from_json(entries["config"])
-        entries["history"] = unpack_history(entries.get("history", {}))
-        return cls(**entries)
+        entries = checked(path, entries, _ENTRIES, set(_ENTRIES) - _NEEDED)
+        config = RunConfig.from_json(entries.pop("config"), path)
+        with reading(path, mend):
+            history = unpack_history(entries.pop("history", {}))
+        return cls(**entries, config=config, places=places, history=history)
 
 
 _NEEDED = {
@@ -172,6 +173,12 @@ _NEEDED = {
     if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 }
 """Entries that every file has; others are left out where there is nothing to tell."""
+
+_ENTRIES = {name: kind for name, kind in of_class(CellResult)[0].items() if name != "places"} | {
+    "protocol": one_of(PROTOCOLS),
+    "config": dict[str, Any],
+    "history": dict[str, list[float | None]],
+}
 
 
 def _compact(value: Any) -> str:

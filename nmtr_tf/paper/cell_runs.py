@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nmtr_tf import runs
+from nmtr_tf.config import config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.machine import hardware, peak_kib
 from nmtr_tf.paper.cell_results import CellResult, peak_metrics
-from nmtr_tf.paper.cells import Cell, config_differences, stored_result
+from nmtr_tf.paper.cells import Cell, stored_result
 from nmtr_tf.paper.study import Study
 from nmtr_tf.runs.directory import RunDirectory
 
@@ -32,7 +33,7 @@ def run_cells(study: Study, cells: Iterable[Cell]) -> dict[str, CellResult]:
 
 
 def run_cell(study: Study, cell: Cell) -> CellResult:
-    """The result of a cell: the stored one, or that of its training, which an interruption starts again.
+    """The result of a cell: the stored one, or that of its training, which goes on where it was cut.
 
     Raises:
         InputError: As `stored_result` does.

@@ -9,16 +9,13 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.methods.plan import Plan, resolve
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.variants import Variant
-
-# They say where and in what portions a run computes, not what.
-_WITHOUT_EFFECT = ("dataset_dir", "device", "eval_memory_mb")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,21 +101,3 @@ def stored_result(study: Study, cell: Cell, sections: Iterable[str] = ()) -> Cel
             "`results_dir`, or `overwrite`."
         )
     return result
-
-
-def config_differences(stored: RunConfig, wanted: RunConfig, sections: Iterable[str] = ()) -> list[str]:
-    """What a stored config has otherwise, a text each; what has no effect on the numbers is passed over.
-
-    Args:
-        stored: What is there.
-        wanted: What is asked for.
-        sections: The sections that are compared; empty: all.
-    """
-    differences = []
-    for section in tuple(sections) or [field.name for field in dataclasses.fields(RunConfig)]:
-        theirs, ours = getattr(stored, section), getattr(wanted, section)
-        for name in (field.name for field in dataclasses.fields(ours)):
-            there, here = getattr(theirs, name), getattr(ours, name)
-            if name not in _WITHOUT_EFFECT and there != here:
-                differences.append(f"`{name}` is {there!r} there and {here!r} here")
-    return differences

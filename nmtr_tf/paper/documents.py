@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.texts import printable
 
 _LATEX = {character: "\\" + character for character in "&%_#${}"} | {"<": "$<$", ">": "$>$"}
 
@@ -113,7 +114,7 @@ def _row(table: Table, label: str, numbers: Sequence[str], entries: Sequence[Ent
         f"{number} ({_without_zero(entry.paper)})" if entry.paper else number
         for number, entry in zip(numbers, entries, strict=True)
     ]
-    return [label, *(texts or [""] * (len(table.columns) - 1))]
+    return [printable(label), *(texts or [""] * (len(table.columns) - 1))]
 
 
 def _number(entry: Entry) -> str:

@@ -46,7 +46,7 @@ def epoch_seconds(study: Study) -> dict[str, float]:
         for result in load_results(study.results_path).values()
         if result.dataset_fingerprint == study.dataset.fingerprint
     ]
-    known += [_begun_rate(RunDirectory(path)) for path in study.runs_path.glob("*")]
+    known += [_begun_rate(RunDirectory(path)) for path in study.runs_path.glob("[!.]*")]
     for method, rate in known:
         if not math.isnan(rate):
             rates[method] = max(rate, rates.get(method, 0.0))

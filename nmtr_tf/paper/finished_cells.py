@@ -16,7 +16,7 @@ def load_results(directory: str | Path) -> dict[str, CellResult]:
     Raises:
         InputError: As `CellResult.load` does.
     """
-    return {path.stem: CellResult.load(path) for path in sorted(Path(directory).glob("*.json"))}
+    return {path.stem: CellResult.load(path) for path in sorted(Path(directory).glob("[!.]*.json"))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class FinishedCells:
         Raises:
             InputError: If there are none, or as `load` does.
         """
-        directories = sorted({path.parent for path in Path(results_dir).glob("*/*/*.json")})
+        directories = sorted({path.parent for path in Path(results_dir).glob("*/*/[!.]*.json")})
         if not directories:
             raise InputError(
                 f"`results_dir={results_dir}`: expected <data set>/<protocol>/<cell>.json. Found none."

@@ -13,6 +13,7 @@ from nmtr_tf.files import read_json
 from nmtr_tf.methods.table import METHODS
 from nmtr_tf.options import option_text
 from nmtr_tf.paper.documents import Entry, Table, to_markdown
+from nmtr_tf.schema import checked, reading
 
 Audits = Mapping[str, Mapping[str, Any]]
 """Data set -> the entries of its audit.json."""
@@ -25,7 +26,8 @@ def audits_part(results_dir: str | Path) -> str:
         InputError: If there are none.
     """
     audits = _audits(results_dir)
-    rows = list(_leak_rows(audits)) + list(_fact_rows(audits)) + list(_rule_rows(audits))
+    with reading(f"{results_dir}/*/audit.json", "run audit again"):
+        rows = list(_leak_rows(audits)) + list(_fact_rows(audits)) + list(_rule_rows(audits))
     return to_markdown(
         Table("Audits", ["", *audits], [(label, list(map(Entry, row))) for label, row in rows])
     )
@@ -43,7 +45,8 @@ def _audits(results_dir: str | Path) -> Audits:
         raise InputError(
             f"`results_dir={results_dir}`: expected <data set>/audit.json, of audit. Found none."
         )
-    return {path.parent.name: read_json(path) for path in paths}
+    needed = {"verdict": str, "behaviors": list[str], "num_pairs": dict[str, int], "k": int}
+    return {path.parent.name: checked(path, read_json(path), needed, others=Any) for path in paths}
 
 
 def _leak_rows(audits: Audits) -> list[tuple[str, list[str]]]:
@@ -123,7 +126,7 @@ def evaluations_part(results_dir: str | Path, place: str) -> str:
     Raises:
         InputError: If there are none, or they do not belong into one table.
     """
-    paths = sorted(metrics_path(path, "test") for path in Path(results_dir, place).glob("*"))
+    paths = sorted(metrics_path(path, "test") for path in Path(results_dir, place).glob("[!.]*"))
     found = {path.parent.name: read_entries(path, "test") for path in paths if path.is_file()}
     if not found:
         raise InputError(
@@ -158,6 +161,12 @@ def _asked(entries: Mapping[str, Any]) -> tuple[Any, ...]:
 def _in_order(found: Mapping[str, Found]) -> Sequence[Found]:
     """Methods, then baselines as their table has them; those of one by the names of their directories."""
     order = [*METHODS, *BASELINES]
+    for directory, (entries, _) in found.items():
+        if entries.get("method") not in order:
+            raise InputError(
+                f"{directory}/metrics_test.json: the entry 'method' should name a method or a baseline. "
+                f"Received: {entries.get('method')!r}."
+            )
     names = sorted(found, key=lambda name: (order.index(found[name][0]["method"]), name))
     return [found[name] for name in names]
 

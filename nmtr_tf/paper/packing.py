@@ -29,10 +29,12 @@ def pack_places(places: Places, limit: int) -> dict[str, str]:
 
 
 def unpack_places(texts: Mapping[str, str]) -> Places:
-    """The inverse of `pack_places`; users are numbers from 0."""
+    """The inverse of `pack_places`, an error where it is none; users are numbers from 0."""
     ranks = _unpacked(texts["ranks"])
     tied = _unpacked(texts["tied"]) if "tied" in texts else np.ones_like(ranks)
     counts = _unpacked(texts["counts"]) if "counts" in texts else np.ones_like(ranks)
+    if not (len(ranks) == len(tied) == counts.sum() and (ranks >= 0).all() and (tied >= 1).all()):
+        raise ValueError("places that are none")
     return Places(np.repeat(np.arange(len(counts)), counts), ranks, tied)
 
 

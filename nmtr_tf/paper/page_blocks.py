@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
+from nmtr_tf.schema import reading
 
 Part = Callable[[str], str]
 """The name of a part -> what belongs there, as Markdown."""
@@ -65,7 +66,9 @@ def _pieces(path: str | Path, option: str) -> Iterator[tuple[str | None, str]]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"`{option}={path}`: no such file.")
-    text, place, open_part = path.read_text(encoding="utf-8"), 0, ""
+    with reading(path, "name a page of text"):
+        text = path.read_text(encoding="utf-8")
+    place, open_part = 0, ""
     marks = list(_MARK.finditer(text))
     names = [mark[1] for mark in marks if mark[2] == "begin"]
     if not marks or len(set(names)) < len(names):

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation_section import shown_k
-from nmtr_tf.files import new_directory, write_json
+from nmtr_tf.files import write_json
+from nmtr_tf.folders import new_directory
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.methods.weights import simplex
 from nmtr_tf.paper.cell_results import CellResult

@@ -4,12 +4,13 @@ A search is committed as <results_dir>/<data set>/<question>/search/<method or b
 wrote it; a second one of the same method as <method>-<what it is about>.
 """
 
-import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines import BASELINES
+from nmtr_tf.files import read_csv
 from nmtr_tf.methods.table import PAPER_METHODS, get_method
 from nmtr_tf.paper.documents import Entry, Table
 
@@ -51,16 +52,26 @@ def budgets_of(results_dir: str | Path) -> dict[tuple[str, str], Table]:
     return found
 
 
-def _trials(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows: list[Row] = list(csv.DictReader(file))
-    facts = {"trial", "value", "best_epoch", "epochs"}
+def _trials(path: Path) -> Sequence[Row]:
+    rows = read_csv(path, ("trial", "status"), "take the file that tune wrote")
     for line, row in enumerate(rows, 2):
-        if row.get("status") not in _STATES or not facts <= row.keys():
-            raise InputError(f"{path}, line {line}: expected a trial as tune writes it. Received: {row}.")
+        if not _is_trial(row):
+            received = str(dict(row))[:200]
+            raise InputError(
+                f"{path}, line {line}: expected a trial as tune writes it. Received: {received}."
+            )
     if not rows:
         raise InputError(f"{path}: expected trials as tune writes them. Found none.")
     return rows
+
+
+def _is_trial(row: Row) -> bool:
+    if row.get("status") not in _STATES or None in row or None in row.values():
+        return False
+    try:
+        return math.isfinite(float(row["value"] or 0)) and int(row["best_epoch"]) + int(row["epochs"]) >= 0
+    except (KeyError, ValueError):
+        return False
 
 
 def _place(name: str, order: Sequence[str]) -> int:

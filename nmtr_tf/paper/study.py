@@ -14,6 +14,7 @@ from nmtr_tf.files import read_json, write_json
 from nmtr_tf.paper.question import Question
 from nmtr_tf.paper.variants import Variant
 from nmtr_tf.runs.checks import set_up
+from nmtr_tf.schema import checked
 
 WORKDIR_SCHEMA = 1
 """Of workdir.json."""
@@ -156,7 +157,8 @@ class Study:
     def _check_workdir(self) -> None:
         if not self._owner_path.exists():
             return
-        owner = read_json(self._owner_path)
+        kinds = {"schema": int, "dataset": str, "dataset_fingerprint": str}
+        owner = checked(self._owner_path, read_json(self._owner_path), kinds)
         if owner["dataset_fingerprint"] != self.dataset.fingerprint:
             raise InputError(
                 f"`workdir={self.workdir}` belongs to another data set, {owner['dataset']!r}, than the one "

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from nmtr_tf.files import new_file
 from nmtr_tf.reporting.plots import COLORS
+from nmtr_tf.texts import in_picture
 
 _BLUE, _RED, _GREEN, _PURPLE, _ORANGE, _SKY = COLORS
 _BLACK = "#000000"
@@ -51,7 +52,7 @@ def clean(axes: Any, grid: str = "both") -> None:
 def title_above(figure: Figure, title: str) -> None:
     """A title in as many lines as the width of the figure asks for."""
     lines = [textwrap.fill(line, int(10 * figure.get_figwidth())) for line in title.splitlines()]
-    figure.suptitle("\n".join(lines))
+    figure.suptitle(in_picture("\n".join(lines)))
 
 
 def legend_below(figure: Figure, axes: Any) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from nmtr_tf.methods.table import Method, get_method
+from nmtr_tf.texts import file_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +32,17 @@ class Variant:
     def name(self, dataset_behaviors: Sequence[str]) -> str:
         """A readable name that is unique within a data set and protocol: "nmtr_gmf-cart_0.5-buy".
 
+        It is also that of files, which no behavior such as "add/cart" or "../x" leads elsewhere.
+
         Args:
             dataset_behaviors: All behaviors of the data set: the name says what is left of them.
         """
         parts = [self.method]
         behaviors, shares = self.behaviors or tuple(dataset_behaviors), dict(self.keep)
         if shares or behaviors != tuple(dataset_behaviors):
-            parts += [f"{name}_{shares[name]:g}" if name in shares else name for name in behaviors]
+            parts += [
+                file_name(name) + (f"_{shares[name]:g}" if name in shares else "") for name in behaviors
+            ]
         if self.train_mode != "multitask":
             parts.append(self.train_mode)
         if self.share_embeddings is not None:

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.paper.styles import STYLES, clean, legend_below, title_above
 from nmtr_tf.reporting.plots import COLORS
+from nmtr_tf.texts import in_picture
 
 Weights = tuple[float, ...]
 _MAP = "Blues"
@@ -35,8 +36,8 @@ def draw_heat_maps(
     for axes, (method, points) in zip(all_axes, values.items(), strict=True):
         image = _draw_blocks(axes, points)
         axes.set_title(f"{get_method(method).label}: {metric}")
-        axes.set_xlabel(f"weight of {behaviors[0]}; the rest, to 1, is {behaviors[2]}'s")
-        axes.set_ylabel(f"weight of {behaviors[1]}")
+        axes.set_xlabel(in_picture(f"weight of {behaviors[0]}; the rest, to 1, is {behaviors[2]}'s"))
+        axes.set_ylabel(in_picture(f"weight of {behaviors[1]}"))
         figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
     title_above(figure, f"{title}; best block framed")
     return figure
@@ -94,7 +95,7 @@ def draw_lines(
         # The edge in the page's color sets it apart from the line and from the small marker under it.
         axes.plot(best[0], points[best], markersize=14, markeredgecolor="white", zorder=3, **options)
     axes.set_xticks([step / 10 for step in range(11)])
-    axes.set_xlabel(f"weight of {behaviors[0]}; the rest, to 1, is {behaviors[1]}'s")
+    axes.set_xlabel(in_picture(f"weight of {behaviors[0]}; the rest, to 1, is {behaviors[1]}'s"))
     axes.set_ylabel(f"test {metric}")
     clean(axes)
     title_above(figure, f"{title}; best point enlarged")

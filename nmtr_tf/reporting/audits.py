@@ -9,6 +9,7 @@ from nmtr_tf.data.held_out import protocols_of
 from nmtr_tf.evaluation.audit import Audit
 from nmtr_tf.reporting.plots import COLORS
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.texts import in_picture
 
 _ANY = "any of them"
 
@@ -95,7 +96,7 @@ def audit_figure(found: Audit, title: str) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
     _plot_leaks(left, found)
     _plot_ratios(right, found)
-    figure.suptitle(title)
+    figure.suptitle(in_picture(title))
     return figure
 
 
@@ -110,7 +111,7 @@ def _plot_leaks(axes: Any, found: Audit) -> None:
         axes.bar_label(bars, [f"{share:.1f}" for share in shares], padding=2, fontsize=9)
     if not rows:
         axes.text(0.5, 0.5, "one behavior: no auxiliary rows", ha="center", transform=axes.transAxes)
-    axes.set_xticks(range(len(rows)), list(rows))
+    axes.set_xticks(range(len(rows)), list(map(in_picture, rows)))
     axes.set_xlim(-0.7, max(len(rows), 1) - 0.3)
     axes.set_ylim(0, 118)
     axes.set_yticks(range(0, 101, 20))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from nmtr_tf.evaluation.significance import CONFIDENCE, PairedComparison
 from nmtr_tf.reporting.plots import COLORS
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.texts import in_picture
 
 Comparisons = Mapping[str, Mapping[str, PairedComparison]]
 """{metric: {run: comparison with the baseline}}"""
@@ -65,13 +66,13 @@ def differences_figure(
     for position, row in enumerate(comparisons.values()):
         axes.plot([row.low, row.high], [position] * 2, color=COLORS[0], linewidth=2.2)
         axes.plot(row.difference, position, "o", color=COLORS[0], markersize=7)
-    axes.set_yticks(range(len(comparisons)), list(comparisons))
+    axes.set_yticks(range(len(comparisons)), list(map(in_picture, comparisons)))
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
     axes.set_xlabel(f"difference in {metric}, mean over users with {CONFIDENCE:.0%} bootstrap interval")
     axes.grid(axis="x", alpha=0.3)
     axes.margins(x=0.08)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{metric} against {baseline}\n{title}", fontsize="medium")
+    figure.suptitle(in_picture(f"{metric} against {baseline}\n{title}"), fontsize="medium")
     return figure
 
 

@@ -1,5 +1,6 @@
 """Events for TensorBoard: curves of several runs side by side, and a search in the HParams tab."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def write_trial(
 ) -> None:
     """Writes a trial: its settings, its scalars of every epoch and the best monitored value.
 
+    What a killed process wrote of it is replaced.
+
     Args:
         directory: As for `write_search`.
         name: Name of the trial among the others.
@@ -53,6 +56,7 @@ def write_trial(
     """
     key = f"validation/{monitor}"
     measured = [logs for logs in history if key in logs]
+    shutil.rmtree(directory / name, ignore_errors=True)
     with _writer(directory / name).as_default():
         hp.hparams({setting: _hparam(value) for setting, value in settings.items()}, trial_id=name)
         _write_scalars(history)

@@ -8,6 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from nmtr_tf.reporting.page import Picture, percent
 from nmtr_tf.reporting.plots import COLORS, panel_figures
+from nmtr_tf.texts import in_picture
 
 _SIZE = (4.6, 3.3)  # inches
 
@@ -42,7 +43,7 @@ def interval_picture(metric: str, found: Mapping[str, tuple[float, float, float]
         color = COLORS[0] if not place else "0.45"
         axes.plot([low, high], [place] * 2, color=color, linewidth=2.4, solid_capstyle="round")
         axes.plot(mean, place, "o", color=color, markersize=7)
-    axes.set_yticks(range(len(found)), [_literally(name) for name in found])
+    axes.set_yticks(range(len(found)), [in_picture(name) for name in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_title(metric)
@@ -65,7 +66,7 @@ def popularity_picture(recommended: Sequence[float], target: Sequence[float], be
     axes: Any = figure.subplots()
     tenths = range(1, len(recommended) + 1)
     axes.bar([x - 0.2 for x in tenths], recommended, 0.38, color=COLORS[0], label="recommendations")
-    label = _literally(f"training rows of {behavior}")
+    label = in_picture(f"training rows of {behavior}")
     axes.bar([x + 0.2 for x in tenths], target, 0.38, color="0.6", label=label)
     axes.set_xticks(list(tenths))
     axes.set_xlabel("tenth of the items, the most popular first")
@@ -77,11 +78,6 @@ def popularity_picture(recommended: Sequence[float], target: Sequence[float], be
     return Picture.of(
         figure, f"Share of the recommendations by tenths of the items, the most popular first: {shares}."
     )
-
-
-def _literally(text: str) -> str:
-    """A name of the user's own, in which a dollar sign starts no formula."""
-    return text.replace("$", r"\$")
 
 
 def _clean(axes: Any, grid: str) -> None:

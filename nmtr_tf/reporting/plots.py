@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nmtr_tf.evaluation.metrics import metric_ks
 from nmtr_tf.evaluation_section import shown_k
+from nmtr_tf.texts import in_picture
 
 # Okabe and Ito's colours: told apart by colour-blind readers too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -69,7 +70,7 @@ def curves_figure(
     labels = sorted(labelled, key=[*_STYLES, *labelled].index)
     handles = [labelled[label] for label in labels]
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(in_picture(title))
     return figure
 
 

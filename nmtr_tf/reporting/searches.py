@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nmtr_tf.reporting.plots import COLORS
+from nmtr_tf.texts import in_picture
 
 _MARKERS: Mapping[str, Mapping[str, Any]] = {
     "finished": {"marker": "o", "color": COLORS[0]},
@@ -46,7 +47,7 @@ def plot_search(
     else:
         right.axis("off")
         right.text(0.5, 0.5, "known after ten trials", ha="center", va="center", color="0.4")
-    figure.suptitle(title)
+    figure.suptitle(in_picture(title))
     figure.savefig(path, dpi=120)
 
 

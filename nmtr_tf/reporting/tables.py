@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tabulate import tabulate
 
+from nmtr_tf.texts import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,7 +17,9 @@ def format_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any
     cells = [[_cell(value) for value in row] for row in rows]
     alignment = ["right" if _is_number_column(rows, i) else "left" for i in range(len(columns))]
     aligned = {"colalign": alignment} if rows else {}  # tabulate 0.9.0 has no column to align then
-    return f"{title}\n" + tabulate(cells, columns, "simple", disable_numparse=True, **aligned)
+    return f"{title}\n" + tabulate(
+        cells, [printable(str(name)) for name in columns], "simple", disable_numparse=True, **aligned
+    )
 
 
 def metrics_table(title: str, table: "pd.DataFrame") -> str:
@@ -45,4 +49,4 @@ def _is_number_column(rows: Sequence[Sequence[Any]], index: int) -> bool:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))

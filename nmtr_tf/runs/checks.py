@@ -1,6 +1,7 @@
 """Whether a run's settings fit its data and its method. It needs no TensorFlow."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ from nmtr_tf.evaluation.masks import masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.methods.closed_form import MAX_DENSE
 from nmtr_tf.methods.plan import Plan, resolve
+
+RESUME = ("auto", "never", "must", "force")
+"""What becomes of an unfinished run in the workdir: see `nmtr_tf.fit`."""
+CHECKPOINT_EVERY = "10m"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,3 +123,34 @@ def evaluation_config(config: EvaluationConfig, options: Mapping[str, Any]) -> E
     config = dataclasses.replace(config, **options)
     check_metrics(config)
     return config
+
+
+def check_resume(resume: str, overwrite: bool) -> None:
+    """Checks the option of this name.
+
+    Raises:
+        InputError: If there is no such value, or it does not go with `overwrite`.
+    """
+    if resume not in RESUME:
+        raise InputError(f"`resume` should be one of {', '.join(map(repr, RESUME))}. Received: {resume!r}.")
+    if overwrite and resume in ("must", "force"):
+        raise InputError(f"`overwrite` begins anew, and `resume={resume}` goes on; give one of them.")
+
+
+def checkpoint_interval(text: str) -> tuple[int, float]:
+    """Steps and seconds between two checkpoints within an epoch; 0 does not count.
+
+    Args:
+        text: A number of steps, such as "500", or of minutes, such as "10m"; "0": none.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    found = re.fullmatch(r"(\d{1,12})|(\d{1,9}(?:\.\d+)?)m", text, re.ASCII)
+    if not found:
+        raise InputError(
+            "`checkpoint_every` should be a number of steps, such as 500, or of minutes, such as 10m. "
+            f"Received: {text!r}."
+        )
+    steps, minutes = found.groups()
+    return int(steps or 0), 60 * float(minutes or 0)

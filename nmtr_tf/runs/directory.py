@@ -7,34 +7,39 @@ metrics.jsonl      one line an epoch: its scalars and seconds
 events/            the same scalars for TensorBoard
 curves.png         the same scalars as a picture
 checkpoints/       best.keras (highest monitored validation value), last.keras (left out where the one epoch
-                   is the best)
+                   is the best); training/: of an unfinished run, what it goes on from
 dataset/           the data set, where it was stored nowhere else
 report.html        the page that `Run.report` writes
 evaluated/         of a run that is fitted on everything: how the run was evaluated whose settings it has
 metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.Evaluation` writes
 """
 
+import contextlib
 import json
+import numbers
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import RunConfig, config_checksum
 from nmtr_tf.data.ids import as_text
-from nmtr_tf.data.storage import read_table
+from nmtr_tf.data.parquet import INTEGER, TEXT, read_table, write_table
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_file, read_json, write_json, writing
+from nmtr_tf.files import is_temporary, read_json, read_json_lines, write_json, writing
+from nmtr_tf.folders import check_replaceable, finish, new_directory
+from nmtr_tf.locks import held
 from nmtr_tf.runs.info import RunInfo
 
 _OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
 _OWN = (*_OWN_FILES, "report.html", "events", "checkpoints", "evaluated")
-_OWN_GLOBS = ("metrics_*.json", "ranks_*.parquet")
+_MEND = "train the run again"
+RESULT_GLOBS = ("metrics_*.json", "ranks_*.parquet")
 
 
 class RunDirectory:
@@ -45,7 +50,12 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.home = Path(path)
+        finish(self.home)
+        self._move_to(self.home)
+
+    def _move_to(self, path: Path) -> None:
+        self.path = path
         self.events_dir = self.path / "events"
         self.dataset_dir = self.path / "dataset"
         self.evaluated_dir = self.path / "evaluated"
@@ -54,6 +64,37 @@ class RunDirectory:
         self.report_path = self.path / "report.html"
         self.best_checkpoint = self.path / "checkpoints" / "best.keras"
         self.last_checkpoint = self.path / "checkpoints" / "last.keras"
+        self.training_dir = self.path / "checkpoints" / "training"
+
+    @contextlib.contextmanager
+    def writing(self, overwrite: bool, keep: Path | None = None) -> Iterator[None]:
+        """Keeps others from writing here; a finished run gives way when the block ends well.
+
+        Until then the new run is built beside it, and `path` is there.
+
+        Args:
+            overwrite: Whether a finished run is replaced.
+            keep: The data set that is trained on, which stays where it is in the directory; None: no such.
+
+        Raises:
+            InputError: If somebody else writes here, and as `check_free` does.
+        """
+        if not self.is_finished:
+            with held(self.home):
+                self.check_free(overwrite)  # again, as nobody can change it now
+                yield
+            return
+        with new_directory(self.home) as beside:
+            self.check_free(overwrite)
+            if keep and keep.resolve() == self.dataset_dir.resolve():
+                shutil.copytree(keep, beside / "dataset", copy_function=_link)
+            self._move_to(beside)
+            try:
+                yield
+            except InputError as error:
+                raise InputError(f"{error} The finished run in {self.home} stays as it was.") from error
+            finally:
+                self._move_to(self.home)
 
     def clear(self, keep: Path | None = None) -> None:
         """Removes what a run left here; `check_free` comes before.
@@ -71,26 +112,27 @@ class RunDirectory:
                 path.unlink(missing_ok=True)
 
     def create(self, config: RunConfig, view: TrainingView, info: RunInfo) -> None:
-        """Starts a run in a directory that was cleared."""
-        self.best_checkpoint.parent.mkdir(parents=True)
+        """Starts a run in a directory that was cleared, or goes on with the one that is there."""
+        self.best_checkpoint.parent.mkdir(parents=True, exist_ok=True)
         self.write_config(config)
         for kind, ids in (("user", view.user_ids), ("item", view.item_ids)):
-            with new_file(self._ids_path(kind)) as path:
-                pq.write_table(pa.table({f"{kind}_id": pa.array(ids)}), path)
+            write_table(pa.table({f"{kind}_id": pa.array(ids)}), self._ids_path(kind))
         self.write_info(info)
 
     def _own_paths(self) -> set[Path]:
         own = {self.path / name for name in _OWN}
         if (self.path / "run.json").is_file():  # else somebody's data set happens to have this name
             own.add(self.dataset_dir)
-        return own | {path for pattern in _OWN_GLOBS for path in self.path.glob(pattern)}
+        if self.path.is_dir():
+            own |= set(filter(is_temporary, self.path.iterdir()))
+        return own | {path for pattern in RESULT_GLOBS for path in self.path.glob(pattern)}
 
     def check_free(self, overwrite: bool) -> None:
         """Checks that a new run may be written here.
 
         Raises:
-            InputError: If the directory holds a finished run (unless `overwrite`) or things that are not a
-                run's.
+            InputError: If the directory holds a finished run (unless `overwrite`, and it can be replaced) or
+                things that are not a run's.
         """
         if not self.path.exists():
             return
@@ -104,6 +146,8 @@ class RunDirectory:
                 f"`workdir={self.path}` holds a finished run; name another directory, or replace the run "
                 "with `overwrite`."
             )
+        if self.is_finished:
+            check_replaceable(self.path)
 
     @property
     def is_finished(self) -> bool:
@@ -115,8 +159,10 @@ class RunDirectory:
         return isinstance(entries, dict) and entries.get("status") == "finished"
 
     def write_info(self, info: RunInfo) -> None:
-        """Writes run.json."""
-        write_json(self.path / "run.json", info.to_json())
+        """Writes run.json, with the checksum of config.json."""
+        known = (self.path / "config.json").is_file()  # else it vanished while the run was trained
+        checksum = config_checksum(self._config_entries()) if known else ""
+        write_json(self.path / "run.json", info.to_json() | {"config_checksum": checksum})
 
     def read_info(self) -> RunInfo:
         """run.json.
@@ -135,9 +181,15 @@ class RunDirectory:
         """config.json.
 
         Raises:
-            InputError: If this is not the directory of a run.
+            InputError: If this is not the directory of a run, or the file is not the one that it had.
         """
-        return RunConfig.from_json(read_json(self._existing("config.json")))
+        path, info, entries = self._existing("config.json"), self.read_info(), self._config_entries()
+        config = RunConfig.from_json(entries, path)
+        info.check_config(path, config, config_checksum(entries))
+        return config
+
+    def _config_entries(self) -> Any:
+        return read_json(self._existing("config.json"))
 
     def add_epoch(self, record: Mapping[str, Any]) -> None:
         """Adds the scalars of an epoch to metrics.jsonl."""
@@ -145,9 +197,12 @@ class RunDirectory:
             lines.write(json.dumps(record) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
-        """The scalars of every epoch."""
-        lines = self._existing("metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        """The scalars of every epoch; raises what `nmtr_tf.files.read_json_lines` does."""
+        path = self._existing("metrics.jsonl")
+        history = read_json_lines(path, {"epoch": int}, numbers.Real)
+        if not history and self.is_finished:
+            raise InputError(f"{path}: expected a line for each epoch. Found: none; {_MEND}.")
+        return history
 
     def read_ids(self) -> tuple[np.ndarray, np.ndarray]:
         """Raw ids of the rows of the model's user and item tables, str (object) each.
@@ -156,10 +211,10 @@ class RunDirectory:
             InputError: If a file of them is missing or damaged.
         """
         users, items = (
-            as_text(read_table(self._existing(f"{kind}s.parquet"))[f"{kind}_id"].to_numpy())
+            read_table(self._existing(f"{kind}s.parquet"), {f"{kind}_id": (INTEGER, TEXT)}, _MEND)
             for kind in ("user", "item")
         )
-        return users, items
+        return as_text(users["user_id"].to_numpy()), as_text(items["item_id"].to_numpy())
 
     def checkpoint(self) -> Path:
         """The file with the best weights, or the last where there was no validation.
@@ -180,3 +235,11 @@ class RunDirectory:
                 "train one first."
             )
         return self.path / name
+
+
+def _link(source: str, target: str) -> None:
+    """A file under another name, which stays when the first one goes; a copy where that is impossible."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-import time
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from nmtr_tf.files import new_file
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.unit_kinds import unit_name
 from nmtr_tf.reporting.plots import plot_curves
-from nmtr_tf.runs.checks import RunSetup, set_up
+from nmtr_tf.runs.checks import CHECKPOINT_EVERY, RunSetup, check_resume, checkpoint_interval, set_up
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.final import Origin
 from nmtr_tf.runs.info import RunInfo, now, versions
 from nmtr_tf.runs.recorder import EpochRecorder
+from nmtr_tf.runs.resuming import Written
 from nmtr_tf.runs.run import Run
 from nmtr_tf.runs.warm_start import WarmStart
 from nmtr_tf.training.device import set_device
@@ -42,6 +43,8 @@ def fit(
     final_of: str | Path | Run | None = None,
     refit_of: str | Path | Run | None = None,
     overwrite: bool = False,
+    resume: str = "auto",
+    checkpoint_every: str = CHECKPOINT_EVERY,
     **options: Any,
 ) -> Run:
     """Trains a method on a data set.
@@ -59,7 +62,14 @@ def fit(
             options (but for the device) are its own. Such a run cannot be evaluated: it is for use.
         refit_of: Likewise a finished run whose settings are fitted on what it held out for validation, but
             not on the test rows: such a run can be evaluated.
-        overwrite: Whether a finished run in the workdir is replaced.
+        overwrite: Whether a run in the workdir is replaced, a finished one too; implies `resume="never"`.
+        resume: What becomes of an unfinished run in the workdir. "auto": it goes on from its last checkpoint,
+            and ends with the weights and logs, on a CPU bit for bit, of one that was never cut; without a
+            checkpoint the run begins. It has to be the same: its data set, config and versions. "never": the
+            run begins. "must": there has to be a checkpoint. "force": as "auto", whatever has changed since,
+            which run.json then says. Callbacks begin anew; what is to outlast a cut has to be in the model.
+        checkpoint_every: Steps ("500") or minutes ("10m") between two checkpoints within an epoch; "0": there
+            are none. At the end of each epoch there is one besides. Runs without a workdir have none.
         **options: Fields of the config by name, such as method="nmtr_gmf" or num_epochs=3.
 
     Returns:
@@ -68,9 +78,13 @@ def fit(
     Raises:
         InputError: If an option fits neither the method nor the data, the workdir may not be written (then
             nothing is), or the loss is no longer finite.
+        Interrupted: If the process got SIGINT or SIGTERM (Ctrl-C, kill) and the run has a workdir: the step
+            is finished and a checkpoint written before. A second signal acts at once.
     """
     if optimizer is not None:
         options["optimizer"] = optimizer
+    every = checkpoint_interval(checkpoint_every)
+    check_resume(resume, overwrite)
     directory = None if workdir is None else RunDirectory(workdir)
     if directory:
         directory.check_free(overwrite)
@@ -89,7 +103,11 @@ def fit(
     seed, histories = setup.config.training.seed, histories_of(view) if setup.plan.from_history else None
     model = build_model(setup.plan, view.num_users, view.num_items, seed, histories)
     info = _first_info(setup, model, device, start.apply(model, view) if start else None, origin)
-    return _fit(dataset, setup, info, model, callbacks, directory, origin)
+    if directory is None:
+        return _fit(dataset, setup, info, model, callbacks, None, origin)
+    with directory.writing(overwrite, dataset.directory):
+        written = Written.find(directory, setup, info, "never" if overwrite else resume, every)
+        return _fit(dataset, setup, info, model, callbacks, written, origin)
 
 
 def _origin(
@@ -139,35 +157,40 @@ def _fit(
     info: RunInfo,
     model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
-    directory: RunDirectory | None,
+    written: Written | None,
     origin: Origin | None,
 ) -> Run:
     """Trains and records; whatever goes wrong, a run directory says so."""
-    if directory:
-        directory.clear(keep=dataset.directory)
+    directory, earlier = (written.directory, written.state) if written else (None, None)
+    if written and directory:
+        info = written.begin(info, keep=dataset.directory)
         if dataset.directory is None:
-            config = setup.config.with_options(dataset_dir=str(directory.dataset_dir))
+            config = setup.config.with_options(dataset_dir=str(directory.home / "dataset"))
             setup = dataclasses.replace(setup, config=config)
         directory.create(setup.config, setup.view, info)
         if origin and origin.evaluation:
             origin.evaluation.save(directory.evaluated_dir)
-    recorder, started = EpochRecorder(directory), time.monotonic()
+    recorder = EpochRecorder(directory, earlier.notes if earlier else None)
+    learn = functools.partial(train_sum if setup.plan.adds_linear else train, model, setup.plan)
+    given = setup.view, setup.config, [recorder, *callbacks]
     try:
         if directory and dataset.directory is None:
-            dataset = dataset.save(directory.dataset_dir)
-        checkpoint = directory.best_checkpoint if directory else None
-        learn = train_sum if setup.plan.adds_linear else train
-        trained = learn(model, setup.plan, setup.view, setup.config, [recorder, *callbacks], checkpoint)
-        info = _last_info(info, trained, time.monotonic() - started)
-        if directory:
-            _draw(directory, setup, dataset.name, recorder, info.best_epoch)
-    except BaseException:
-        if directory:
+            saved = dataset.save(directory.dataset_dir, overwrite=True)
+            dataset = dataclasses.replace(saved, directory=directory.home / "dataset")
+        if written and directory:
+            with written.stoppable(recorder.notes) as checkpoints:
+                trained = learn(*given, directory.best_checkpoint, checkpoints)
+                info = _last_info(info, trained, recorder.seconds)
+                _draw(directory, setup, dataset.name, recorder, info.best_epoch)
+                written.finish(info)
+        else:
+            info = _last_info(info, learn(*given), recorder.seconds)
+    except BaseException as error:
+        if directory and not directory.is_finished:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(OSError):  # a full disk, say, which is what went wrong before
-                directory.write_info(dataclasses.replace(info, status="failed"))
+                directory.write_info(dataclasses.replace(info, status=status))
         raise
-    if directory:
-        directory.write_info(info)
     return Run.of_training(
         dataset, setup, info, recorder.history, model, directory, origin.evaluation if origin else None
     )

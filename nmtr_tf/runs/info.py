@@ -3,10 +3,13 @@
 import dataclasses
 import datetime
 import platform
+from pathlib import Path
 from typing import Any
 
 import nmtr_tf
+from nmtr_tf.config import PROTOCOLS, RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.schema import checked, of_class, one_of
 
 SCHEMA = 2
 """Of run.json. Runs of schema 1 had other layers in their checkpoints and cannot be read."""
@@ -26,7 +29,7 @@ class RunInfo:
         seed: Seed of initial values, sampling and dropout.
         versions: Package -> version.
         started: ISO 8601.
-        status: "running", "finished" or "failed".
+        status: "running", "finished", "failed" or "interrupted"; of a run that was killed "running".
         num_parameters: Weights of the model.
         device: "cpu" or "gpu".
         best_epoch: The epoch (from 1) whose weights the model has; None: the last.
@@ -40,6 +43,9 @@ class RunInfo:
         refit_of: The run whose settings were fitted on what it held out for validation as well; None: this is
             no such run.
         chosen: Options that training chose, for its settings to be fitted again: name -> value.
+        resumed: Where the training went on after it was cut, each time: "at" (ISO 8601), "epoch" and "step",
+            and what had "changed" since, if it was forced.
+        config_checksum: Of config.json, see `nmtr_tf.config.config_checksum`; "": not known, as in memory.
         schema: Version of this file.
     """
 
@@ -64,6 +70,8 @@ class RunInfo:
     final_of: str | None = None
     refit_of: str | None = None
     chosen: dict[str, Any] = dataclasses.field(default_factory=dict)
+    resumed: tuple[dict[str, Any], ...] = ()
+    config_checksum: str = dataclasses.field(default="", compare=False)
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
@@ -81,20 +89,37 @@ class RunInfo:
         Raises:
             InputError: If the file is of another version of this package, or is not such a file.
         """
-        if not isinstance(entries, dict):
-            raise InputError(f"{where}: expected a JSON object.")
-        if entries.get("schema") != SCHEMA:
+        if isinstance(entries, dict) and entries.get("schema") != SCHEMA:
             raise InputError(f"{where}: written by another version of nmtr_tf; train the run again.")
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        needed = {name for name, field in fields.items() if _is_needed(field)}
-        if unfit := (needed - set(entries)) | (set(entries) - set(fields)):
-            raise InputError(f"{where}: the entry {min(unfit)!r} is missing or unknown.")
-        stage_epochs = tuple(entries.get("stage_epochs", ()))
-        return cls(**{**entries, "behaviors": tuple(entries["behaviors"]), "stage_epochs": stage_epochs})
+        kinds, optional = of_class(cls)
+        return cls(**checked(where, entries, {**kinds, "protocol": one_of(PROTOCOLS)}, optional))
 
+    def check_config(self, where: str | Path, config: RunConfig, checksum: str) -> None:
+        """Checks that a config is the one that the run was trained with.
 
-def _is_needed(field: dataclasses.Field) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        Args:
+            where: Its file, for messages.
+            config: The config.
+            checksum: Of the file.
+
+        Raises:
+            InputError: If it is another one.
+        """
+        trained = {
+            "model.method": (config.model.method, self.method),
+            "data.protocol": (config.data.protocol or self.protocol, self.protocol),
+        }
+        for name, (here, there) in trained.items():
+            if here != there:
+                raise InputError(
+                    f"{where}: the entry {name!r} should be {there!r}, which run.json says was trained. "
+                    f"Received: {here!r}."
+                )
+        if self.config_checksum not in ("", checksum):
+            raise InputError(
+                f"{where}: changed since the run was trained: expected the checksum that run.json has. Put "
+                "back what it was, or train a run with these settings."
+            )
 
 
 def versions() -> dict[str, str]:

@@ -26,12 +26,16 @@ class OpenedRun:
 
     Args:
         workdir: Its directory.
+        allow_unfinished: Whether the model of a run whose training has not come to its end may be used.
 
     Raises:
         InputError: If there is no run, or one of another version.
     """
 
-    def __init__(self, workdir: str | Path):
+    allow_unfinished = False
+
+    def __init__(self, workdir: str | Path, allow_unfinished: bool = False):
+        self.allow_unfinished = allow_unfinished
         directory = RunDirectory(workdir)
         self._open(directory, directory.read_info(), directory.read_config())
 
@@ -73,6 +77,26 @@ class OpenedRun:
         """Whether training came to its end."""
         return self.info.status == "finished"
 
+    @property
+    def unfinished(self) -> str | None:
+        """What became of a training that has not come to its end, in words; None: it has."""
+        if self.is_finished:
+            return None
+        metrics = self._stored.metrics_path
+        return f"status {self.info.status!r}, {len(self.history) if metrics.is_file() else 0} epochs so far"
+
+    def check_usable(self) -> None:
+        """Checks that the model may be used.
+
+        Raises:
+            InputError: If the run is unfinished and was opened without `allow_unfinished`.
+        """
+        if self.unfinished and not self.allow_unfinished:
+            raise InputError(
+                f"`workdir={self.workdir}` holds an unfinished run ({self.unfinished}); train it to its end, "
+                "which the same call of train does, or take it as it is with `allow_unfinished`."
+            )
+
     @functools.cached_property
     def plan(self) -> Plan:
         """What its method means for its behaviors."""
@@ -88,8 +112,10 @@ class OpenedRun:
         """The model with its best weights, or its last where there was no validation; not compiled.
 
         Raises:
-            InputError: If there is no checkpoint, it is damaged, or a part of it has no known name here.
+            InputError: If there is no checkpoint, it is damaged, a part of it has no known name here, or the
+                run is unfinished and that was not allowed.
         """
+        self.check_usable()
         _ = self.plan  # names that nobody registered are refused there
         return load_model(self._stored.checkpoint())
 

@@ -27,14 +27,7 @@ from nmtr_tf.serving.users import AskedUsers, asked_users
 
 
 class Run(OpenedRun):
-    """A run: trained just now by `fit`, or opened from its directory.
-
-    Args:
-        workdir: Its directory.
-
-    Raises:
-        InputError: If there is no run, or one of another version.
-    """
+    """A run: trained just now by `fit`, or opened from its directory, with the arguments of `OpenedRun`."""
 
     def evaluate(
         self,
@@ -72,7 +65,10 @@ class Run(OpenedRun):
             "method": self.info.method,
             "best_epoch": self.info.best_epoch,
             "validation": self.config.data.validation,
+            **({"config_checksum": self._config_checksum} if self.directory else {}),
         }
+        if self.unfinished:
+            about["unfinished"] = self.unfinished
         evaluation = Evaluation.of(self.dataset, view, split, ranks, config, about)
         if self.directory:
             evaluation = evaluation.save(self.directory.path)
@@ -90,8 +86,18 @@ class Run(OpenedRun):
         if split not in self._evaluations:
             if self.directory is None:
                 raise InputError(f"The run was not evaluated yet, which evaluate does with `split={split}`.")
-            self._evaluations[split] = Evaluation.load(self.directory.path, split)
+            stored = Evaluation.load(self.directory.path, split)
+            if stored.about.get("config_checksum") not in (None, "", self._config_checksum):
+                raise InputError(
+                    f"{self.directory.path}: evaluated with other settings than config.json has; evaluate it "
+                    "again."
+                )
+            self._evaluations[split] = stored
         return self._evaluations[split]
+
+    @property
+    def _config_checksum(self) -> str:
+        return self._stored.read_info().config_checksum
 
     def _refuse_final(self) -> None:
         if self.info.final_of:
@@ -229,6 +235,7 @@ class Run(OpenedRun):
             final_of=self.info.final_of,
             num_epochs=None if self.info.best_epoch else len(self.history),
             versions=self.info.versions,
+            unfinished=self.unfinished,
         )
         left_out = excluded_items(self.dataset, exclude, mask)
         return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts, offered)

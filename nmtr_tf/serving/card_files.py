@@ -10,6 +10,7 @@ from tabulate import tabulate
 from nmtr_tf.files import new_file, write_json
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.model_card import ModelCard
+from nmtr_tf.texts import printable
 from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
 
 
@@ -22,7 +23,7 @@ def write_model_card(directory: str | Path, card: ModelCard) -> None:
     """
     write_json(Path(directory) / "model.json", card.to_json())
     with new_file(Path(directory) / "MODEL_CARD.md") as path:
-        path.write_text(card_text(card), encoding="utf-8")
+        path.write_text(printable(card_text(card), keep="\n"), encoding="utf-8")
 
 
 def card_text(card: ModelCard) -> str:
@@ -125,9 +126,14 @@ def _data(card: ModelCard) -> str:
     return (
         f"## Data\n\n{data['name']}, read from `{data.get('source', 'unknown')}`; fingerprint "
         f"`{data['fingerprint']}`.\n\n{_table(list(table), [list(table.values())])}\n\n"
-        f"{_trained_on(card)}: {rows}. "
+        f"{_unfinished(card)}{_trained_on(card)}: {rows}. "
         f"Audit: {card.audit or 'not audited (see the command `audit`).'}"
     )
+
+
+def _unfinished(card: ModelCard) -> str:
+    how = card.facts.unfinished
+    return f"**Of an unfinished run** ({how}), with its best epoch so far.\n\n" if how else ""
 
 
 def _trained_on(card: ModelCard) -> str:

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import new_directory
+from nmtr_tf.folders import new_directory
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card

@@ -37,6 +37,7 @@ class ModelFacts:
         final_of: That run; None: the model is not fitted on everything.
         num_epochs: Epochs that it trained, where its weights are the last; None: those of `best_epoch`.
         versions: Package -> version, of the training.
+        unfinished: What became of a training that has not come to its end; None: it has.
     """
 
     dataset: Dataset
@@ -49,6 +50,7 @@ class ModelFacts:
     final_of: str | None = None
     num_epochs: int | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unfinished: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +100,8 @@ class ModelCard:
         directory, fingerprint = self.facts.dataset.directory, self.facts.dataset.fingerprint
         path = directory / "audit.json" if directory else None
         found = read_json(path) if path and path.is_file() else {}
-        return found.get("verdict") if found.get("dataset_fingerprint") == fingerprint else None
+        is_own = isinstance(found, dict) and found.get("dataset_fingerprint") == fingerprint
+        return str(found["verdict"]) if is_own and found.get("verdict") else None
 
     @property
     def exported_with(self) -> dict[str, str]:
@@ -124,6 +127,7 @@ class ModelCard:
             "best_epoch": facts.best_epoch,
             "final_of": facts.final_of,
             "num_epochs": facts.num_epochs,
+            "unfinished": facts.unfinished,
             "metrics": _metrics(facts.evaluation) if facts.evaluation else None,
             "audit": self.audit,
             "config": facts.config.to_json(),

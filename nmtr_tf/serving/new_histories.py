@@ -139,5 +139,5 @@ def _read(path: str | Path) -> tuple[str, pa.Table]:
         return where, pyarrow.csv.read_csv(path, convert_options=convert).combine_chunks()
     except KeyError:
         raise InputError(f"{expected}.") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{expected}: {str(error).splitlines()[0]}") from None

@@ -79,6 +79,7 @@ def write_recommendations(
     request: Request | None = None,
     progress: Callable[[int], object] | None = None,
     history: NewHistories | None = None,
+    csv_safe: bool = False,
 ) -> Written:
     """Writes what `recommend_table` gives as it is computed, however much it is.
 
@@ -91,6 +92,7 @@ def write_recommendations(
         request: As for `recommend_table`.
         progress: Called with the number of users done since the last call.
         history: As for `recommend_table`.
+        csv_safe: As for `nmtr_tf.serving.table_files.write_table`.
 
     Raises:
         InputError: As `recommend_table` and `nmtr_tf.serving.table_files.check_table_path` do.
@@ -106,7 +108,7 @@ def write_recommendations(
             if progress:
                 progress(len(found.users))
 
-    written.num_rows = write_table(path, tables())
+    written.num_rows = write_table(path, tables(), csv_safe)
     return written
 
 

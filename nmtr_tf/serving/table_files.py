@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
+from nmtr_tf.texts import SPREADSHEET_COMMANDS
 
 _ROWS_AT_ONCE = 2**17  # small parts are gathered: Parquet makes a row group of every part
 
@@ -28,12 +30,13 @@ def check_table_path(path: str | Path) -> None:
         raise InputError(f"{path}: expected a file, but it is a directory.")
 
 
-def write_table(path: str | Path, parts: Iterable[pa.Table]) -> int:
+def write_table(path: str | Path, parts: Iterable[pa.Table], csv_safe: bool = False) -> int:
     """Writes a table whole or not at all, its parts as they come.
 
     Args:
         path: File to write or replace: .csv (with a header), .parquet or .jsonl (an object a line).
         parts: At least one, all of one schema.
+        csv_safe: Whether texts in a .csv that spreadsheets take for formulas get a `'` before them.
 
     Returns:
         The number of rows.
@@ -44,12 +47,23 @@ def write_table(path: str | Path, parts: Iterable[pa.Table]) -> int:
     check_table_path(path)
     parts = iter(parts)
     first = next(parts)
-    num_rows = 0
+    num_rows, is_csv = 0, Path(path).suffix.lower() == ".csv"
     with new_file(path) as temporary, _FORMATS[Path(path).suffix.lower()](temporary, first.schema) as write:
         for part in _gathered(itertools.chain([first], parts)):
-            write(part)
+            write(_safe(part) if is_csv and csv_safe else part)
             num_rows += len(part)
     return num_rows
+
+
+def _safe(table: pa.Table) -> pa.Table:
+    """The table with `'` before texts that a spreadsheet would take for a formula, which then shows them."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            column = table.column(place)
+            marked = pc.binary_join_element_wise("'", column, "")
+            safe = pc.if_else(pc.match_substring_regex(column, SPREADSHEET_COMMANDS), marked, column)
+            table = table.set_column(place, field, safe)
+    return table
 
 
 def _gathered(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:

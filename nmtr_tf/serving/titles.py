@@ -69,7 +69,7 @@ def _read(path: str | Path) -> pa.Table:
         return pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
     except KeyError:
         raise InputError(f"`items={path}`: expected a CSV file with the columns id and title.") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         why = str(error).splitlines()[0]
         raise InputError(
             f"`items={path}`: expected a CSV file with the columns id and title: {why}"

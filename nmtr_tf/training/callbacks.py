@@ -1,13 +1,16 @@
 """Keras callbacks of the training loop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from typing_extensions import override
 
+from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
+from nmtr_tf.models.saved import load_model
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -33,7 +36,7 @@ class BestEpoch(keras.callbacks.Callback):
         self.monitor, self.path = monitor, path
         self.epoch: int | None = None
         self.value = -np.inf
-        self._weights: list[np.ndarray] | None = None
+        self.weights: list[np.ndarray] = []
         self._waited, self._has_stopped = 0, False
 
     def end_stage(self) -> None:
@@ -53,10 +56,8 @@ class BestEpoch(keras.callbacks.Callback):
             return
         if value > self.value:
             self.epoch, self.value, self._waited = epoch, value, 0
-            self._weights = self.model.get_weights()
-            if self.path:
-                with new_file(self.path) as path:
-                    self.model.save(path)
+            self.weights = self.model.get_weights()
+            self._save()
             return
         self._waited += 1
         if self.patience and self._waited >= self.patience and not self.model.stop_training:
@@ -64,8 +65,43 @@ class BestEpoch(keras.callbacks.Callback):
 
     @override
     def on_train_end(self, logs=None):
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
+        if self.weights:
+            self.model.set_weights(self.weights)
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes besides the weights, as JSON has it."""
+        return {
+            "epoch": self.epoch,
+            "value": float(self.value),
+            "waited": self._waited,
+            "has_stopped": self._has_stopped,
+        }
+
+    def restore(self, state: Mapping[str, Any], weights: Sequence[np.ndarray]) -> None:
+        """Goes on from a state; the file then has these weights again, whatever it had meanwhile."""
+        self.epoch, self.value, self.weights = state["epoch"], state["value"], list(weights)
+        self._waited, self._has_stopped = state["waited"], state["has_stopped"]
+        if self.path and not self.weights:
+            self.path.unlink(missing_ok=True)
+        elif self.path and not _holds(self.path, self.weights):
+            current = self.model.get_weights()
+            self.model.set_weights(self.weights)
+            self._save()
+            self.model.set_weights(current)
+
+    def _save(self) -> None:
+        if self.path:
+            with new_file(self.path) as path:
+                self.model.save(path)
+
+
+def _holds(path: Path, weights: Sequence[np.ndarray]) -> bool:
+    """Whether a file is a model with these weights."""
+    try:
+        found = load_model(path).get_weights()
+    except (InputError, OSError):
+        return False
+    return len(found) == len(weights) and all(map(np.array_equal, found, weights))
 
 
 def set_directions(callbacks: Iterable[keras.callbacks.Callback]) -> None:

@@ -11,6 +11,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.methods.closed_form import item_weights, minimum, problem_of
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
+from nmtr_tf.training.state import Position
 
 
 class ClosedFormLearner:
@@ -23,21 +24,26 @@ class ClosedFormLearner:
 
     Attributes:
         num_steps: Steps of an epoch.
+        totals: Nothing.
         cost: Multiply-adds of an epoch, about: an inverse of items by items.
     """
 
     num_steps = 1
+    totals: tuple = ()
 
     def __init__(self, model: keras.Model, plan: Plan, view: TrainingView):
         self._rows, self._plan, self._view = network(model).user_rows, plan, view
         self.cost = float(view.num_items) ** 3
 
-    def epoch(self, before: Callable[[int], object], after: Callable[[int], object]) -> dict[str, float]:
+    def epoch(
+        self, before: Callable[[int], object], after: Callable[[int], object], start: Position | None = None
+    ) -> dict[str, float]:
         """Solves, and writes the weights into the model.
 
         Args:
             before: Called with 0 before.
             after: Called with 0 after.
+            start: Of no matter: the solution does not depend on what was before.
 
         Returns:
             "train/loss" and "train/loss_<target>": the least squares with their L2 terms, per user.

@@ -1,15 +1,15 @@
 """What an epoch is: by gradient, many small steps; in closed form, the solution.
 
-A learner has `epoch() -> logs`, which changes the model, and says what an epoch costs; the trainer asks for
-nothing else.
+A learner has `epoch() -> logs`, which changes the model and begins anywhere between two calls of a graph, and
+says what an epoch costs; the trainer asks for nothing else.
 """
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
@@ -24,7 +24,8 @@ from nmtr_tf.training.least_squares import LeastSquaresLearner
 from nmtr_tf.training.objective import Objective
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.sampling import padded
-from nmtr_tf.training.totals import batch_totals, epoch_logs
+from nmtr_tf.training.state import Position
+from nmtr_tf.training.totals import FirstBad, batch_totals, epoch_logs
 from nmtr_tf.training.trained import TrainedPart
 
 # XLA compiles the step in one to three seconds, and then saves a few milliseconds a step.
@@ -50,6 +51,7 @@ class GradientLearner:
         sampler: The stream of batches.
         num_steps: Steps of an epoch.
         capacities: Rows of each behavior that XLA compiles the step for; empty: it does not.
+        totals: Of every call of this epoch so far; `make_train_steps` says what they are.
     """
 
     def __init__(
@@ -60,9 +62,14 @@ class GradientLearner:
         self.sampler = objective.sampler(view, training, stage.behaviors)
         self.num_steps = self.sampler.steps_per_epoch
         self.capacities = self._capacities(model)
-        self.train_steps = make_train_steps(model, objective, training, stage, self.capacities)
+        self._first_bad = FirstBad(stage.behaviors)
+        self.train_steps = make_train_steps(
+            model, objective, training, stage, self.capacities, self._first_bad
+        )
         pair_cost = sum(unit.pair_cost for unit in network(model).cascade.units)
         self.cost = self.sampler.num_instances * (3 * pair_cost + _ROW_COST * plan.embedding_dim)
+        self.totals: list[np.ndarray] = []
+        self._batches: Iterator | None = None
 
     def _capacities(self, model: keras.Model) -> tuple[int, ...]:
         """The sampler's capacities where XLA makes these steps faster; empty where it does not.
@@ -74,29 +81,34 @@ class GradientLearner:
         is_dense = num_weights * self.num_steps <= _WEIGHTS_PER_INSTANCE * self.sampler.num_instances
         return self.sampler.capacities if is_long and is_dense else ()
 
-    @functools.cached_property
-    def batches(self) -> Iterator:
-        """The stream, from the first step on."""
-        return iter(self.sampler.batches())
-
-    def epoch(self, before: Callable[[int], object], after: Callable[[int], object]) -> dict[str, float]:
-        """One epoch.
+    def epoch(
+        self, before: Callable[[int], object], after: Callable[[int], object], start: Position | None = None
+    ) -> dict[str, float]:
+        """One epoch; they come one after the other.
 
         Args:
             before: Called with the number of the next step (from 0) before every graph call.
             after: Called with the number of the last step after every graph call.
+            start: Where to begin; None: with the stage.
 
         Returns:
             "train/loss", the objective with its L2 terms per instance, and "train/loss_<behavior>", the loss
             of a behavior per instance of its own.
+
+        Raises:
+            NotFiniteError: If a loss is no longer finite.
         """
-        totals = []
-        for first in range(0, self.num_steps, self._training.steps_per_call):
+        start = start or Position()
+        if self._batches is None:
+            self._batches = iter(self.sampler.batches(start.epoch_of_stage * self.num_steps + start.step))
+        self.totals = [*start.totals]
+        for first in range(start.step, self.num_steps, self._training.steps_per_call):
             count = min(self._training.steps_per_call, self.num_steps - first)
             before(first)
-            totals.append(self.train_steps(self.batches, tf.constant(count)))
+            self.totals.append(self.train_steps(self._batches, tf.constant(count)).numpy())
+            self._first_bad.check(first)
             after(first + count - 1)
-        return epoch_logs([part.numpy() for part in totals], self.stage)
+        return epoch_logs(self.totals, self.stage)
 
 
 Learner = GradientLearner | LeastSquaresLearner | ClosedFormLearner
@@ -119,6 +131,7 @@ def make_train_steps(
     training: TrainingConfig,
     stage: Stage,
     capacities: Sequence[int] = (),
+    first_bad: FirstBad | None = None,
 ) -> Callable[[Iterator, tf.Tensor], tf.Tensor]:
     """A graph that takes several training steps in one call: (iterator, number of steps) -> totals.
 
@@ -132,6 +145,7 @@ def make_train_steps(
         stage: What is trained on what; the iterator gives what the objective reads for its behaviors.
         capacities: Rows of each behavior: XLA compiles the step for batches padded to them, and whole
             tables are updated. Empty: as the batches come, and only the rows of the batch are updated.
+        first_bad: Notes the first step of a call whose totals are not finite; None: nobody does.
     """
     net, optimizer = network(model), model.optimizer
     trained = TrainedPart(net, stage)
@@ -164,11 +178,17 @@ def make_train_steps(
     @tf.function
     def train_steps(iterator: tf.data.Iterator, num_steps: tf.Tensor) -> tf.Tensor:
         totals = tf.zeros([1 + 2 * len(stage.behaviors)])
+        num_good, seen = tf.constant(0), totals
         for _ in tf.range(num_steps):
             batches = next(iterator)
             if capacities:
                 batches = [padded(batch, size) for batch, size in zip(batches, capacities, strict=True)]
-            totals += step(batches)
+            own = step(batches)
+            totals += own
+            if first_bad is not None:
+                num_good, seen = FirstBad.passed(num_good, seen, own)
+        if first_bad is not None:
+            first_bad.note(num_good, seen)
         return totals
 
     return train_steps

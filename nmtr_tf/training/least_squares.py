@@ -16,6 +16,7 @@ from nmtr_tf.methods.stages import Stage
 from nmtr_tf.models.network import network
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.row_systems import RowSolver
+from nmtr_tf.training.state import Position
 from nmtr_tf.training.totals import batch_totals, epoch_logs
 from nmtr_tf.training.trained import TrainedPart
 from nmtr_tf.training.unit_system import UnitSolver, directions, offsets
@@ -42,7 +43,10 @@ class LeastSquaresLearner:
     Attributes:
         num_steps: Steps of an epoch: the blocks.
         cost: Multiply-adds of an epoch, roughly.
+        totals: Nothing: the objective is computed once all blocks are solved.
     """
+
+    totals: tuple = ()
 
     def __init__(
         self, model: keras.Model, plan: Plan, stage: Stage, view: TrainingView, training: TrainingConfig
@@ -78,15 +82,17 @@ class LeastSquaresLearner:
         self.num_steps = len(self._blocks)
         self.cost = 2 * num_pairs * size**2 + (view.num_users + view.num_items) * size**3 // 3
 
-    def epoch(self, before: Callable[[int], object], after: Callable[[int], object]) -> dict[str, float]:
+    def epoch(
+        self, before: Callable[[int], object], after: Callable[[int], object], start: Position | None = None
+    ) -> dict[str, float]:
         """One sweep over the blocks; arguments and result as those of `GradientLearner.epoch`.
 
         Raises:
             InputError: If a system has no solution in float32.
         """
-        for step, solve_block in enumerate(self._blocks):
+        for step in range(start.step if start else 0, self.num_steps):
             before(step)
-            solve_block()
+            self._blocks[step]()
             after(step)
         logs = epoch_logs([self._totals(batch).numpy() for batch in self._batches()], self._stage)
         if not np.isfinite(logs["train/loss"]):

@@ -16,6 +16,7 @@ from nmtr_tf.methods.model import without_linear
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.training.callbacks import set_directions
+from nmtr_tf.training.checkpoints import Checkpoints
 from nmtr_tf.training.closed_form import ClosedFormLearner
 from nmtr_tf.training.trainer import Trained, train
 
@@ -32,12 +33,14 @@ def train_sum(
     config: RunConfig,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: Path | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Trains a model whose plan `adds_linear`; arguments, logs and errors as for `trainer.train`.
 
     The epochs of the embeddings come first and are evaluated without the linear part, which is solved in
-    one more epoch at the end. That one is evaluated as the sum, on `eval_users` users, with the weight of the
-    linear part that `linear_weight` gives or that is best by the monitored metric. The model is saved once.
+    one more epoch at the end, of which there are no checkpoints. That one is evaluated as the sum, on
+    `eval_users` users, with the weight of the linear part that `linear_weight` gives or that is best by the
+    monitored metric. The model is saved once.
 
     Returns:
         What was done; where the weight was chosen or the epochs were, `chosen` has them.
@@ -45,13 +48,14 @@ def train_sum(
     set_directions(callbacks)
     hooks = keras.callbacks.CallbackList(list(callbacks), model=model)
     model.stop_training = False
-    hooks.set_params({"epochs": plan.num_epochs + 1, "steps": 1, "keeps_last": False})
+    start = checkpoints.start.position if checkpoints and checkpoints.start else None
+    hooks.set_params({"epochs": plan.num_epochs + 1, "steps": 1, "keeps_last": False, "start": start})
     hooks.on_train_begin()
     part = without_linear(model)
     if getattr(model, "optimizer", None) is not None:  # compiled by the user
         part.compile(optimizer=model.optimizer)
     alone = dataclasses.replace(plan, method=dataclasses.replace(plan.method, adds_linear=False))
-    first = train(part, alone, view, config, [_Passed(hooks)])
+    first = train(part, alone, view, config, [_Passed(hooks)], checkpoints=checkpoints)
     epoch = len(first.history)
     hooks.on_epoch_begin(epoch)
     learner = ClosedFormLearner(model, plan, view)

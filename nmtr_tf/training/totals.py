@@ -1,5 +1,6 @@
 """What an objective is on a batch, and what is logged of an epoch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,3 +49,64 @@ def epoch_logs(totals: list[np.ndarray], stage: Stage) -> dict[str, float]:
     logs = {"train/loss": summed[0] / counts.sum()}
     logs |= {f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(stage.behaviors)}
     return {name: float(value) for name, value in logs.items()}
+
+
+class NotFiniteError(Exception):
+    """A loss is infinite or not a number.
+
+    Attributes:
+        step: The step of the epoch at which it first was, from 0.
+        what: Whose loss: "loss of buy", or "objective" where its L2 terms alone are.
+        value: What it was.
+    """
+
+    def __init__(self, step: int, what: str, value: float):
+        super().__init__(f"The {what} is {value} at step {step + 1}.")
+        self.step, self.what, self.value = step, what, value
+
+
+class FirstBad:
+    """Finds the first step of a graph call whose totals are not finite, without a look at each from outside.
+
+    Args:
+        behaviors: Whose losses are among the totals.
+    """
+
+    def __init__(self, behaviors: Sequence[str]):
+        self._behaviors = behaviors
+        self._noted = tf.Variable(tf.zeros([2 + 2 * len(behaviors)]), trainable=False)
+
+    @staticmethod
+    def passed(num_good: tf.Tensor, seen: tf.Tensor, own: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is known after a step, in the graph.
+
+        Args:
+            num_good: int32, steps of the call before the first bad one, so far.
+            seen: Totals of that one, or of the last step; zeros before the first.
+            own: Those of this step.
+        """
+        seen = tf.where(_all_finite(seen), own, seen)
+        return num_good + tf.cast(_all_finite(seen), tf.int32), seen
+
+    def note(self, num_good: tf.Tensor, seen: tf.Tensor) -> None:
+        """Keeps what is known after a call, in the graph."""
+        self._noted.assign(tf.concat([tf.cast(num_good, tf.float32)[None], seen], axis=0))
+
+    def check(self, first: int) -> None:
+        """Looks at the last call, whose first step is given.
+
+        Raises:
+            NotFiniteError: If a step's totals are not finite.
+        """
+        noted = self._noted.numpy()
+        if np.isfinite(noted).all():
+            return
+        num_good, objective, *parts = noted.tolist()
+        losses = dict(zip(self._behaviors, parts, strict=False))
+        bad = [name for name, loss in losses.items() if not np.isfinite(loss)]
+        what = f"loss of {', '.join(bad)}" if bad else "objective"
+        raise NotFiniteError(first + int(num_good), what, losses[bad[0]] if bad else objective)
+
+
+def _all_finite(values: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_all(tf.math.is_finite(values))

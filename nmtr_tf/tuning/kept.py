@@ -3,7 +3,6 @@
 trials.csv has what became of every trial, search.json what makes it this search and what was drawn.
 """
 
-import csv
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import read_json, write_json
+from nmtr_tf.files import read_csv, read_json, write_json
+from nmtr_tf.schema import checked
 from nmtr_tf.tuning.space import Space, option_of
 from nmtr_tf.tuning.storage import check_about
 from nmtr_tf.tuning.trials import STATES, Trial
@@ -56,9 +56,10 @@ def kept_trials(directory: Path, space: Space, about: Mapping[str, str]) -> list
             f"{directory} has a {has.name} and {fault}: a search of an earlier version, or a part of one, "
             "which cannot go on; name another `workdir`."
         )
+    kinds = {"schema": int, "about": dict[str, str], "drawn": dict[str, dict[str, Any]]}
+    entries = checked(identity, entries, kinds)
     check_about(directory, entries["about"], about)
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(table, ("trial", "status", "value", "curve"), "take the file that the search wrote")
     trials = [
         _kept(row, f"{table}, line {line}", entries["drawn"], space) for line, row in enumerate(rows, 2)
     ]
@@ -73,7 +74,7 @@ def _kept(row: Mapping[str, str], where: str, drawn: Mapping[str, Any], space: S
     try:
         trial = _trial_of(row, space)
         return _frozen(trial, drawn[str(trial.number)], space)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{where}: expected a trial that search.json knows, as the search wrote it. Received: {error!r}."
         ) from None

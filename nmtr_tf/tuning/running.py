@@ -35,7 +35,7 @@ def run_search(
     on_start: Callable[[TrialRecord], object],
     on_trial: Callable[[Trial], object],
 ) -> TrialRecord:
-    """Runs the trials that are left, and keeps the record.
+    """Runs the trials that are left, and keeps the record: its files are written even if none is left.
 
     Args:
         study: The trials.
@@ -61,6 +61,8 @@ def run_search(
     if not dry_run:
         if len(record.trials) < record.num_trials:
             _run(study, record, make_objective, device, max_minutes, on_trial)
+        else:  # a search may have been killed while it wrote them
+            _write(study, record)
         if record.trials and all(trial.status == "diverged" for trial in record.trials):
             raise InputError(
                 f"All trials ({len(record.trials)}) diverged, their loss was not finite: search a smaller "
@@ -84,22 +86,25 @@ def _run(
     write_search(record.events_dir, list(record.space), record.monitor)
     drawn = time.monotonic()
 
-    def update(rest: float) -> None:
-        nonlocal drawn
-        with study.alone():
-            record.trials, record.num_running = study.state()
-            if record.trials:
-                study.keep_draws()  # first: every row of trials.csv has its draws
-                record.write()
-            if record.trials and time.monotonic() - drawn > rest:
-                record.draw(study.importance())
-                drawn = time.monotonic()
-
     def on_end(trial: Trial) -> None:
-        update(_SECONDS_BETWEEN_PICTURES)
+        nonlocal drawn
+        draws = time.monotonic() - drawn > _SECONDS_BETWEEN_PICTURES
+        _write(study, record, draws)
+        drawn = time.monotonic() if draws else drawn
         on_trial(trial)
 
     try:
         study.run(make_objective(), on_end, max_minutes)
     finally:
-        update(0)
+        _write(study, record)
+
+
+def _write(study: Study, record: TrialRecord, draws: bool = True) -> None:
+    """Writes what is made of the trials that have ended, the picture only if it is asked for."""
+    with study.alone():
+        record.trials, record.num_running = study.state()
+        if record.trials:
+            study.keep_draws()  # first: every row of trials.csv has its draws
+            record.write()
+            if draws:
+                record.draw(study.importance())

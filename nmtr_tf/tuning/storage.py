@@ -15,8 +15,12 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
 from nmtr_tf.options import option_text
+from nmtr_tf.schema import checked, reading, reason
 from nmtr_tf.tuning.locks import DISK_FULL
 from nmtr_tf.tuning.trials import settings_of
+
+MEND = "delete it: the search goes on from trials.csv and search.json"
+"""What to do with a damaged file."""
 
 WAIT_SECONDS = 300
 """That a process waits for another that writes."""
@@ -46,7 +50,9 @@ def open_study(
             made.set_user_attr("about", dict(about))
             made.add_trials(trials)
     study = _study(path, path, pruner)
-    check_about(path.parent, study.user_attrs.get("about", {}), about)
+    with reading(path, MEND):
+        known = study.user_attrs.get("about", {})
+    check_about(path.parent, checked(path, known, {}, others=str), about)
     return study
 
 
@@ -85,9 +91,11 @@ def _study(path: Path, shown: Path, pruner: optuna.pruners.BasePruner) -> optuna
                 load_if_exists=True,
                 pruner=pruner,
             )
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(f"{shown} is no search that Optuna can read: {reason}") from None
+    except OSError:
+        raise
+    except Exception as error:  # of SQLite, SQLAlchemy, Alembic or Optuna, as the damage is
+        why = reason(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+        raise InputError(f"{shown} is no search that Optuna can read: {why}; {MEND}.") from None
 
 
 @contextlib.contextmanager

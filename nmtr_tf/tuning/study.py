@@ -13,11 +13,12 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nmtr_tf.schema import checked, reading
 from nmtr_tf.tuning.kept import keep_draws, kept_trials
 from nmtr_tf.tuning.locks import held, is_free
 from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.space import Space, as_options, grid_points, option_of
-from nmtr_tf.tuning.storage import WAIT_SECONDS, open_study, writing_to
+from nmtr_tf.tuning.storage import MEND, WAIT_SECONDS, open_study, writing_to
 from nmtr_tf.tuning.trials import Trial
 
 _ENOUGH = 10  # trials, to say which option matters
@@ -86,7 +87,7 @@ class Study:
         self._study: optuna.Study | None = None
         self._kept: Sequence[FrozenTrial] = ()
         if self._path.exists():
-            with self.alone():
+            with self.alone(), reading(self._path, MEND):
                 self._bury(self._open())
         else:
             self._kept = kept_trials(directory, space, self._about)
@@ -95,7 +96,9 @@ class Study:
         """The trials that have ended, by number, and how many a process is at."""
         stored = self._stored()
         ended = [trial.user_attrs["trial"] for trial in stored if trial.state != TrialState.RUNNING]
-        return sorted(map(Trial.from_json, ended), key=lambda one: one.number), len(stored) - len(ended)
+        with reading(self._path, MEND):
+            trials = sorted(map(Trial.from_json, ended), key=lambda one: one.number)
+        return trials, len(stored) - len(ended)
 
     def run(self, objective: Objective, on_end: Callable[[Trial], object], max_minutes: float = 0) -> None:
         """Runs the trials that nobody has run or is running.
@@ -158,16 +161,17 @@ class Study:
     def _claim(self, worker: str) -> Claim | None:
         """The first trial that nobody has; None: there is none left."""
         study = self._open()
-        self._bury(study)
-        taken = {trial.user_attrs["number"] for trial in self._stored()}
-        number = next((one for one in range(1, self.num_trials + 1) if one not in taken), None)
-        if number is None:
-            return None
-        study.sampler = self._sampler(number)
-        trial = study.ask(dict(self._space))
-        trial.set_user_attr("worker", worker)
-        trial.set_user_attr("number", number)
-        return Claim(number, as_options(trial.params, self._space), trial)
+        with reading(self._path, MEND), writing_to(self._path):
+            self._bury(study)
+            taken = {trial.user_attrs["number"] for trial in self._stored()}
+            number = next((one for one in range(1, self.num_trials + 1) if one not in taken), None)
+            if number is None:
+                return None
+            study.sampler = self._sampler(number)
+            trial = study.ask(dict(self._space))
+            trial.set_user_attr("worker", worker)
+            trial.set_user_attr("number", number)
+            return Claim(number, as_options(trial.params, self._space), trial)
 
     def _bury(self, study: optuna.Study) -> None:
         """Gives up the trials whose process died."""
@@ -201,8 +205,15 @@ class Study:
 
     def _stored(self) -> list[FrozenTrial]:
         """The trials that have ended or are running; not those whose process died."""
-        trials = self._kept if self._study is None else self._study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.state != TrialState.FAIL]
+        if self._study is None:
+            return list(self._kept)
+        with reading(self._path, MEND):
+            trials = [one for one in self._study.get_trials(deepcopy=False) if one.state != TrialState.FAIL]
+            for trial in trials:
+                if trial.state != TrialState.RUNNING:  # else it may just be about to get them
+                    needed = {"number": int, "trial": dict[str, Any]}
+                    checked(f"{self._path}, trial {trial.number}", trial.user_attrs, needed, others=Any)
+        return trials
 
     def _open(self) -> optuna.Study:
         """The study in the file, which is made if there is none; call it `alone`."""

@@ -10,6 +10,7 @@ from nmtr_tf.cli import evaluate, prepare, train
 from nmtr_tf.cli.plugins import import_plugins
 from nmtr_tf.methods.unit_kinds import UNITS
 from nmtr_tf.runs import Run
+from nmtr_tf.runs.directory import RunDirectory
 
 UNIT = """
 from nmtr_tf.methods.unit_kinds import register_unit
@@ -49,6 +50,8 @@ def test_a_run_of_an_unknown_unit_says_what_is_missing(folder, workdir, capsys):
     changed = config.replace('"units": []', '"units": ["gmf", "gmf", "elsewhere"]')
     assert changed != config
     (workdir / "config.json").write_text(changed)
+    directory = RunDirectory(workdir)
+    directory.write_info(directory.read_info())  # with the checksum of this config
     line = refused(capsys, evaluate, f"--workdir={workdir}")
     assert "should name a known interaction unit: mf, gmf, mlp, neumf, linear (one of your own" in line
     assert "by a module in --plugins" in line

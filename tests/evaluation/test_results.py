@@ -180,7 +180,9 @@ def test_files_with_numbers_as_ids_are_read_as_text(stored, tmp_path):
     assert back.users.tolist() == stored.users.tolist() == ["100", "101", "102"]
     assert back.items.tolist() == stored.items.tolist()
     rewrite(tmp_path, item=[1.0, 2.0, 3.0])
-    with pytest.raises(InputError, match="column 'item' has values that are empty or of the wrong type"):
+    with pytest.raises(
+        InputError, match=r"the column 'item' should be text or whole numbers\. Found: double"
+    ):
         Evaluation.load(tmp_path, "test")
 
 
@@ -286,15 +288,21 @@ def test_a_metric_of_ones_own_needs_no_function_to_be_read_but_to_be_compared(tm
     [
         ({"schema": 4}, "written by another version of nmtr_tf; evaluate the run again"),
         ({"split": "validation"}, "expected the split 'test'. Found: 'validation'"),
-        ({"mask": MISSING}, "expected the entry 'mask'"),
-        ({"protocol": 5}, "expected the entry 'protocol', a text"),
+        ({"mask": MISSING}, "the entry 'mask' is missing; expected one of 'none', 'target', 'all'"),
+        ({"protocol": 5}, "the entry 'protocol' should be one of 'released', 'strict', 'time'. Received: 5"),
         ({"HR@2": 0.9}, "not the ranks of metrics_test.json: HR@2 is 0.66"),
-        ({"HR@2": "much"}, "HR@2 is 'much'; expected a number"),
-        ({"coverage@1": [1]}, "coverage@1 is [1]; expected a number"),
+        ({"HR@2": "much"}, "the entry 'HR@2' should be a finite number. Received: 'much'"),
+        (
+            {"coverage@1": [1]},
+            "the entry 'coverage@1' should be a text or a whole number or a finite number or",
+        ),
         (dict.fromkeys(evaluation().metrics, MISSING), "expected metrics such as HR@50"),
-        ({"groups": [1]}, "expected groups with metrics"),
-        ({"groups": {"touched": 1}}, "expected groups with metrics"),
-        ({"groups": {"touched": {"num_pairs": 1, "num_users": 1}}}, "HR@2 is None; expected a number"),
+        ({"groups": [1]}, "the entry 'groups' should be an object of names and values"),
+        ({"groups": {"touched": 1}}, "group 'touched': expected a JSON object"),
+        (
+            {"groups": {"touched": {"num_pairs": 1, "num_users": 1}}},
+            "group 'touched': the entry 'HR@2' is missing; expected a finite number",
+        ),
     ],
 )
 def test_unfit_metrics_are_refused(stored, tmp_path, changes, message):
@@ -316,12 +324,15 @@ def test_what_is_no_metrics_file_is_refused(stored, tmp_path, content):
     ("columns", "message"),
     [
         ({"user": [100, 100, 101], "item": [2, 2, 3]}, "held-out item. Found twice: user 100, item 2"),
-        ({"user": [1.5, 2.0, 3.0]}, "column 'user' has values that are empty or of the wrong type"),
-        ({"item": [1, None, 3]}, "column 'item' has values"),
-        ({"rank": ["a", "b", "c"]}, "column 'rank' has values"),
+        (
+            {"user": [1.5, 2.0, 3.0]},
+            "the column 'user' should be text or whole numbers. Found: double; evaluate the run",
+        ),
+        ({"item": [1, None, 3]}, "the column 'item' should be text or whole numbers. Found: empty places"),
+        ({"rank": ["a", "b", "c"]}, "the column 'rank' should be whole numbers. Found: string"),
         ({"rank": [-1, 2, 1]}, "expected ranks and ties from 0 to the number of candidates - 1"),
         ({"rank": [0, 4, 1]}, "expected ranks and ties from 0"),
-        ({"rank": [0, 2.5, 1]}, "column 'rank' has values"),
+        ({"rank": [0, 2.5, 1]}, "the column 'rank' should be whole numbers. Found: double"),
         ({"tied": [1, 0, 2]}, "expected ranks and ties from 0"),
         ({"tied": [1, 3, 1]}, "expected ranks and ties from 0"),  # of four candidates
         ({"rank": [2, 2, 1]}, "not the ranks of metrics_test.json: HR@2 is"),

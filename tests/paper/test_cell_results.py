@@ -93,8 +93,8 @@ def test_options_that_a_file_does_not_know_have_their_default(tmp_path):
         ({"schema": 1}, "written by another version of nmtr_tf; name another `results_dir`"),
         ({"schema": 2}, "written by another version of nmtr_tf"),  # it would have ranks
         ({"schema": None}, "written by another version of nmtr_tf"),
-        ({"test": None}, "the entry 'test' is missing or unknown"),
-        ({"flavour": "sweet"}, "the entry 'flavour' is missing or unknown"),
+        ({"test": None}, "the entry 'test' is missing; expected"),
+        ({"flavour": "sweet"}, "the entry 'flavour' is unknown; expected"),
         ({"name": None}, "expected the result of a cell"),
     ],
 )
@@ -150,3 +150,31 @@ def test_the_results_of_this_project_load():
             assert result.places.num_users == result.num_test_users
             assert result.config.evaluation.metric_names == list(result.test)
             assert bool(result.history) == (not name.startswith("baseline_"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"places": {"ranks": "no base64!"}}, "damaged"),
+        ({"places": {"ranks": "AAAA"}}, "damaged"),
+        ({"places": {}}, "damaged"),
+        ({"places": [1]}, "damaged"),
+        ({"history": {"epoch": [1, 2], "train/loss": [1]}}, "damaged"),
+        ({"history": [1]}, "the entry 'history' should be an object of names and values"),
+        ({"config": [1]}, "the entry 'config' should be an object"),
+        ({"config": {"training": {"num_epochs": "six"}}}, "'num_epochs' should be a whole number"),
+        ({"protocol": "banana"}, "the entry 'protocol' should be one of 'released', 'strict', 'time'"),
+        ({"seconds": "long"}, "the entry 'seconds' should be a finite number. Received: 'long'"),
+        ({"groups": {"5": {"HR@5": "much"}}}, "the entry 'groups.5.HR@5' should be a finite number"),
+        ({"behaviors": "buy"}, "the entry 'behaviors' should be a list, each a text. Received: 'buy'"),
+    ],
+)
+def test_a_damaged_or_edited_file(tmp_path, changes, message):
+    path = tmp_path / "cell.json"
+    result_of("gmf").save(path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(InputError) as error:
+        CellResult.load(path)
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)

@@ -3,10 +3,10 @@
 import pytest
 
 from nmtr_tf.cli.paper_flags import open_study, study_flags
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.paper.cell_runs import run_cell, run_cells
-from nmtr_tf.paper.cells import Cell, config_differences, make_cell, stored_result
+from nmtr_tf.paper.cells import Cell, make_cell, stored_result
 from nmtr_tf.paper.study import Study
 from paper.conftest import study_of
 

@@ -57,3 +57,10 @@ def test_kinds_of_table_five():
         "sequential": "m-sequential-seed_1",
         "separate": "m-separate-seed_1",
     }
+
+
+def test_no_behavior_leads_a_file_elsewhere():
+    behaviors = ("view", "../../../pwn", "add/cart", "buy")
+    variant = Variant("nmtr_gmf", behaviors[1:], (("../../../pwn", 0.5),))
+    name = "nmtr_gmf-%2E.%2F..%2F..%2Fpwn_0.5-add%2Fcart-buy"
+    assert variant.name(behaviors) == name

@@ -51,7 +51,7 @@ def workdir(stored, tmp_path) -> Path:
 def untrained(monkeypatch):
     """Replaces the training by an epoch that changes no weight, for tests of what is around it."""
 
-    def train(model, plan, view, config, callbacks=(), checkpoint=None):
+    def train(model, plan, view, config, callbacks=(), checkpoint=None, checkpoints=None):
         hooks = keras.callbacks.CallbackList(list(callbacks), model=model)
         logs = {"train/loss": 1.0, f"validation/{config.training.monitor}": 0.5}
         hooks.set_params({"epochs": 1, "steps": 1})

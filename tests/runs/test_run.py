@@ -147,8 +147,14 @@ def test_what_is_no_run(tmp_path):
     [
         (lambda entries: entries.pop("schema"), "written by another version of nmtr_tf; train the run again"),
         (lambda entries: entries.update(schema=1), "written by another version of nmtr_tf"),
-        (lambda entries: entries.pop("behaviors"), "the entry 'behaviors' is missing or unknown"),
-        (lambda entries: entries.update(colour="red"), "the entry 'colour' is missing or unknown"),
+        (
+            lambda entries: entries.pop("behaviors"),
+            "the entry 'behaviors' is missing; expected a list, each a text",
+        ),
+        (
+            lambda entries: entries.update(colour="red"),
+            "the entry 'colour' is unknown; expected method, behaviors, ",
+        ),
     ],
 )
 def test_runs_of_other_versions_are_refused_in_one_line(workdir, change, message):

@@ -47,3 +47,25 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
             write_table(tmp_path / f"recs{suffix}", parts())
     assert [path.name for path in tmp_path.iterdir()] == ["recs.csv"]
     assert (tmp_path / "recs.csv").read_text() == "before"
+
+
+COMMANDS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"]
+HARMLESS = ["1+1", "a=b", "'=1", "", " =1", None]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_a_spreadsheet_shows_texts_of_a_csv_as_they_are_where_that_is_asked(tmp_path, suffix):
+    texts = [*COMMANDS, *HARMLESS]
+    table = pa.table({"item": texts, "score": np.linspace(-1, 1, len(texts), dtype=np.float32)})
+    for csv_safe in (False, True):
+        path = tmp_path / f"{csv_safe}{suffix}"
+        write_table(path, [table], csv_safe)
+    expected = [f"'{text}" for text in COMMANDS] if suffix == ".csv" else COMMANDS
+    if suffix != ".csv":
+        assert (tmp_path / f"True{suffix}").read_bytes() == (tmp_path / f"False{suffix}").read_bytes()
+        return
+    for name, first in (("False", COMMANDS), ("True", expected)):
+        with (tmp_path / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        assert [row[0] for row in rows] == [*first, *[text or "" for text in HARMLESS]]
+        assert rows[0][1] == "-1"  # a number, which is none

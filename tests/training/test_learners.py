@@ -18,6 +18,7 @@ from nmtr_tf.training.learners import GradientLearner, make_train_steps
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.optimizers import make_optimizer
 from nmtr_tf.training.sampling import PairSampler
+from nmtr_tf.training.totals import FirstBad, NotFiniteError
 
 WEIGHTS = (0.2, 0.3, 0.5)
 L2: dict[str, Any] = {"l2_user": 0.01, "l2_item": 0.02, "l2_unit": 0.03}
@@ -305,6 +306,27 @@ def test_an_epoch_of_a_learner(shop):
     shares = sampler.num_positives / sampler.num_positives.sum()
     third = sum(share * logs[f"train/loss_{name}"] for share, name in zip(shares, BEHAVIORS, strict=True)) / 3
     assert logs["train/loss"] == pytest.approx(third, rel=1e-5)
+
+
+def test_the_first_step_whose_loss_is_not_finite_is_found():
+    """Totals of two behaviors: the objective, two losses, two counts."""
+    good, no_buy, none = [1.0, 2, 3, 4, 5], [np.nan, 2, np.inf, 4, 5], [np.nan] * 5
+
+    def found(*steps):
+        first_bad = FirstBad(("view", "buy"))
+        passed = tf.constant(0), tf.zeros(5)
+        for own in steps:
+            passed = FirstBad.passed(*passed, tf.constant(own))
+        first_bad.note(*passed)
+        first_bad.check(32)
+
+    found(good, good, good)
+    with pytest.raises(NotFiniteError, match="The loss of buy is inf at step 35"):
+        found(good, good, no_buy, none)
+    with pytest.raises(NotFiniteError, match="The loss of view, buy is nan at step 33"):
+        found(none, none)
+    with pytest.raises(NotFiniteError, match="The objective is inf at step 34"):
+        found(good, [np.inf, *good[1:]], none)
 
 
 @pytest.mark.slow

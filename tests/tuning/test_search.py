@@ -8,7 +8,7 @@ import pytest
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
-from nmtr_tf.tuning import trial_run
+from nmtr_tf.reporting.events import write_trial
 from nmtr_tf.tuning.search import tune
 
 CONFIG = RunConfig().with_options(
@@ -16,45 +16,6 @@ CONFIG = RunConfig().with_options(
 )
 RATE: dict[str, Any] = {"search": ("learning_rate",)}
 HISTORY: dict[str, Any] = {"objective": "whole_data", "user_rows": "history", "history_alpha": 0.7}
-
-
-class Stub:
-    """What callbacks need of a model."""
-
-    stop_training = False
-
-
-@pytest.fixture
-def script(monkeypatch):
-    """Puts runs in the place of `fit`: a run is its validation value in each epoch; exceptions are raised."""
-
-    def play(*runs):
-        left, configs = list(runs), []
-
-        def fit(dataset, config, callbacks):
-            configs.append(config)
-            run, model = left.pop(0), Stub()
-            if isinstance(run, Exception):
-                raise run
-            for callback in callbacks:
-                callback.set_model(model)
-                callback.on_train_begin()
-            for epoch, value in enumerate(run):
-                if isinstance(value, Exception):
-                    raise value
-                logs = {"train/loss": 1.0}
-                if value is not None:
-                    logs |= {"validation/HR@10": 2 * value, "validation/NDCG@10": value}
-                for callback in callbacks:
-                    callback.on_epoch_end(epoch, logs)
-                if model.stop_training:
-                    return
-
-        monkeypatch.setattr(trial_run, "fit", fit)
-        monkeypatch.setattr(trial_run.keras.utils, "clear_session", lambda: None)  # nothing was built
-        return configs
-
-    return play
 
 
 def test_trials_of_a_search(shop, tmp_path, script):
@@ -251,6 +212,30 @@ def test_a_search_goes_on_from_the_files_one_commits(shop, tmp_path, script, sam
     assert ((again.directory / "search.json").read_bytes(), again.csv_path.read_bytes()) == committed
 
 
+@pytest.mark.parametrize(
+    "missing", [("best.flags", "search.png"), ("trials.csv", "search.json", "best.flags")]
+)
+def test_what_is_made_of_the_trials_is_written_anew_though_none_is_left(shop, tmp_path, script, missing):
+    """As after a search that was killed once its last trial had ended."""
+    script([0.1], [0.2])
+    directory = tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE).directory
+    kept = {name: (directory / name).read_bytes() for name in ("best.flags", "trials.csv", "search.json")}
+    for name in missing:
+        (directory / name).unlink()
+    (directory / "search.png").unlink(missing_ok=True)
+    script()
+    tune(shop, CONFIG, workdir=tmp_path, trials=2, **RATE)
+    assert {name: (directory / name).read_bytes() for name in kept} == kept
+    assert (directory / "search.png").exists()
+
+
+def test_events_of_a_trial_that_was_cut_are_replaced(tmp_path):
+    history = [{"epoch": 1, "validation/NDCG@10": 0.5}]
+    for _ in range(2):
+        write_trial(tmp_path, "trial_1", {"l2_user": 0.1}, history, "NDCG@10")
+    assert len(list((tmp_path / "trial_1").iterdir())) == 1
+
+
 def rounded(trial, digits=1):
     """Plain values of a trial; of its seconds trials.csv has one digit, and no two runs take the same."""
     return {**trial.to_json(), "seconds": round(trial.seconds, 1) * digits}
@@ -342,7 +327,7 @@ def test_a_dry_run_writes_nothing(shop, tmp_path):
         ({"curve_split": "test"}, "A search never looks at test: `curve_split` is 'test'."),
         ({"validation": "none"}, "A search needs validation pairs: `validation` is 'none'."),
         ({"behaviors": ("buy",), "method": "mc_bpr"}, "expected at least two behaviors"),
-        ({"optimizer": Stub()}, "cannot be written down; register it"),
+        ({"optimizer": object()}, "cannot be written down; register it"),
         ({"rate": 1}, "There is no option `rate`"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Tests of searches; a package, for a conftest.py of its own."""
