@@ -158,6 +158,7 @@ def _prepare(values: flags.FlagValues) -> None:
         on_bad_rows=values.on_bad_rows,
         memory_mb=values.memory_mb,
         spill_dir=Path(values.dataset_dir).parent,
+        release=True,
         **given_split(values),
     ).save(values.dataset_dir, values.overwrite)
     _show(values, dataset, time.monotonic() - started)
