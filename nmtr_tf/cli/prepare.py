@@ -171,6 +171,7 @@ def _prepare(values: flags.FlagValues) -> None:
         memory_mb=values.memory_mb,
         spill_dir=Path(values.dataset_dir).parent,
         after=values.after,
+        release=True,
         **given_split(values),
     ).save(values.dataset_dir, values.overwrite)
     _show(values, dataset, time.monotonic() - started)

@@ -51,13 +51,22 @@ class Events:
         """The behavior to recommend for: the last one."""
         return self.behaviors[-1]
 
+    def release(self) -> None:
+        """Lets go of the rows, whoever holds these events: what is left has its vocabularies and no rows.
+
+        For a log that is used once: it and what is made of it need not be in memory together.
+        """
+        for name in ("user", "item", "behavior", "timestamp", "heldout"):
+            if (column := getattr(self, name)) is not None:
+                object.__setattr__(self, name, column[:0].copy())
+
 
 def fingerprint(events: Events, split: np.ndarray) -> str:
     """sha256 of vocabularies, behaviors, rows and splits: equal exactly where the data is."""
     digest = hashlib.sha256(repr(events.behaviors).encode())
     for ids in (events.users, events.items):
-        digest.update(ids.tobytes() if ids.dtype != object else "\n".join(ids).encode())
+        digest.update(np.ascontiguousarray(ids).data if ids.dtype != object else "\n".join(ids).encode())
         digest.update(b"\0")
     for column in (events.user, events.item, events.behavior, split):
-        digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(column).data)  # its own memory, no copy
     return digest.hexdigest()

@@ -104,9 +104,13 @@ class Prepared:
 
 
 def prepare_events(
-    events: Events, options: PrepareOptions, memory_mb: int = 0, spill_dir: str | Path | None = None
+    events: Events,
+    options: PrepareOptions,
+    memory_mb: int = 0,
+    spill_dir: str | Path | None = None,
+    release: bool = False,
 ) -> Prepared:
-    """Runs the steps above; memory as in `nmtr_tf.data.sql.session`.
+    """Runs the steps above; memory as in `nmtr_tf.data.sql.session`, `release` as in `prepare`.
 
     Raises:
         InputError: If nothing is left, a held-out row contradicts the training rows, or the log cannot be
@@ -114,36 +118,34 @@ def prepare_events(
     """
     cuts = cuts_of(events, options.split_time, options.split_share) if options.split == "time" else None
     time_split = None
-    with sql.session(memory_mb, spill_dir) as connection:
-        rows = Rows(connection, events, cuts.test if cuts else None)
-        rows.merge_duplicates()
-        rows.check_held_out(options.on_bad_rows)
-        if cuts:
-            time_split = cuts.to_json() | rows.later()
-            rows.keep_known("later rows of users and items that are new")
-        rows.filter(options.min_behaviors, options.min_target, options.k_core)
-        if cuts:
-            rows.keep_known("later rows of items that the filters left no other of")
-        kept = _numbered(connection, rows, events)
-        split = in_time(kept, cuts) if cuts else leave_one_out(connection, kept, options.seed)
+    rows = Rows(events, cuts.test if cuts else None)
+    rows.merge_duplicates(release)
+    rows.check_held_out(options.on_bad_rows)
+    if cuts:
+        time_split = cuts.to_json() | rows.later()
+        rows.keep_known("later rows of users and items that are new")
+    rows.filter(options.min_behaviors, options.min_target, options.k_core)
+    if cuts:
+        rows.keep_known("later rows of items that the filters left no other of")
+    kept = _numbered(rows, events)
+    if cuts:
+        split = in_time(kept, cuts)
+    else:
+        with sql.session(memory_mb, spill_dir) as connection:
+            split = leave_one_out(connection, kept, options.seed)
     kept = dataclasses.replace(kept, heldout=None)
     return Prepared(kept, split, rows.report, rows.dropped, time_split)
 
 
-def _numbered(connection: sql.Connection, rows: Rows, events: Events) -> Events:
+def _numbered(rows: Rows, events: Events) -> Events:
     """The events that are left, with vocabularies of just their ids."""
-    rows.number()
-    if not (count := sql.value(connection, "SELECT count(*) FROM numbered")):
+    if not len(rows):
         raise InputError("No rows are left after the filters; relax them or look at the log.")
-    columns = sql.large_arrays(connection, "FROM numbered", count)
-    connection.execute("DROP TABLE numbered")
-    users, items = (
-        sql.arrays(connection, f"SELECT old FROM {kind} ORDER BY code") for kind in ("users", "items")
-    )
+    columns, users, items = rows.number()
     return dataclasses.replace(
         events,
-        users=events.users[users["old"]],
-        items=events.items[items["old"]],
+        users=events.users[users],
+        items=events.items[items],
         user=columns["user"],
         item=columns["item"],
         behavior=columns["behavior"],
@@ -169,6 +171,7 @@ def prepare(
     memory_mb: int = 0,
     spill_dir: str | Path | None = None,
     after: Sequence[str] = (),
+    release: bool = False,
 ) -> Dataset:
     """Makes a data set of a log: merges repeated events, filters, and holds rows out.
 
@@ -191,11 +194,13 @@ def prepare(
         split_time: Of a split in time: the cut, a date or time, UTC where it has no zone, or a number since
             1970, whose unit is told by its size.
         split_share: Or the share of the rows that come after it, the last ones.
-        memory_mb: Memory that the tables on the way may take, in MiB; what is more is on disk. 0: no bound.
+        memory_mb: Memory that tables of a database may take, in MiB; what is more is on disk. 0: no bound.
         spill_dir: Where on disk; None: the system's directory for temporary files.
         after: What each behavior comes after in a cascade, such as ("cart:view", "buy:share+cart"); runs take
             it unless they are told otherwise. Empty: each after the one before it.
         columns: Of a data frame: role ("user", "item", "behavior", "timestamp") -> name of its column.
+        release: Takes the rows out of `log` as soon as they are merged, so that a large one is not in memory
+            beside the data set; `log` has none after that.
 
     Returns:
         The data set, in memory: `save` writes it. `about` says where it came from and what was removed.
@@ -210,6 +215,7 @@ def prepare(
                 "recommend for last."
             )
         log = read_log(log, behaviors=behaviors, columns=columns, on_bad_rows=on_bad_rows)
+        release = True
     elif not isinstance(log, Events):
         kind = type(log).__name__
         raise InputError(f"A log should be what read_log returns, or a pandas DataFrame. Received: {kind}.")
@@ -223,11 +229,12 @@ def prepare(
     options = PrepareOptions(
         min_behaviors, min_target, k_core, seed, on_bad_rows, split, split_time, split_share
     )
-    prepared = prepare_events(log, options, memory_mb, spill_dir)
+    num_read = len(log)
+    prepared = prepare_events(log, options, memory_mb, spill_dir, release)
     about = {
         "source": "events",
         "checksums": {},
-        "rows_read": len(log),
+        "rows_read": num_read,
         "bad_rows": {},
         "ignored_rows": {},
         "impossible_times": 0,

@@ -68,17 +68,22 @@ def arrays(connection: Connection, query: str) -> dict[str, np.ndarray]:
     return {key: np.asarray(column) for key, column in columns.items()}
 
 
+def batches(connection: Connection, query: str) -> pa.RecordBatchReader:
+    """The rows of a query, some at a time."""
+    # By the C interface, as DuckDB's own method has another name in each of the versions that are allowed.
+    return pa.RecordBatchReader.from_stream(connection.sql(query))
+
+
 def large_arrays(connection: Connection, query: str, count: int) -> dict[str, np.ndarray]:
     """The columns of a query of numbers without nulls that has `count` rows, in memory but once.
 
     `arrays` has the parts of a column beside the whole, which is twice the memory.
     """
-    # By the C interface, as DuckDB's own method has another name in each of the versions that are allowed.
-    batches = pa.RecordBatchReader.from_stream(connection.sql(query))
-    kinds = [field.type.to_pandas_dtype() for field in batches.schema]
-    columns = {key: np.empty(count, kind) for key, kind in zip(batches.schema.names, kinds, strict=True)}
+    found = batches(connection, query)
+    kinds = [field.type.to_pandas_dtype() for field in found.schema]
+    columns = {key: np.empty(count, kind) for key, kind in zip(found.schema.names, kinds, strict=True)}
     start = 0
-    for batch in batches:
+    for batch in found:
         for key, column in columns.items():
             column[start : start + len(batch)] = batch[key].to_numpy(zero_copy_only=False)
         start += len(batch)

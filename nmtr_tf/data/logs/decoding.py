@@ -30,12 +30,20 @@ class Check:
 
 def id_value(role: str, id_type: str) -> str:
     """The value of an id: of whole numbers a number, else the text."""
-    text = f"texts.{role}"
-    return f"try_cast({text} AS BIGINT)" if id_type == "int" else text
+    return f"try_cast(texts.{role} AS {'BIGINT' if id_type == 'int' else 'VARCHAR'})"
 
 
-def id_checks(role: str, id_type: str, readable: str) -> list[Check]:
-    """What an id has to be: first of all `readable`; then see `Format.id_type`."""
+def id_checks(role: str, id_type: str, readable: str, whole: bool = False) -> list[Check]:
+    """What an id has to be: first of all `readable`; then see `Format.id_type`.
+
+    Args:
+        role: "user", "item", or what else the column of texts is called.
+        id_type: See `Format.id_type`.
+        readable: What a null is not.
+        whole: The column has whole numbers, which pass all checks.
+    """
+    if whole:
+        return [dataclasses.replace(check, passes="true") for check in id_checks(role, id_type, readable)]
     text = f"texts.{role}" if role == "user" else role
     checks = [Check(role, f"{text} IS NOT NULL", readable)]
     if id_type == "int":
@@ -57,9 +65,16 @@ def choice(text: str, codes: Mapping[str, int], other: int | None) -> str:
     return f"(CASE WHEN {text} IS NOT NULL THEN CASE {text} {cases} {rest} END END)::TINYINT"
 
 
-def unit_query(text: str, table: str) -> str:
-    """A query of how many times are numbers, and how many of them lie from 1990 to 2100 in each unit."""
-    number = f"try_cast(CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {text} END AS DOUBLE)"
+def unit_query(text: str, table: str, whole: bool = False) -> str:
+    """A query of how many times are numbers, and how many of them lie from 1990 to 2100 in each unit.
+
+    Args:
+        text: An expression.
+        table: Of which.
+        whole: It is a whole number, not a text.
+    """
+    number = text if whole else f"CASE WHEN regexp_full_match({text}, '{_NUMBER}') THEN {text} END"
+    number = f"try_cast({number} AS DOUBLE)"
     shares = ", ".join(
         f"count(*) FILTER (number >= {low!r} AND number < {high!r})"
         for low, high in map(_bounds, NANOSECONDS)
@@ -80,7 +95,7 @@ def expected_time(encoding: str, unit: str, time_format: str = "") -> str:
     return _EXPECTED_TIME.get(encoding, "a time in {unit} since 1970").format(unit=unit)
 
 
-def time_value(text: str, encoding: str, unit: str, time_format: str = "") -> str:
+def time_value(text: str, encoding: str, unit: str, time_format: str = "", whole: bool = False) -> str:
     """Nanoseconds since 1970-01-01 UTC of a text; null where it is no such time.
 
     Args:
@@ -88,7 +103,11 @@ def time_value(text: str, encoding: str, unit: str, time_format: str = "") -> st
         encoding: See `Format.time`.
         unit: Key of `NANOSECONDS`, or "order": the unit of numbers.
         time_format: As of strptime, for texts; "": ISO-8601, or days.months.years.
+        whole: It is a whole number, not a text.
     """
+    if whole and not time_format and encoding not in ("mmdd", "utc"):
+        return _number(text, unit, whole)
+    text = f"{text}::VARCHAR" if whole else text
     if time_format:
         return f"try_cast(epoch_us(try_strptime({text}, {sql.literal(time_format)})) AS BIGINT) * 1000"
     if encoding == "mmdd":
@@ -101,18 +120,22 @@ def time_value(text: str, encoding: str, unit: str, time_format: str = "") -> st
     return f"coalesce({number}, {_iso(text)}, {_dotted(text)})" if encoding == "any" else number
 
 
-def _number(text: str, unit: str) -> str:
+def _number(text: str, unit: str, whole: bool = False) -> str:
     """Whole numbers stay exact; others have nine places."""
     factor = 1 if unit == "order" else NANOSECONDS[unit]
     shifted = f" - {_EXCEL_DAYS}" if unit == "excel" else ""
     is_small = f"abs(try_cast({text} AS DOUBLE){shifted}) < {9.2e18 / factor!r}"
+    whole_value = f"({text}::BIGINT{shifted}) * {factor}::BIGINT"
+    if whole:
+        return f"CASE WHEN {is_small} THEN {whole_value} END"
     is_number = f"regexp_full_match({text}, '{_NUMBER}') AND {is_small}"
     is_whole = f"regexp_full_match({text}, '-?[0-9]{{1,19}}')"
-    whole = f"({text}::BIGINT{shifted}) * {factor}::BIGINT"
     places = f"round(({text}::DECIMAL(28, 9){shifted})::DECIMAL(28, 9) * {factor}::DECIMAL(10, 0))"
     if unit == "excel":  # Of a day, nine places are a tenth of a millisecond.
         places = f"round(({text}::DOUBLE{shifted}) * 86400) * 1000000000"
-    return f"CASE WHEN {is_number} THEN CASE WHEN {is_whole} THEN {whole} ELSE ({places})::BIGINT END END"
+    return (
+        f"CASE WHEN {is_number} THEN CASE WHEN {is_whole} THEN {whole_value} ELSE ({places})::BIGINT END END"
+    )
 
 
 def _iso(text: str) -> str:

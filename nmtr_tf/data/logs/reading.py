@@ -68,7 +68,7 @@ class LogReader:
         kind = "BIGINT" if self._format.id_type == "int" else "VARCHAR"
         connection.execute(
             f'CREATE TABLE log (source INTEGER, row BIGINT, field INTEGER, "user" {kind}, item {kind}, '
-            "behavior TINYINT, time BIGINT, heldout BOOLEAN)"
+            "behavior TINYINT, time BIGINT, heldout BOOLEAN, bad TINYINT)"
         )
 
     def read(self, source: Source) -> None:
@@ -81,16 +81,16 @@ class LogReader:
         if not staged.rows + staged.invalid_rows:
             raise InputError(f"{staged.name}: no rows")
         if self._format.adjacency:
-            checks = list(LINE_CHECKS)
+            checks, decoded = list(LINE_CHECKS), "FROM decoded"
             decode_lines(self._sql)
         else:
-            checks = self._decode(staged, source.options)
-        self._count_bad(staged, checks)
+            checks, decoded = self._decode(staged, source.options)
         self._sql.execute(f"""
             INSERT INTO log
             SELECT {self._num_sources}, row, field, "user", item,
-                coalesce(code, {self._code(source.behavior)}), time, {source.heldout}
-            FROM decoded WHERE bad IS NULL AND coalesce(code, 0) >= 0""")
+                coalesce(code, {self._code(source.behavior)}), time, {source.heldout}, bad
+            FROM ({decoded}) WHERE coalesce(code, 0) >= 0""")
+        self._count_bad(staged, checks)
         for table in ("raw", "decoded", "fields", "wrong"):
             self._sql.execute(f"DROP TABLE IF EXISTS {table}")
         self._num_sources += 1
@@ -100,10 +100,11 @@ class LogReader:
             self._num_ordered += source.options.time_unit == "order"
         self.report.rows_read += staged.rows + staged.invalid_rows
 
-    def _decode(self, staged: Staged, options: ReadOptions) -> list[Check]:
-        """Makes `decoded` of `raw`; its `bad` is the number of the first check that a row fails."""
-        roles, kind = staged.columns, self._format.id_type
-        checks = [check for role in ("user", "item") for check in id_checks(role, kind, staged.expected)]
+    def _decode(self, staged: Staged, options: ReadOptions) -> tuple[list[Check], str]:
+        """The checks of `raw`; and a query of its values, with the number of the first check that fails."""
+        roles, kind, readable = staged.columns, self._format.id_type, staged.expected
+        of_ids = (id_checks(role, kind, readable, role in staged.whole) for role in ("user", "item"))
+        checks = [check for some in of_ids for check in some]
         code, time = "NULL::TINYINT", "NULL::BIGINT"
         if "behavior" in roles:
             codes = {label: self._code(name) for label, name in self._labels.items()}
@@ -123,28 +124,27 @@ class LogReader:
         else:
             self._others.update(dict.fromkeys(staged.other_columns))
         failed = " ".join(f"WHEN NOT coalesce({c.passes}, false) THEN {n}" for n, c in enumerate(checks))
-        self._sql.execute(f"""
-            CREATE OR REPLACE TABLE decoded AS
+        decoded = f"""
             SELECT row, {id_value("user", kind)} AS "user", {id_value("item", kind)} AS item, code, time,
                 CASE WHEN code = -1 THEN NULL {failed} END AS bad, 0 AS field
-            FROM (SELECT *, {code} AS code, {time} AS time FROM raw AS texts) AS texts""")
+            FROM (SELECT *, {code} AS code, {time} AS time FROM raw AS texts) AS texts"""
         if "behavior" in roles:
             ignored = "SELECT behavior, count(*) FROM raw WHERE {} = -1 GROUP BY 1 ORDER BY 2 DESC, 1"
             for name, count in sql.rows(self._sql, ignored.format(code)):
                 self.report.ignored_rows[self._labels.get(name, name)] += count
-        return checks
+        return checks, decoded
 
     def _code(self, behavior: str | None) -> int:
         """The position of `behavior`, -1 where it is not selected."""
         return self._behaviors.index(behavior) if behavior in self._behaviors else -1
 
     def _count_bad(self, staged: Staged, checks: list[Check]) -> None:
-        """Counts the bad rows, or raises for the first."""
-        bad = "SELECT bad, count(DISTINCT row) FROM decoded WHERE bad IS NOT NULL GROUP BY bad ORDER BY bad"
-        counts = sql.rows(self._sql, bad)
+        """Counts the bad rows of the log and takes them out, or raises for the first."""
+        bad = "FROM log WHERE bad IS NOT NULL"
+        counts = sql.rows(self._sql, f"SELECT bad, count(DISTINCT row) {bad} GROUP BY bad ORDER BY bad")
         if not counts and not staged.invalid_rows:
             return
-        query = "SELECT row, field, bad FROM decoded WHERE bad IS NOT NULL ORDER BY row, field, bad LIMIT "
+        query = f"SELECT row, field, bad {bad} ORDER BY row, field, bad LIMIT "
         first = sql.rows(self._sql, f"{query}{SHOWN_BAD_ROWS if self._options.on_bad_rows == 'skip' else 1}")
         if self._options.on_bad_rows == "error":
             raise InputError(" ".join(self._bad_row(staged, checks, *(first or [(None, 0, 0)])[0])))
@@ -155,6 +155,7 @@ class LogReader:
             report.bad_rows[f"expected {staged.num_fields} fields"] += staged.invalid_rows
         for row, field, number in first[: SHOWN_BAD_ROWS - len(report.first_bad_rows)]:
             report.first_bad_rows.append(self._bad_row(staged, checks, row, field, number)[0])
+        self._sql.execute(f"DELETE {bad}")
 
     def _bad_row(
         self, staged: Staged, checks: list[Check], row: int | None, field: int, number: int
@@ -181,7 +182,7 @@ class LogReader:
             )
         else:
             texts = sql.rows(
-                self._sql, f"SELECT {sql.name(check.role)} FROM raw WHERE row = {row} ORDER BY 1"
+                self._sql, f"SELECT {sql.name(check.role)}::VARCHAR FROM raw WHERE row = {row} ORDER BY 1"
             )
         text = texts[0][0]
         if text is None:

@@ -1,7 +1,7 @@
 """What a source is after it was put into a table of texts."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from nmtr_tf.data import sql
 
@@ -9,6 +9,8 @@ from nmtr_tf.data import sql
 @dataclasses.dataclass
 class Staged:
     """The table `raw`: "row", int64, and a text for each role; null: it is not what is expected.
+
+    Texts that are all whole numbers, as `cells.whole_numbers` has them, are numbers there, of the same text.
 
     Attributes:
         name: What was read, for messages.
@@ -19,6 +21,7 @@ class Staged:
         num_fields: How many it should be.
         other_columns: Names of the columns that are not read.
         rows: Rows of the table, before several are made of one.
+        whole: Roles whose texts are numbers there.
         locate: Row, or None, -> where it is, and what is wrong with its number of fields.
         raw_cell: Row and role -> what is there for a null.
     """
@@ -33,6 +36,7 @@ class Staged:
     num_fields: int = 0
     other_columns: Sequence[str] = ()
     rows: int = 0
+    whole: Collection[str] = ()
 
 
 def of_json(json_column: str, name: str, names: Sequence[str], is_good: str) -> str:

@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from nmtr_tf.data import sql
+from nmtr_tf.data.logs.cells import whole_numbers
 from nmtr_tf.data.logs.columns import Nested, find_columns
 from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.sources import ReadOptions, Source, quoted
@@ -52,7 +55,7 @@ def _stage_text(connection, path: Path, suffix: str, source, options: ReadOption
     delimiter = options.delimiter or log_format.delimiter or _delimiter_of(path, suffix)
     table = TextTable(path, delimiter, options.header or log_format.column_names, options.encoding)
     places = {"line": 0} if log_format.adjacency else find_columns(table.header, table.names, options, source)
-    _insert_batches(connection, table, places, tuple(places), "SELECT * FROM batch", progress)
+    whole = _insert_columns(connection, table, places, progress)
     return Staged(
         table.name,
         {role: table.names[place] for role, place in places.items() if table.names},
@@ -61,17 +64,39 @@ def _stage_text(connection, path: Path, suffix: str, source, options: ReadOption
         invalid_rows=table.invalid_rows,
         num_fields=len(table.names),
         other_columns=[name for place, name in enumerate(table.names) if place not in places.values()],
+        whole=whole,
     )
+
+
+def _insert_columns(connection, table: TextTable, places, progress) -> set[str]:
+    """Fills `raw` with columns of a file; returns the roles of those that are whole numbers there."""
+    whole = {"user", "item", "timestamp"} & set(places)
+    kinds = "".join(f", {sql.name(role)} {'BIGINT' if role in whole else 'VARCHAR'}" for role in places)
+    connection.execute(f"CREATE OR REPLACE TABLE raw (row BIGINT{kinds})")
+    for batch in table.batches(places):
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for role in sorted(whole):
+            if (numbers := whole_numbers(columns[role])) is not None:
+                columns[role] = numbers
+            else:
+                whole.remove(role)
+                connection.execute(f"ALTER TABLE raw ALTER {sql.name(role)} TYPE VARCHAR")
+        _insert(connection, pa.table(columns), "SELECT * FROM batch", progress)
+    return whole
+
+
+def _insert(connection, batch: pa.Table | pa.RecordBatch, query: str, progress) -> None:
+    connection.register("batch", batch)
+    connection.execute(f"INSERT INTO raw {query}")
+    connection.unregister("batch")
+    progress(batch.num_rows)
 
 
 def _insert_batches(connection, table: TextTable, places, roles: Sequence[str], query: str, progress) -> None:
     columns = "".join(f", {sql.name(role)} VARCHAR" for role in roles)
     connection.execute(f"CREATE OR REPLACE TABLE raw (row BIGINT{columns})")
     for batch in table.batches(places):
-        connection.register("batch", batch)
-        connection.execute(f"INSERT INTO raw {query}")
-        connection.unregister("batch")
-        progress(batch.num_rows)
+        _insert(connection, batch, query, progress)
 
 
 def _stage_json(connection, path: Path, source: Source, options: ReadOptions, progress) -> Staged:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
+from nmtr_tf.data.logs.cells import as_utf8, latin_as_utf8
 from nmtr_tf.data.logs.files import reading
 from nmtr_tf.errors import InputError
 
@@ -91,7 +91,7 @@ class TextTable:
         """
         row = 0
         for cells in self._cells(list(places.values())):
-            texts = [_as_utf8(column) if self._is_utf8 else column for column in cells]
+            texts = [as_utf8(column) if self._is_utf8 else column for column in cells]
             numbers = pa.array(np.arange(row, row + len(texts[0])))
             yield pa.RecordBatch.from_arrays([numbers, *texts], names=["row", *places])
             row += len(texts[0])
@@ -119,11 +119,17 @@ class TextTable:
         with (
             reading(self._path),
             self._open() as raw,
-            pa.transcoding_input_stream(raw, self._encoding, "utf8") as stream,
+            self._transcoded(raw) as stream,
         ):
             _KEPT.append((stream, options["parse_options"]))
             for batch in csv.open_csv(stream, **options):
                 yield [batch.column(column) for column in columns]
+
+    def _transcoded(self, raw: pa.NativeFile) -> pa.NativeFile:
+        """The bytes of the file as UTF-8."""
+        if self._is_utf8:
+            return pa.TransformInputStream(raw, latin_as_utf8)
+        return pa.transcoding_input_stream(raw, self._encoding, "utf8")
 
     def _has_long_cells(self) -> bool:
         """Whether quoted cells near the start go over lines."""
@@ -208,19 +214,3 @@ class TextTable:
         """The first lines that are not empty."""
         with reading(self._path):
             return [line for _, line in itertools.islice(self._lines(), count)]
-
-
-def _as_utf8(text: pa.Array) -> pa.Array:
-    """Strings of which each character is a byte, decoded as UTF-8; ASCII is that already."""
-    if pc.all(pc.string_is_ascii(text)).as_py():
-        return text
-    encoded = text.dictionary_encode()
-    distinct = [_decoded(value) for value in encoded.dictionary.to_pylist()]
-    return pa.array(distinct, pa.string()).take(encoded.indices)
-
-
-def _decoded(text: str) -> str | None:
-    try:
-        return text.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        return None

@@ -40,12 +40,15 @@ class TimeColumn:
             told = unit = self._unit(connection, staged, unit)
         else:
             told = unit
-        self.value = time_value("timestamp", encoding, told, options.time_format)
+        whole = "timestamp" in staged.whole
+        self.value = time_value("timestamp", encoding, told, options.time_format, whole)
         unit = "s" if unit == "auto" else unit
         self.expected = expected_time(options.format.time or "unit", unit, options.time_format)
 
     def _unit(self, connection: sql.Connection, staged: Staged, unit: str) -> str:
-        numbers, *counts = sql.rows(connection, unit_query("timestamp", "raw"))[0]
+        numbers, *counts = sql.rows(connection, unit_query("timestamp", "raw", "timestamp" in staged.whole))[
+            0
+        ]
         fitting = dict(zip(NANOSECONDS, counts, strict=True))
         best = max(fitting, key=fitting.__getitem__)
         if unit == "auto":
