@@ -87,7 +87,8 @@ def test_a_best_checkpoint_is_replaced_by_a_whole_one_alone(shop, tmp_path, monk
         nt.fit(shop, workdir=tmp_path / "run", **options)
     checkpoints = tmp_path / "run" / "checkpoints"
     assert str(error.value.filename).startswith(str(checkpoints))
-    assert files(checkpoints) == {"best.keras": wholes[0]}
+    left = {name: content for name, content in files(checkpoints).items() if not name.startswith("training/")}
+    assert left == {"best.keras": wholes[0]}
 
 
 def test_a_full_disk_leaves_the_finished_run_that_was_to_be_replaced(workdir, capsys):
