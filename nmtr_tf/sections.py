@@ -143,7 +143,10 @@ class TrainingConfig:
     )
     l2_user: float = option(0.0, "L2 coefficient of the distinct user embeddings of a batch.")
     l2_item: float = option(0.0, "L2 coefficient of the distinct item embeddings of a batch.")
-    l2_unit: float = option(0.0, "L2 coefficient of the units' weights.")
+    l2_unit: float = option(
+        0.0,
+        "L2 coefficient of the units' weights, which with objective=whole_data grow where embeddings are held small.",
+    )
     l2_power: float = option(
         0.0,
         "objective=whole_data, whose L2 is of all users and items: the L2 of each is times this power of the "

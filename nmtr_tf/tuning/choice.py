@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import typing
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from nmtr_tf.tuning.space import (
     as_options,
     between,
     ends_of,
+    is_list,
     listed,
     option_of,
     own_space,
@@ -83,6 +85,8 @@ def parse(
     name, _, values = text.partition("=")
     try:
         kind = kinds[name]
+        if ".." in values and is_list(kind):
+            (kind, *_) = typing.get_args(kind)  # one value for all
         first, *others = [option_value(part, kind) for part in values.replace("..", ":").split(":")]
         if ".." not in values:
             return name, listed((first, *others))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from optuna.distributions import (
 
 from nmtr_tf.config import OPTION_TYPES
 from nmtr_tf.evaluation.baselines.table import BASELINES
+from nmtr_tf.history_section import HISTORY
+from nmtr_tf.methods.combinations import LEAST_SQUARES
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.methods.weights import simplex
 from nmtr_tf.options import option_text, option_value
@@ -25,7 +28,7 @@ Space = Mapping[str, BaseDistribution]
 _STEPS = 20
 LOGARITHMIC = (
     *("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator"),
-    *("linear_lambda", "linear_theta"),
+    *("linear_lambda", "linear_theta", "unobserved_weight"),
 )
 # On a logarithmic scale that begins at 3e-5, what is drawn below 1e-4 stands for 0: a seventh of the default.
 ZERO, LEAST = 3e-5, 1e-4
@@ -55,7 +58,8 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
     loss's reduction are this project's own.
 
     Args:
-        plan: The method; the width of its tower limits the layers, and sequential training has no weights.
+        plan: The method; the width of its tower limits the layers, sequential training has no weights, and
+            the whole-data loss draws no negatives.
         is_grid: Whether it is the grid.
     """
     if plan.is_closed_form:
@@ -70,6 +74,16 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         "l2_item": l2,
         "num_negatives": (between(1, 8), None),
     }
+    if plan.objective == "whole_data":
+        del both["num_negatives"]
+        both["unobserved_weight"] = between(0.001, 0.5, log=True), listed((0.001, 0.01, 0.1))
+        if plan.history.user_rows == HISTORY:  # there is no table of users
+            del both["l2_user"]
+        if plan.learner == LEAST_SQUARES:
+            for name in ("optimizer", "learning_rate", "loss_reduction"):
+                del both[name]
+        else:
+            both["dropout"] = between(0.0, 0.8), listed((0.0, 0.3, 0.5))
     if plan.has_tower:
         deepest = min(5, plan.tower_widths[0].bit_length())
         both["num_layers"] = between(1, deepest), listed(range(1, deepest + 1))
@@ -100,6 +114,11 @@ def _linear_space(is_grid: bool) -> dict[str, BaseDistribution]:
         name.replace("ease", "linear"): between(float(one.low or 0), float(one.high or 0), one.log)
         for name, one in BASELINES["ease_aimed"].options.items()
     }
+
+
+def is_list(kind: Any) -> bool:
+    """Whether an option of this type has several values, of which one may stand for all."""
+    return typing.get_origin(kind) is tuple
 
 
 def option_of(name: str) -> str:
@@ -135,7 +154,8 @@ def as_options(drawn: Mapping[str, Any], space: Space) -> dict[str, Any]:
             options[name] = option_value(value, OPTION_TYPES.get(name, float))
         elif isinstance(one, FloatDistribution) and one.log:
             is_zero = one.low == ZERO and value < LEAST
-            options[name] = 0.0 if is_zero else min(max(float(f"{value:.3g}"), one.low), one.high)
+            number = 0.0 if is_zero else min(max(float(f"{value:.3g}"), one.low), one.high)
+            options[name] = (number,) if is_list(OPTION_TYPES.get(name)) else number
         elif option_of(name) == name:
             options[name] = round(value, 6)
     if pieces := [name for name in space if option_of(name) != name]:

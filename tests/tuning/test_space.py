@@ -42,6 +42,26 @@ def test_what_a_method_has_to_search(method, own):
     assert list(own_space(plan_of(method), is_grid=False)) == BASE + own
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["learning_rate", "loss_reduction", "l2_user", "l2_item", "unobserved_weight", "dropout"]),
+        (
+            {"user_rows": "history"},
+            ["learning_rate", "loss_reduction", "l2_item", "unobserved_weight", "dropout", "history_dropout"],
+        ),
+        ({"learner": "als"}, ["l2_user", "l2_item", "unobserved_weight"]),
+    ],
+)
+def test_what_the_whole_data_loss_has_to_search(options, expected):
+    """No negatives, which it does not draw, no L2 of users without a table, no rate without gradients."""
+    space = own_space(plan_of("nmtr_gmf", objective="whole_data", **options), is_grid=False)
+    assert list(space) == [*expected, "loss_weights[0]", "loss_weights[1]"]
+    assert space["unobserved_weight"] == FloatDistribution(0.001, 0.5, log=True)
+    drawn = as_options({**dict.fromkeys(space, 1.0), "unobserved_weight": 0.01234}, space)
+    assert drawn["unobserved_weight"] == (0.0123,)
+
+
 def test_the_ranges():
     space = own_space(plan_of("mc_neumf"), is_grid=False)
     assert space["l2_user"] == space["l2_item"] == FloatDistribution(3e-5, 0.1, log=True)
@@ -124,6 +144,7 @@ def test_sequential_training_has_no_weights_to_search():
         ("l2_user=0..0.01", FloatDistribution(3e-5, 0.01, log=True)),
         ("dropout=0.1..0.3", FloatDistribution(0.1, 0.3, step=0.01)),
         ("num_negatives=2..6", IntDistribution(2, 6)),
+        ("unobserved_weight=0.01..0.5", FloatDistribution(0.01, 0.5, log=True)),
         ("embedding_dim=64:128", CategoricalDistribution(("64", "128"))),
         ("l2_item=0:1e-3", CategoricalDistribution(("0", "0.001"))),
         ("optimizer=adam", CategoricalDistribution(("adam",))),
