@@ -33,7 +33,7 @@ test: $(VENV)/installed
 	$(RUN) -m pytest -m "not slow" --numprocesses=2 --dist=worksteal
 
 test-slow: $(VENV)/installed
-	$(RUN) -m pytest -m slow -rs
+	$(RUN) -m pytest -m slow -rs --numprocesses=2 --dist=worksteal
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check $(SOURCES)

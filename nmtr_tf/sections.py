@@ -145,7 +145,8 @@ class TrainingConfig:
     l2_item: float = option(0.0, "L2 coefficient of the distinct item embeddings of a batch.")
     l2_unit: float = option(
         0.0,
-        "L2 coefficient of the units' weights, which with objective=whole_data grow where embeddings are held small.",
+        "L2 coefficient of the units' weights; at 0 with objective=whole_data they grow where L2 holds the "
+        "embeddings small.",
     )
     l2_power: float = option(
         0.0,
