@@ -43,7 +43,7 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         print("error: " + printable(" ".join(_message(error, names).split())), file=sys.stderr)
         return 2
     except Interrupted as error:
-        print(_message(error, names), file=sys.stderr)
+        print(printable(_message(error, names)), file=sys.stderr)
         return 128 + error.number
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

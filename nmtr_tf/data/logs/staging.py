@@ -102,7 +102,10 @@ def _insert_batches(connection, table: TextTable, places, roles: Sequence[str], 
 def _stage_json(connection, path: Path, source: Source, options: ReadOptions, progress) -> Staged:
     """Lines of JSON objects: each is read as a text of one field, of which DuckDB takes the values."""
     table = TextTable(path, "\x01", ("line",), options.encoding)
-    names = Nested(dict.fromkeys(key for line in table.start(100) for key in _keys(line)))
+    lines = table.start(100)
+    names = Nested(dict.fromkeys(key for line in lines for key in _keys(line)))
+    if lines and not names:
+        raise InputError(f"{path}: expected a JSON object with names in a line. Received: {lines[0][:60]!r}.")
     found = find_columns(str(path), names, options, source)
     columns = {role: names[place] for role, place in found.items()}
     values = "".join(f", {of_json('line', name, names, 'is_object')}" for name in columns.values())
@@ -121,7 +124,7 @@ def _stage_json(connection, path: Path, source: Source, options: ReadOptions, pr
 def _keys(line: str) -> list[str]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return list(found) if isinstance(found, dict) else []
 

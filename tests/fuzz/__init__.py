@@ -1,0 +1,1 @@
+"""Tests with drawn input; a package, for modules of its own."""
