@@ -28,7 +28,7 @@ setup(
     entry_points={"console_scripts": ["nmtr = nmtr_tf.cli.main:main"]},
     install_requires=[
         "tensorflow>=2.18",
-        "keras>=3.6",
+        "keras>=3.11",
         "numpy>=1.26.4",
         "pandas>=2.2.2",
         "absl-py>=2.1",
