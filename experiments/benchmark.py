@@ -5,11 +5,12 @@ can do at most is measured in the same run. Without --dataset_dirs it draws stan
 public Beibei and Taobao data sets.
 
 Parts: training (beside stock Keras), ranking (beside pairwise prediction and the bare matrix product),
-sampler, startup, memory, scale, serving, other_packages.
+sampler, startup, memory, scale, serving, preparation, other_packages.
 
 Examples:
     python -m experiments.benchmark --output_dir=out/benchmark
     python -m experiments.benchmark --quick
+    python -m experiments.benchmark --parts=preparation --num_rows=2000000,20000000,200000000
     python -m experiments.benchmark --parts=training,ranking --dataset_dirs=out/beibei,out/taobao
 """
 
@@ -35,7 +36,17 @@ from nmtr_tf.machine import hardware, peak_kib
 from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.reporting.tables import format_table
 
-PARTS = ("training", "ranking", "sampler", "startup", "memory", "scale", "serving", "other_packages")
+PARTS = (
+    "training",
+    "ranking",
+    "sampler",
+    "startup",
+    "memory",
+    "scale",
+    "serving",
+    "preparation",
+    "other_packages",
+)
 UNITS = ("gmf", "mlp", "neumf")
 PACKAGES = ("recbole", "implicit")
 
@@ -56,6 +67,13 @@ flags.DEFINE_list(
 )
 flags.DEFINE_list(
     "num_items", [], "Catalogues to serve; empty: 8000 and 1000000, or 2000 with --quick.", **_at
+)
+flags.DEFINE_list(
+    "num_rows",
+    [],
+    "Sizes of the logs to prepare, at some 40 bytes a row in the folder for temporary files; empty: 2 and "
+    "20 million, or 20000 with --quick.",
+    **_at,
 )
 flags.DEFINE_integer("num_users", 20_000, "Users of the served models.", **_at, lower_bound=1)
 
@@ -106,6 +124,9 @@ def _options(values: flags.FlagValues) -> dict[str, Any]:
     sizes = whole_numbers(values, "num_items") or ([2000] if quick else [8000, 1_000_000])
     if min(sizes) < 1:
         raise InputError(f"--num_items should be positive. Received: {min(sizes)}.")
+    rows = whole_numbers(values, "num_rows") or ([20_000] if quick else [2_000_000, 20_000_000])
+    if min(rows) < 1:
+        raise InputError(f"--num_rows should be positive. Received: {min(rows)}.")
     methods = values.methods or (["nmtr_gmf"] if quick else ["nmtr_gmf", "nmtr_neumf"])
     if Path(values.output_dir).is_file():
         raise InputError(f"--output_dir={values.output_dir} should be a directory; it is a file.")
@@ -118,6 +139,7 @@ def _options(values: flags.FlagValues) -> dict[str, Any]:
         "methods": _require_known("methods", methods, tuple(PAPER_METHODS)),
         "num_items": tuple(sizes),
         "num_users": values.num_users,
+        "num_rows": tuple(sorted(rows)),
         "output_dir": values.output_dir,
     }
 

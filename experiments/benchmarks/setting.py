@@ -19,6 +19,7 @@ class Setting:
         methods: Methods to serve.
         num_items: Catalogues to serve.
         num_users: Users of the served models.
+        num_rows: Sizes of the logs to prepare, ascending.
         packages: Other packages to compare with.
         output_dir: Where pictures go; empty: nowhere.
     """
@@ -30,6 +31,7 @@ class Setting:
     methods: tuple[str, ...]
     num_items: tuple[int, ...]
     num_users: int
+    num_rows: tuple[int, ...]
     packages: tuple[str, ...]
     output_dir: str
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import call, refused
 
 from experiments import benchmark
-from experiments.benchmarks import data, other_packages, package_processes, scale
+from experiments.benchmarks import data, log_files, other_packages, package_processes, preparation, scale
 from experiments.benchmarks.sized_run import uniform_view
 
 FIELDS = ["work", "value", "unit", "baseline", "ratio", "target", "met"]
@@ -57,6 +57,7 @@ def test_rows_of_a_prepared_data_set(tmp_path, shop_dir):
         ("--methods=svd", "--methods should name some of bpr, "),
         ("--parts=training,flying", "--parts should name some of training, ranking, "),
         ("--packages=surprise", "--packages should name some of recbole, implicit. Received: 'surprise'"),
+        ("--num_rows=0", "--num_rows should be positive. Received: 0"),
         ("--units=svd", "--units should name some of gmf, mlp, neumf. Received: 'svd'"),
         ("--dataset_dirs=/nowhere", "/nowhere`: no data set here"),
         (f"--output_dir={__file__}", "should be a directory; it is a file"),
@@ -107,6 +108,36 @@ def test_purchases_reach_another_package_as_they_are(shop, tmp_path):
     matrix, test = package_processes.read_purchases(tmp_path)
     assert (matrix != view.target).nnz == 0
     np.testing.assert_array_equal(test, view.held_out["test"])
+
+
+@pytest.mark.slow
+def test_rows_of_logs_of_two_sizes(tmp_path):
+    rows = rows_of(tmp_path, "--parts=preparation", "--num_rows=2000,5000")
+    ours = [work for work in rows if work.startswith("prepare ")]
+    whats = ("time", "processor", "peak memory")
+    assert ours == [
+        f"prepare {size} rows, --memory_mb=4000: {what}" for size in ("2,000", "5,000") for what in whats
+    ]
+    assert all(rows[work]["value"] > 0 for work in ours)
+    assert (tmp_path / "out" / "preparation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_log_is_drawn_in_files_and_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_files, "_FILE", 50)
+    monkeypatch.setattr(log_files, "_BATCH", 20)
+    log_files.write_log(tmp_path, 120)
+    files = sorted(tmp_path.glob("*.csv"))
+    lines = [path.read_text().splitlines() for path in files]
+    assert [path.name for path in files] == ["log_000.csv", "log_001.csv", "log_002.csv"]
+    assert list(map(len, lines)) == [50, 50, 20]
+    assert len({line for own in lines for line in own}) == 120
+    assert {line.split(",")[3] for own in lines for line in own} <= {"pv", "cart", "fav", "buy"}
+
+
+def test_the_picture_of_preparation(tmp_path):
+    costs = [preparation.Cost(10**6, 2.0, 3.0, 0.5), preparation.Cost(10**7, 20.0, 30.0, 2.0)]
+    preparation.plot_costs(costs, tmp_path / "preparation.png")
+    assert (tmp_path / "preparation.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_picture_of_scale(tmp_path):
