@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ class Trial:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Trial":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; raises ValueError, TypeError or KeyError for what is none."""
+        if unknown := [name for name in values["metrics"] if not re.fullmatch(r"[^@]+@\d+", name)]:
+            raise ValueError(f"{unknown[0]!r} is no metric")
         given = values["options"].items()
         options = {name: option_value(text, OPTION_TYPES.get(name, float)) for name, text in given}
         return cls(**{**values, "options": options})

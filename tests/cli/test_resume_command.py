@@ -56,6 +56,7 @@ def test_stopped_by_a_signal_it_says_how_to_go_on_and_does(flags, signal_at, tmp
     assert "holds a finished run" in refused(capsys, train, *flags, "--resume=force")
 
 
+@pytest.mark.slow
 def test_several_seeds_go_on_where_they_were_cut(flags, tmp_path, capsys, signal_at):
     assert call(train, *flags, "--seeds=3", "--quiet") == 0
     assert "num_epochs is 2 there and 1 here" in refused(

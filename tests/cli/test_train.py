@@ -25,6 +25,7 @@ def test_train_shows_every_epoch_and_where_the_curves_are(shop_dir, tmp_path, ca
     assert out[-1] == f"Next:        nmtr evaluate --workdir={workdir}"
 
 
+@pytest.mark.slow
 def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
     flags = [f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/runs", "--method=nmtr_gmf", *TINY]
     assert call(train, *flags, "--seeds=3,4") == 0

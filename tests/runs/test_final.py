@@ -43,6 +43,7 @@ def test_it_has_the_settings_and_the_epochs_of_the_evaluated_run(stored, final):
     assert not any(name.startswith(("validation", "test")) for name in final.history[0])
 
 
+@pytest.mark.slow
 def test_its_weights_are_those_of_training_on_all_rows(shop, final):
     model = build_model(final.plan, shop.num_users, shop.num_items, seed=0)
     train_model(model, final.plan, shop.full_view(final.config), final.config)

@@ -73,6 +73,7 @@ def exported(shop, run, tmp_path_factory):
     return final, final.export(tmp_path_factory.mktemp("models"), k=5)
 
 
+@pytest.mark.slow
 def test_a_new_user_gets_what_the_same_history_in_training_would(exported):
     final, version = exported
     served = tf.saved_model.load(str(version)).signatures

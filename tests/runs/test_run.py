@@ -88,6 +88,7 @@ def test_a_finished_run_is_refused_unless_overwrite(shop, workdir, untrained):
     assert len(list((workdir / "events").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_run_trained_again_on_the_data_set_in_its_directory_keeps_it(workdir, untrained):
     dataset = Run(workdir).dataset
     assert fit(dataset, workdir=workdir, overwrite=True, **QUICK).dataset is dataset

@@ -47,6 +47,7 @@ def scores_of(run, weight=None):
     return logits.numpy().reshape(view.num_users, view.num_items)
 
 
+@pytest.mark.slow
 def test_it_is_the_sum_of_the_two_methods(shop, run):
     """Each part learns what its method learns alone."""
     alone = [

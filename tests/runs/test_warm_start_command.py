@@ -14,6 +14,7 @@ TINY = ["--embedding_dim=8", "--num_layers=2", "--num_epochs=1", "--steps_per_ca
 TINY += ["--monitor=NDCG@10"]
 
 
+@pytest.mark.slow
 def test_train_goes_on_and_says_what_it_kept(folder, tmp_path, capsys):
     flags = [f"--dataset_dir={folder}/after", f"--init_from={folder}/gmf", "--method=nmtr_gmf", *TINY]
     assert call(train, *flags, f"--workdir={tmp_path}/more", "--learning_rate=1e-6") == 0

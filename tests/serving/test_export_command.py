@@ -63,6 +63,7 @@ def test_an_export_of_a_run_answers_as_the_run(shop_run, tmp_path):
         assert [item for item in row if item] == expected[user]
 
 
+@pytest.mark.slow
 def test_hits_of_an_export_without_exclusions_are_those_of_evaluate(shop_run, tmp_path):
     run = Run(shop_run)
     run.export(tmp_path / "m", exclude="none")

@@ -116,6 +116,7 @@ def test_an_audit_of_other_data_is_no_audit(dataset):
     assert card_of(dataset).audit is None
 
 
+@pytest.mark.slow
 def test_the_card_of_a_run_that_was_evaluated_and_whose_data_set_was_moved(text_run, tmp_path):
     moved = shutil.copytree(text_run.parent / "data", tmp_path / "moved")
     run = Run(shutil.copytree(text_run, tmp_path / "run")).use_dataset(moved)

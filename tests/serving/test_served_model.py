@@ -184,6 +184,7 @@ def test_only_inner_products_have_embeddings(neumf, gmf):
     ]
 
 
+@pytest.mark.slow
 def test_mixed_units_separate_tables_small_chunks_and_touched_items_excluded(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(served_model, "users_at_once", lambda *_: 7)
     left_out = excluded_items(shop, "touched")

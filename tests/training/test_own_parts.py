@@ -81,6 +81,7 @@ def config(small_config):
     return small_config.with_options(method="gmf", embedding_dim=4, loss_reduction="mean")
 
 
+@pytest.mark.slow
 def test_objects_and_names_make_the_same_run(shop, config, registered, tmp_path):
     named = config.with_options(**NAMES)
     one, by_object = run(shop, config.with_options(**OBJECTS))

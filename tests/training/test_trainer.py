@@ -175,6 +175,7 @@ def sequential_config(gmf_config):
     )
 
 
+@pytest.mark.slow
 def test_every_stage_stops_early_and_hands_on_its_best_weights(shop, sequential_config, tmp_path):
     """And the optimizer that a user has compiled trains every stage, a copy of it each."""
     config = sequential_config
@@ -274,6 +275,7 @@ def test_a_loss_that_is_not_finite_is_an_error(shop, gmf_config):
         )
 
 
+@pytest.mark.slow
 def test_a_behavior_with_a_slash_trains_and_is_saved(gmf_config, tmp_path):
     """Keras has no layer of that name; nor has it a reason to."""
     squares = np.indices((6, 8)).sum(axis=0) % 2

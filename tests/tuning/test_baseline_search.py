@@ -53,6 +53,7 @@ def test_other_ranges_and_grids():
             space_of("item_knn" if "knn" in str(options) else "ease", **options)
 
 
+@pytest.mark.slow
 def test_trials_are_what_evaluate_finds_on_validation(shop, tmp_path):
     found: list[Any] = []
     record = nt.tune_baseline(

@@ -52,6 +52,7 @@ def test_damaged_files(search, name):
             check_refused(ask, name)
 
 
+@pytest.mark.slow
 def test_changed_bytes_of_a_database(search):
     """What they change may be free room, or the number of a trial that is played again."""
     directory, ask = search

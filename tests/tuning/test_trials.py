@@ -71,6 +71,12 @@ def test_a_trial_and_back(trial):
     assert Trial.from_json(trial.to_json()) == trial
 
 
+@pytest.mark.parametrize("name", ["@R@10", "HR", "HR@", "@10", "HR@1O"])
+def test_a_damaged_name_of_a_metric_makes_no_trial(name):
+    with pytest.raises(ValueError, match=f"'{name}' is no metric"):
+        Trial.from_json({**TRIALS[0].to_json(), "metrics": {name: 0.5}})
+
+
 def test_options_that_no_run_has_are_numbers():
     trial = Trial(1, {"ease_lambda": 200.0}, 0.5)
     assert Trial.from_json(trial.to_json()) == trial

@@ -65,6 +65,7 @@ def test_train_reads_the_best_settings_and_gets_the_same_value(tuned, shop_dir, 
     assert max(record["validation/NDCG@10"] for record in metrics) == pytest.approx(float(best["value"]))
 
 
+@pytest.mark.slow
 def test_the_same_command_again_trains_nothing_and_more_trials_go_on(tuned, monkeypatch, capsys):
     workdir, flags = tuned
     before = rows_of(workdir)
@@ -133,6 +134,7 @@ def test_no_trial_has_a_number_of_test(tuned):
     assert not [tag for tag in tags if "test" in tag]
 
 
+@pytest.mark.slow
 def test_a_search_in_which_all_diverges_ends_in_a_line(shop_dir, tmp_path, capsys):
     flags = ["--method=cmf", f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}", *TINY, "--trials=1"]
     assert call(tune, *flags, "--loss_weights=1,1,1", "--space=learning_rate=1e30", "--sampler=grid") == 2
