@@ -149,6 +149,7 @@ def test_no_test_pairs():
         audit(make_dataset({"buy": [[1, 0]]}))
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes(leaky_dir, tmp_path, capsys):
     assert call(audit_command, f"--dataset_dir={leaky_dir}", f"--output_dir={tmp_path}/out", "--k=1") == 0
     out = capsys.readouterr().out

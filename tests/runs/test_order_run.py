@@ -74,11 +74,8 @@ def test_its_export_serves_the_same(run, tmp_path):
     assert "share after view, cart after view, buy after share and cart" in card
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{}, pytest.param({"objective": "whole_data"}, marks=pytest.mark.slow)],
-    ids=["sampled", "whole data"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"objective": "whole_data"}], ids=["sampled", "whole data"])
 def test_a_chain_that_is_spelled_out_is_the_chain(ordered, options):
     spelled = ("share:view", "cart:share", "buy:cart")
     plain = nt.prepare(log(), behaviors=FOUR)

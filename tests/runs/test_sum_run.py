@@ -95,6 +95,7 @@ def test_fitted_again_it_keeps_what_was_chosen(shop, run, option):
     assert network(again.model).cascade.units[-1].linear_weight.numpy() == np.float32(chosen["linear_weight"])
 
 
+@pytest.mark.slow
 def test_a_new_user_gets_what_the_same_history_in_training_would(shop, run, tmp_path):
     final = nt.fit(shop, final_of=run)
     version = final.export(tmp_path / "models", k=5)

@@ -69,6 +69,7 @@ def numbered_part(users, items, renamed) -> Dataset:
     return prepare(log, behaviors=events.behaviors)
 
 
+@pytest.mark.slow
 def test_ids_are_the_same_whatever_kind_the_others_are(tmp_path):
     """One new id that is text makes text of all of them, in another order; "0011" is not 11."""
     before = numbered_part(np.arange(10, 80), np.arange(35), {})

@@ -46,7 +46,8 @@ def cases(names: Iterable[str]) -> list:
 ALL = [*PAPER_METHODS, *OPTIONS]
 CASES = cases(ALL)
 # The others are served by the same graphs: what differs is how they were trained.
-SERVED = cases(["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA])
+MORE_SERVED = ["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", WHOLE_DATA]
+SERVED = cases(["nmtr_neumf", *MORE_SERVED])
 CHECKPOINTS = ["nmtr_gmf", "nmtr_neumf", "mc_neumf", SEQUENTIAL]
 
 
@@ -137,7 +138,9 @@ def test_loaded_it_ranks_as_before(trained, case):
     np.testing.assert_array_equal(ranks, again)
 
 
-@pytest.mark.parametrize("case", SERVED)
+@pytest.mark.parametrize(
+    "case", ["nmtr_neumf", *(pytest.param(one, marks=pytest.mark.slow) for one in MORE_SERVED)]
+)
 def test_what_it_recommends_is_what_it_serves(trained, case, tmp_path):
     done = trained(case)
     model, view, users = done.model, done.view, np.arange(5, dtype=np.int32)

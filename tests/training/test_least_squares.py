@@ -30,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "cmf of gmf": {"method": "cmf", "units": ("gmf",) * 3},
     "one behavior": {"method": "gmf", "unobserved_weight": (0.3,), "loss_weights": (), "item_bias": True},
 }
-QUICK = ("cmf of gmf", "one behavior")  # own h with biases, and one behavior alone; the rest is slow
+QUICK = ("one behavior",)  # the rest is slow
 
 
 @pytest.fixture(scope="module")

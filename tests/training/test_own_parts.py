@@ -100,6 +100,7 @@ def test_objects_and_names_make_the_same_run(shop, config, registered, tmp_path)
     assert loaded.optimizer.momentum == 0.9
 
 
+@pytest.mark.slow
 def test_an_objective_of_ones_own_is_what_is_minimised(shop, config):
     """Nothing is learned here, so that twice the loss is twice the loss."""
     frozen = config.with_options(optimizer=keras.optimizers.SGD(0.0), num_epochs=1)

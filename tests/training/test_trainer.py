@@ -118,9 +118,10 @@ def parts_of(model):
     return [[*unit.get_weights(), np.array(bias)] for unit, bias in parts]
 
 
+@pytest.mark.slow  # what is cut and goes on, in test_checkpoints.py, is trained in sequence too
 @pytest.mark.parametrize(
     ("units", "share"),
-    [(("gmf",) * 3, True), pytest.param(("gmf", "neumf", "mlp"), False, marks=pytest.mark.slow)],
+    [(("gmf",) * 3, True), (("gmf", "neumf", "mlp"), False)],
     ids=["gmf", "mixed"],
 )
 def test_sequential_training(shop, small_config, units, share):
