@@ -48,6 +48,13 @@ setup(
         # RecBole needs a version of ray that stops at Python 3.11; without it its benchmark is skipped.
         "peers": ["implicit>=0.7", 'recbole>=1.2.1; python_version < "3.12"'],
         "tune": ["optuna>=4.0"],
-        "dev": ["hypothesis>=6.100", "optuna>=4.0", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6", "mypy>=1.11"],
+        "dev": [
+            "hypothesis>=6.100",
+            "optuna>=4.0",
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "ruff>=0.6",
+            "mypy>=1.11",
+        ],
     },
 )
