@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 NMTR := $(VENV)/bin/nmtr
 SOURCES := nmtr_tf experiments tests setup.py
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow test-lowest lint format clean
 
 $(VENV)/installed: setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -35,6 +35,11 @@ test: $(VENV)/installed
 test-slow: $(VENV)/installed
 	$(RUN) -m pytest -m slow -rs --numprocesses=2 --dist=worksteal
 
+# The quick tests with the lowest versions that setup.py allows, in an environment beside the other.
+test-lowest:
+	sed -n "s/^[^\"']*[\"']\([a-z][a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p" setup.py | sort -u > $(VENV)-lowest.txt
+	PIP_CONSTRAINT=$(VENV)-lowest.txt $(MAKE) test VENV=$(VENV)-lowest
+
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check $(SOURCES)
 	$(VENV)/bin/ruff format --check $(SOURCES)
@@ -45,5 +50,5 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format $(SOURCES)
 
 clean:
-	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-lowest* out build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find nmtr_tf experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -41,7 +41,7 @@ setup(
         "tensorboard>=2.18",
         'tomli>=2.0; python_version < "3.11"',
         "tqdm>=4.66",
-        "typing-extensions>=4.4",
+        "typing-extensions>=4.6",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
