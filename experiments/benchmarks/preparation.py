@@ -78,6 +78,9 @@ def plot_costs(costs: Sequence[Cost], path: Path) -> None:
         as_rows = [first * count / rows[0] for count in rows]
         axes.plot(rows, as_rows, color="gray", linestyle="--", label="in proportion to rows")
         axes.set(xscale="log", yscale="log", xlabel="rows of the log", title=label)
+        axes.set_xticks(rows, [f"{count / 1e6:g} M" for count in rows])
+        axes.set_xticks([], minor=True)  # Their labels would cover each other.
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     figure.suptitle(f"nmtr prepare --memory_mb={_MEMORY_MB}")
