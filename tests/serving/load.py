@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,7 +31,7 @@ def main() -> None:
     seconds = float(length[:-1]) if length.endswith("s") else np.inf
     num_calls = np.inf if length.endswith("s") else int(length)
     started, lock = time.monotonic(), threading.Lock()
-    found = {"calls": 0, "other_items": 0, "largest_difference": 0.0, "mib": []}
+    found: dict[str, Any] = {"calls": 0, "other_items": 0, "largest_difference": 0.0, "mib": []}
 
     def ask(seed: int) -> None:
         rng = np.random.default_rng(seed)
