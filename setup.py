@@ -32,7 +32,7 @@ setup(
         "numpy>=1.26.4",
         "pandas>=2.2.2",
         "absl-py>=2.1",
-        "duckdb>=1.3",
+        "duckdb>=1.4",
         "jinja2>=3.1",
         "matplotlib>=3.8",
         "pyarrow>=16.1",
