@@ -142,6 +142,7 @@ def test_the_results_of_this_project_load():
         ("beibei", "released", 21),
         ("beibei", "strict-mask_target", 30),
         ("taobao", "released", 21),
+        ("taobao", "strict", 25),
         ("taobao", "strict-mask_target", 120),
     ]
     for one in found:
