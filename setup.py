@@ -28,7 +28,7 @@ setup(
     entry_points={"console_scripts": ["nmtr = nmtr_tf.cli.main:main"]},
     install_requires=[
         "tensorflow>=2.18",
-        "keras>=3.11",
+        "keras>=3.12.1,!=3.13.0,!=3.13.1",  # the others can be tricked out of safe mode: SECURITY.md
         "numpy>=1.26.4",
         "pandas>=2.2.2",
         "absl-py>=2.1",

@@ -1,5 +1,11 @@
 """A saved model that is damaged is one line, whatever the damage."""
 
+import io
+import json
+import zipfile
+from typing import Any
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -52,3 +58,53 @@ def refused(tmp_path, content):
     with pytest.raises(InputError, match=r"damaged\.keras: not a model, or damaged; train") as error:
         load_model(path)
     assert "\n" not in str(error.value)
+
+
+def replaced(path, saved, **members):
+    """The saved model with other members: name without its ending -> bytes."""
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, members.get(name.split(".")[0], old.read(name)))
+    return path
+
+
+CODE = {"class_name": "__lambda__", "config": {"code": "", "defaults": None, "closure": None}}
+HARMFUL: dict[str, dict[str, Any]] = {
+    "Lambda": {"function": CODE},
+    "TFSMLayer": {"filepath": "somewhere", "call_endpoint": "serve"},
+}
+
+
+@pytest.mark.parametrize("kind", HARMFUL)
+def test_code_that_a_model_brings_along_is_refused(saved, tmp_path, kind):
+    """A layer of Python code, and one that loads a graph from elsewhere (CVE-2026-1462)."""
+    with zipfile.ZipFile(saved) as archive:
+        config = json.loads(archive.read("config.json"))
+    layer = config["config"]["layers"][-1]
+    layer.update(class_name=kind, config={"name": "harmful", **HARMFUL[kind]})
+    path = replaced(tmp_path / "model.keras", saved, config=json.dumps(config).encode())
+    with pytest.raises(InputError, match=r"model\.keras: not a model, .* disallowed by default\.") as error:
+        load_model(path)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_in_another_file_are_refused(saved, tmp_path):
+    """They would be read into the model, whatever the file is (CVE-2026-1669)."""
+    (tmp_path / "secret").write_bytes(bytes(24))
+    with zipfile.ZipFile(saved) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content, "a") as file:
+        name = next(name for name in walk(file) if file[name].shape == (3, 2))
+        del file[name]
+        file.create_dataset(name, (3, 2), "float32", external=[(str(tmp_path / "secret"), 0, 24)])
+    path = replaced(tmp_path / "model.keras", saved, model=content.getvalue())
+    with pytest.raises(InputError, match=r"model\.keras: not a model, or damaged") as error:
+        load_model(path)
+    assert "Not allowed: H5 file with external Dataset" in str(error.value.__cause__)
+
+
+def walk(file):
+    """The names of the data sets in a file."""
+    found = []
+    file.visititems(lambda name, one: found.append(name) if isinstance(one, h5py.Dataset) else None)
+    return found
