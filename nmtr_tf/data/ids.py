@@ -35,6 +35,10 @@ def as_given(option: str, ids: Iterable[Any]) -> pa.Array:
     """
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise InputError(f"`{option}` should be a list of ids. Received: {ids!r}.")
+    axes = getattr(ids, "ndim", 1)  # a data frame would give the names of its columns
+    if axes != 1:
+        kind = f"{type(ids).__name__} of {axes} axes"
+        raise InputError(f"`{option}` should be a list of ids, of one axis. Received: {kind}.")
     return pa.array([_text(option, one) for one in ids], pa.string())
 
 

@@ -92,7 +92,6 @@ class ServedModel(tf.Module):
 
     def recommend_excluding(self, user_id, exclude_item_ids):
         """Signature recommend_excluding."""
-        _check_same_batch(user_id, exclude_item_ids)
         users, known = _look_up(self.user_rows, user_id)
         _, excluded = self._listed(exclude_item_ids)
         hidden = tf.concat([self._left_out(users, known), excluded], axis=0)
@@ -100,7 +99,6 @@ class ServedModel(tf.Module):
 
     def recommend_among(self, user_id, candidate_item_ids):
         """Signature recommend_among."""
-        _check_same_batch(user_id, candidate_item_ids)
         users, known = _look_up(self.user_rows, user_id)
         items, _ = _look_up(self.item_rows, candidate_item_ids)
         logits = self._logits_of_pairs(users, items)[-1]
@@ -112,7 +110,6 @@ class ServedModel(tf.Module):
 
     def score(self, user_id, item_id):
         """Signature score."""
-        _check_same_batch(user_id, item_id)
         users, known_user = _look_up(self.user_rows, user_id)
         items, known_item = _look_up(self.item_rows, item_id)
         known = known_user & known_item
@@ -208,9 +205,22 @@ def _embedding(parts: list[tf.Tensor], known: tf.Tensor) -> dict[str, tf.Tensor]
 
 
 def _concrete(function: Callable, axes: dict[str, int]) -> Any:
-    """Traces `function` for text inputs: name -> number of axes, all of any length."""
-    specs = [tf.TensorSpec([None] * number, tf.string, name) for name, number in axes.items()]
-    return tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
+    """Traces `function` for text inputs: name -> number of axes, all of any length but for equally many rows.
+
+    A server hands on what it is sent: unchecked, a wrong shape fails somewhere in the graph, or does not.
+    """
+    shapes = [[None] * number for number in axes.values()]
+
+    def checked(*inputs):
+        shaped = [tf.ensure_shape(given, shape) for given, shape in zip(inputs, shapes, strict=True)]
+        rows = [tf.shape(given)[0] for given in shaped]
+        for name, count in zip(list(axes)[1:], rows[1:], strict=True):
+            message = f"{name} should have as many rows as {next(iter(axes))}."
+            tf.debugging.assert_equal(count, rows[0], message)
+        return function(*shaped)
+
+    specs = [tf.TensorSpec(shape, tf.string, name) for name, shape in zip(axes, shapes, strict=True)]
+    return tf.function(checked, input_signature=specs, autograph=False).get_concrete_function()
 
 
 def _line_table(path: Path, keys: tf.DType, values: tf.DType, default) -> tf.lookup.StaticHashTable:
@@ -224,8 +234,3 @@ def _look_up(table: tf.lookup.StaticHashTable, ids) -> tuple[tf.Tensor, tf.Tenso
     """Rows int32 of ids of any shape, 0 for unknown ones, and which are known (bool)."""
     rows = tf.cast(table.lookup(ids), tf.int32)
     return tf.maximum(rows, 0), rows >= 0
-
-
-def _check_same_batch(user_id, others) -> None:
-    message = "user_id and the other input should have equally many rows."
-    tf.debugging.assert_equal(tf.shape(user_id)[0], tf.shape(others)[0], message)

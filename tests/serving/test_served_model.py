@@ -117,19 +117,6 @@ def test_candidates_are_ranked_alone_and_once(exported):
     assert none["num_items"].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("signature", "others"),
-    [
-        ("recommend_excluding", {"exclude_item_ids": [["a"], ["b"]]}),
-        ("recommend_among", {"candidate_item_ids": [["a"], ["b"]]}),
-        ("score", {"item_id": ["a", "b"]}),
-    ],
-)
-def test_inputs_of_different_length_are_an_error(gmf, signature, others):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="equally many rows"):
-        gmf.ask(signature, user_id=[UNKNOWN], **others)
-
-
 def test_score_is_the_probability_of_every_behavior(exported):
     rng = np.random.default_rng(0)
     users, items = rng.integers(0, 80, 50), rng.integers(0, 40, 50)
