@@ -10,6 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from nmtr_tf.config import ModelConfig, RunConfig
 from nmtr_tf.data.ids import as_text
+from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
@@ -24,10 +25,11 @@ NEUMF = ModelConfig("nmtr_neumf", embedding_dim=8, num_layers=2)
 GMF = ModelConfig("nmtr_gmf", embedding_dim=8)
 
 
-def random_model(config: ModelConfig, view: TrainingView, seed: int = 0) -> keras.Model:
+def random_model(config: ModelConfig | RunConfig, view: TrainingView, seed: int = 0) -> keras.Model:
     """A model with weights that tell all items apart."""
-    plan = resolve(RunConfig(model=config), view.behaviors)
-    model = build_model(plan, view.num_users, view.num_items, seed)
+    run = config if isinstance(config, RunConfig) else RunConfig(model=config)
+    plan = resolve(run, view.behaviors)
+    model = build_model(plan, view.num_users, view.num_items, seed, histories_of(view))
     rng = np.random.default_rng(seed)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
