@@ -52,7 +52,7 @@ setup(
             "hypothesis>=6.100",
             "optuna>=4.0",
             "pytest>=8",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.6.1",
             "ruff>=0.6",
             "mypy>=1.11",
         ],

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_weights_that_are_in_another_file_are_refused(saved, tmp_path):
     path = replaced(tmp_path / "model.keras", saved, model=content.getvalue())
     with pytest.raises(InputError, match=r"model\.keras: not a model, or damaged") as error:
         load_model(path)
-    assert "Not allowed: H5 file with external Dataset" in str(error.value.__cause__)
+    assert re.search("Not allowed: .*external", str(error.value.__cause__))
 
 
 def walk(file):
