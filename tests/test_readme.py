@@ -1,10 +1,12 @@
 """What the README shows works as it stands."""
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from nmtr_tf.cli import sample
@@ -66,6 +68,19 @@ def test_the_commands_on_your_own_log(folder, capsys):
     card = (folder / "out/models/nmtr/1/MODEL_CARD.md").read_text()
     assert "**Of the run `out/run`**" in card
     assert (folder / "out/recommendations.csv").read_text().count("\n") > 100
+
+
+def test_the_log_with_an_order_of_its_own(folder):
+    """Its users also share: every second item that a user carts."""
+    (block,) = [block for block in blocks("sh") if "--after" in block]
+    program, command, *flags = shlex.split(block.replace("\\\n", " "))
+    assert (program, command) == ("nmtr", "prepare")
+    log = pd.read_csv("events.csv")
+    shares = log[log.behavior == "cart"].iloc[::2].assign(behavior="share")
+    pd.concat([log, shares]).to_csv("social.csv", index=False)
+    assert importlib.import_module("nmtr_tf.cli.prepare").main(["nmtr prepare", *flags]) == 0
+    described = json.loads((folder / "out/ordered/dataset.json").read_text())
+    assert described["after"] == ["share:view", "cart:view", "buy:share+cart"]
 
 
 def test_the_first_screen_names_both_commands():
