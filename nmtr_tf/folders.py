@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,38 @@ def new_directory(path: str | Path) -> Iterator[Path]:
                 _finish(own)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def passing_directory(parent: str | Path, kind: str) -> Iterator[Path]:
+    """Yields a new directory that is gone when the block ends; removes those that killed processes left.
+
+    Args:
+        parent: Where; it is made if it is not there.
+        kind: What it is for; others of this kind there are removed, unless their processes are at them.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    with contextlib.ExitStack() as ends:
+        with writing(parent):
+            own = _passing(Path(parent), kind, ends)
+        yield own
+
+
+def _passing(parent: Path, kind: str, ends: contextlib.ExitStack) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    for other in parent.glob(f"{PREFIX}{kind}-*"):
+        with contextlib.suppress(InputError, OSError), held(other):
+            shutil.rmtree(other, ignore_errors=True)
+    own = parent / f"{PREFIX}{kind}-{uuid.uuid4().hex}"
+    try:
+        ends.enter_context(held(own))  # before it is there, so that nobody takes it for one that was left
+        own.mkdir(0o700)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(parent)) from error
+    ends.callback(shutil.rmtree, own, ignore_errors=True)
+    return own
 
 
 def check_replaceable(path: Path) -> None:

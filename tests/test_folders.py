@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.folders import check_replaceable, finish, new_directory
+from nmtr_tf.folders import check_replaceable, finish, new_directory, passing_directory
 from nmtr_tf.locks import held
 
 
@@ -122,3 +122,21 @@ def test_what_cannot_be_swapped_is_refused_before_anything_is_built(tmp_path, mo
         InputError, match="is a mount point, which cannot be replaced; name a directory below"
     ):
         check_replaceable(tmp_path)
+
+
+def test_a_passing_directory_is_gone_at_the_end_and_takes_those_of_killed_processes_along(tmp_path):
+    for name in (".nmtr-spill-of-a-killed-one", ".nmtr-other-kind", "spill-of-a-user"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text("")
+    with passing_directory(tmp_path, "spill") as first, passing_directory(tmp_path, "spill") as second:
+        assert first.is_dir()  # whose process is at it
+        assert second.is_dir()
+        assert stat.S_IMODE(first.stat().st_mode) == 0o700
+        (first / "much").write_text("")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".nmtr-other-kind", "spill-of-a-user"]
+
+
+def test_a_passing_directory_goes_when_its_block_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), passing_directory(tmp_path / "new", "spill"):
+        raise ZeroDivisionError
+    assert tree(tmp_path) == {"new": "/"}

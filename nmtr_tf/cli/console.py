@@ -24,8 +24,8 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
         names: The flags, which messages of the library write as options in backticks.
 
     Returns:
-        Its status; 2 after printing one line about bad input; 130, 143 and 141 where the user, whoever sent
-        SIGTERM, or what reads the output, had enough.
+        Its status; 2 after printing one line about bad input or memory that is lacking; 130, 143 and 141
+        where the user, whoever sent SIGTERM, or what reads the output, had enough.
     """
     _take_any_text()
     try:
@@ -48,7 +48,27 @@ def exit_status(action: Callable[[], int | None], names: Collection[str] = ()) -
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        print("error: " + printable(_out_of_memory(error)), file=sys.stderr)
+        return 2
     return status
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was lacking: of Python, NumPy and Arrow one class, of TensorFlow one by this name."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _out_of_memory(error: BaseException) -> str:
+    """One line of what lacked memory: what the library says, of TensorFlow without where in its graph."""
+    said = " ".join(str(error).split())
+    said = said[max(0, said.find("OOM when")) :].split(" on /job")[0]
+    return (
+        f"out of memory{': ' * bool(said)}{said}; choose a smaller model or batch (--embedding_dim, "
+        "--batch_size, --num_negatives), or a machine with more."
+    )
 
 
 def _take_any_text() -> None:

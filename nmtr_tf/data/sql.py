@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from nmtr_tf.errors import InputError
+from nmtr_tf.folders import passing_directory
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -26,8 +27,8 @@ def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator
         InputError: If `memory_mb` is too little, or the disk is full.
         OSError: If `spill_dir` cannot be written.
     """
-    with _temporary(spill_dir) as folder:
-        config: dict = {"temp_directory": folder, "autoinstall_known_extensions": "false"}
+    with passing_directory(spill_dir or tempfile.gettempdir(), "spill") as folder:
+        config: dict = {"temp_directory": str(folder), "autoinstall_known_extensions": "false"}
         if memory_mb:
             config["memory_limit"] = f"{memory_mb}MiB"
         with duckdb.connect(config=config) as connection:
@@ -41,15 +42,6 @@ def session(memory_mb: int = 0, spill_dir: str | Path | None = None) -> Iterator
                 ) from error
             except duckdb.IOException as error:
                 raise InputError(f"{folder}: {str(error).splitlines()[0]}") from error
-
-
-def _temporary(spill_dir: str | Path | None) -> tempfile.TemporaryDirectory:
-    try:
-        if spill_dir is not None:
-            Path(spill_dir).mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".nmtr-spill-", dir=spill_dir)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(spill_dir or error.filename)) from error
 
 
 def literal(text: str) -> str:

@@ -184,3 +184,45 @@ def test_a_full_disk_while_a_run_is_trained(shop_dir, tmp_path, capsys, full_dis
     assert refused(capsys, train, *flags) == f"error: {tmp_path}/run/{where}: File too large\n"
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
     assert not RunDirectory(tmp_path / "run").is_finished
+
+
+LESS = (
+    "; choose a smaller model or batch (--embedding_dim, --batch_size, --num_negatives), "
+    "or a machine with more."
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "lacks"),
+    [
+        (train, ["--workdir={out}/run", "--embedding_dim=2000000000"], "OOM when allocating tensor with "),
+        (
+            evaluate,
+            ["--baselines=ials", "--output_dir={out}", "--ials_factors=2000000000"],
+            "Unable to allocate ",
+        ),
+    ],
+)
+def test_memory_that_is_lacking_is_one_line(shop_dir, tmp_path, capsys, command, flags, lacks):
+    flags = [flag.format(out=tmp_path) for flag in flags]
+    line = refused(capsys, command, f"--dataset_dir={shop_dir}", "--quiet", *flags)
+    assert line.startswith(f"error: out of memory: {lacks}")
+    assert line.endswith(f"{LESS}\n")
+    assert not [path for path in tmp_path.rglob("*.*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("error", "said"), [(MemoryError(), ""), (MemoryError("a b\nc"), ": a b c")])
+def test_memory_that_is_lacking_may_have_no_words(capsys, error, said):
+    def action():
+        raise error
+
+    assert exit_status(action) == 2
+    assert capsys.readouterr().err == f"error: out of memory{said}{LESS}\n"
+
+
+def test_another_error_is_a_defect_and_keeps_its_traceback():
+    def action():
+        raise RuntimeError("of our own")
+
+    with pytest.raises(RuntimeError, match="of our own"):
+        exit_status(action)
