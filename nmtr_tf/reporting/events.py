@@ -1,13 +1,15 @@
 """Events for TensorBoard: curves of several runs side by side, and a search in the HParams tab."""
 
+import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hp
 
+from nmtr_tf.files import writing
 from nmtr_tf.options import option_text
 
 History = Sequence[Mapping[str, float]]
@@ -22,7 +24,7 @@ def write_curves(directory: Path, histories: Mapping[str, History]) -> None:
         histories: {name that TensorBoard shows: history}.
     """
     for name, history in histories.items():
-        with _writer(directory / name).as_default():
+        with _events(directory / name):
             _write_scalars(history)
 
 
@@ -34,7 +36,7 @@ def write_search(directory: Path, names: Sequence[str], monitor: str) -> None:
         names: Names of the searched options.
         monitor: Name of the monitored metric, such as "NDCG@100".
     """
-    with _writer(directory).as_default():
+    with _events(directory):
         hp.hparams_config(
             list(map(hp.HParam, names)), [hp.Metric(f"best/{monitor}", display_name=f"best {monitor}")]
         )
@@ -57,7 +59,7 @@ def write_trial(
     key = f"validation/{monitor}"
     measured = [logs for logs in history if key in logs]
     shutil.rmtree(directory / name, ignore_errors=True)
-    with _writer(directory / name).as_default():
+    with _events(directory / name):
         hp.hparams({setting: _hparam(value) for setting, value in settings.items()}, trial_id=name)
         _write_scalars(history)
         if measured:
@@ -72,8 +74,22 @@ def _write_scalars(history: History) -> None:
                 tf.summary.scalar(name, value, step=int(record["epoch"]))
 
 
-def _writer(directory: Path) -> tf.summary.SummaryWriter:
-    return tf.summary.create_file_writer(str(directory))
+@contextlib.contextmanager
+def _events(directory: Path) -> Iterator[None]:
+    """What the block writes goes into a file in a directory, or nothing where that cannot be written.
+
+    Raises:
+        OSError: As `nmtr_tf.files.writing` does.
+    """
+    before = set(directory.glob("events.*"))
+    with writing(directory):
+        try:
+            with tf.summary.create_file_writer(str(directory)).as_default():
+                yield
+        except Exception:
+            for half in set(directory.glob("events.*")) - before:
+                half.unlink(missing_ok=True)
+            raise
 
 
 def _hparam(value: Any) -> float | int | str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nmtr_tf.errors import InputError
 
-DISK_FULL = "disk is full"
-"""What SQLite says, in words alone."""
+_REFUSALS = {"disk is full": errno.ENOSPC, "disk I/O error": errno.EIO, "readonly database": errno.EROFS}
+"""What SQLite says where it cannot write, in words alone."""
 
 
 @contextlib.contextmanager
@@ -19,15 +19,15 @@ def held(path: Path, wait: float = 0) -> Iterator[None]:
 
     Raises:
         InputError: If somebody else has had it for `wait` seconds.
-        OSError: If the disk is full.
+        OSError: If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(sqlite3.connect(path, wait, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            if DISK_FULL in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+            if code := refusal(str(error)):
+                raise OSError(code, os.strerror(code), str(path)) from error
             raise InputError(f"{path}: locked by another process for more than {wait} seconds.") from None
         yield
 
@@ -39,3 +39,8 @@ def is_free(path: Path) -> bool:
             return True
     except InputError:
         return False
+
+
+def refusal(text: str) -> int | None:
+    """The system's number of what SQLite says it could not write for; None: it says something else."""
+    return next((code for words, code in _REFUSALS.items() if words in text), None)

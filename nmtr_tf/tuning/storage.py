@@ -1,7 +1,6 @@
 """The file in which Optuna keeps a search: a SQLite database, which is there whole or not at all."""
 
 import contextlib
-import errno
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
 from nmtr_tf.options import option_text
 from nmtr_tf.schema import checked, reading, reason
-from nmtr_tf.tuning.locks import DISK_FULL
+from nmtr_tf.tuning.locks import refusal
 from nmtr_tf.tuning.trials import settings_of
 
 MEND = "delete it: the search goes on from trials.csv and search.json"
@@ -100,7 +99,7 @@ def _study(path: Path, shown: Path, pruner: optuna.pruners.BasePruner) -> optuna
 
 @contextlib.contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Names the file where the disk is full.
+    """Names the file where it cannot be written.
 
     Raises:
         OSError: With `path` as its file name.
@@ -108,6 +107,7 @@ def writing_to(path: Path) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.OptunaError) as error:
-        if DISK_FULL not in f"{error} {error.__cause__}":
+        code = refusal(f"{error} {error.__cause__}")
+        if code is None:
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise OSError(code, os.strerror(code), str(path)) from error

@@ -8,16 +8,32 @@ import errno
 import os
 import resource
 import shutil
+import tempfile
+from pathlib import Path
 
 import keras
 import pytest
 from conftest import call
 
 import nmtr_tf as nt
-from nmtr_tf.cli import audit, compare, evaluate, export, prepare, recommend, report, sample, train
+from nmtr_tf.cli import (
+    audit,
+    compare,
+    evaluate,
+    export,
+    figures,
+    prepare,
+    recommend,
+    report,
+    sample,
+    tables,
+    train,
+    tune,
+)
 from runs.conftest import QUICK
 
 TINY = ("--embedding_dim=4", "--num_epochs=1", "--batch_size=4096", "--ks=5", "--monitor=HR@5")
+STUDY = ("--dataset_dir={run}/dataset", "--workdir={out}/w")
 
 COMMANDS = {
     "prepare": (prepare, "--source=synthetic", "--dataset_dir={out}/data"),
@@ -29,7 +45,12 @@ COMMANDS = {
     "report": (report, "--workdir={run}", "--output={out}/report.html"),
     "compare": (compare, "{run}", "{out}/copy", "--output_dir={out}/compared"),
     "audit": (audit, "--dataset_dir={run}/dataset", "--output_dir={out}/audit"),
+    "tune": (tune, "--dataset_dir={run}/dataset", "--workdir={out}/w", "--method=gmf", "--trials=1", *TINY),
+    "tables": (tables, "--table=3", "--methods=bpr", "--flags_dir=none", *STUDY, *TINY),
+    "figures": (figures, "--figure=2", "--flags_dir=none", *STUDY, *TINY),
 }
+RUNS = {"train": "run", "tables": "w/runs/strict/bpr"}
+"""Where a command trains."""
 
 
 @contextlib.contextmanager
@@ -48,7 +69,8 @@ def files(root) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [(name, 100) for name in COMMANDS] + [("train", 12000), ("export", 12000)]
+    ("name", "size"),
+    [(name, 100) for name in COMMANDS] + [(name, 12000) for name in ("train", "export", "tune", "tables")],
 )
 def test_a_full_disk_is_one_line(stored, tmp_path, capsys, name, size):
     command, *flags = COMMANDS[name]
@@ -62,13 +84,54 @@ def test_a_full_disk_is_one_line(stored, tmp_path, capsys, name, size):
     printed = capsys.readouterr().err
     assert status == 2
     assert printed.startswith(f"error: {out}/")
-    assert printed.endswith(f": {os.strerror(errno.EFBIG)}\n")
+    # SQLite does not tell a limit of sizes from a fault of the disk.
+    number = errno.EIO if (name, size) == ("tune", 12000) else errno.EFBIG
+    assert printed.endswith(f": {os.strerror(number)}\n")
     assert printed.count("\n") == 1
-    if (name, size) == ("train", 12000):  # which says what became of it
-        assert nt.Run(out / "run").info.status == "failed"
-        assert not list((out / "run" / "checkpoints").iterdir())
-        shutil.rmtree(out / "run")
+    if size == 12000 and name in RUNS:  # which says what became of it
+        run = out / RUNS[name]
+        assert nt.Run(run).info.status == "failed"
+        assert not list((run / "checkpoints").iterdir())
+        shutil.rmtree(run)
+        (out / "w" / "workdir.json").unlink(missing_ok=True)
+    search = (*(out / "w" / "tune").rglob("events*"), *(out / "w" / "tune").rglob(".locks"))
+    for whole in search:  # the events of before, and the lock of a search
+        shutil.rmtree(whole) if whole.is_dir() else whole.unlink(missing_ok=True)
     assert files(out) == before
+
+
+@pytest.fixture
+def readable(stored):
+    """A folder with a run, in which the user who runs the test may read and not write."""
+    folder = Path(tempfile.mkdtemp())
+    shutil.copytree(stored.workdir, folder / "run")
+    (folder / "out").mkdir()
+    shutil.copytree(stored.workdir, folder / "out" / "copy")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # to the system's administrator nothing is read-only
+    try:
+        yield folder
+    finally:
+        os.seteuid(user)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_where_nothing_may_be_written_is_one_line(readable, capsys, name):
+    command, *flags = COMMANDS[name]
+    before = files(readable)
+    names = {"run": readable / "run", "out": readable / "out"}
+    status = call(command, *[flag.format(**names) for flag in flags])
+    printed = capsys.readouterr().err
+    assert status == 2
+    assert printed.startswith(f"error: {readable}/out")
+    assert printed.endswith(f": {os.strerror(errno.EACCES)}\n")
+    assert printed.count("\n") == 1
+    assert files(readable) == before
 
 
 def test_a_best_checkpoint_is_replaced_by_a_whole_one_alone(shop, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -118,3 +119,51 @@ def test_tables(shop_dir, tmp_path):
     count = kill_often("tables", [*flags, f"--workdir={tmp_path}/killed"], tmp_path, 1.5, seed=3)
     assert count > KILLS // 4
     assert results_of(tmp_path / "killed") == results_of(tmp_path / "whole")
+
+
+def bytes_of(root: Path) -> dict[str, bytes]:
+    """Every file below a directory that does not differ between any two times it is written."""
+    names = ("fingerprint.pb", "keras_metadata.pb", "MODEL_CARD.md", "saved_model.pb")  # these have dates in them
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): b"" if path.name in names else path.read_bytes() for path in files}
+
+
+def kill_anywhen(command: str, flags: list[str], made: Path, seconds: float, seed: int) -> tuple[int, int]:
+    """Kills a command `KILLS` times within so many seconds of its start; what it makes is whole or as before.
+
+    Returns:
+        How often nothing stood there after it, and how often the whole.
+    """
+    moments, log, found = random.Random(seed), made.parent / "log", [0, 0]
+    whole = bytes_of(made.parent / "whole")
+    for _ in range(KILLS):
+        process = start(command, flags, log)
+        time.sleep(moments.uniform(0, seconds))
+        process.kill()
+        process.wait()
+        if made.exists():
+            assert bytes_of(made) == whole
+        found[made.exists()] += 1
+        shutil.rmtree(made, ignore_errors=True)
+    finish(command, flags, log)
+    assert bytes_of(made) == whole
+    assert sorted(path.name for path in made.parent.iterdir()) == ["log", made.name, "whole"]
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("command", ["prepare", "export"])
+def test_prepare_and_export(shop_dir, tmp_path, command):
+    flags = ["--source=synthetic", "--seed=1"]
+    if command == "export":
+        run = [f"--dataset_dir={shop_dir}", *SMALL, "--method=gmf", "--num_epochs=1"]
+        finish("train", [*run, f"--workdir={tmp_path}/run"], tmp_path / "log")
+        flags = [f"--workdir={tmp_path}/run"]
+    folder = tmp_path / "made"
+    folder.mkdir()
+    name = {"prepare": "--dataset_dir", "export": "--export_dir"}[command]
+    began = time.monotonic()
+    finish(command, [*flags, f"{name}={folder}/whole"], folder / "log")
+    seconds = time.monotonic() - began
+    absent, whole = kill_anywhen(command, [*flags, f"{name}={folder}/killed"], folder / "killed", seconds, 4)
+    assert absent > KILLS // 4
+    assert absent + whole == KILLS
