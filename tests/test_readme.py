@@ -48,7 +48,7 @@ def test_the_python_snippet(folder, capsys):
 @pytest.mark.slow
 def test_the_commands_on_your_own_log(folder, capsys):
     own = [block for block in blocks("sh") if "events.csv" in block or "nmtr recommend" in block]
-    assert len(own) == 4
+    assert len(own) == 5
     for line in "".join(own).replace("\\\n", " ").splitlines():
         program, command, *flags = shlex.split(line)
         assert program == "nmtr"

@@ -10,7 +10,7 @@ Examples:
     nmtr evaluate --baselines=all --dataset_dir=out/shop --output_dir=out/baselines
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_o
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import given, new_flags, require, run, section_from_flags
 from nmtr_tf.cli.opened import define_unfinished, open_run
+from nmtr_tf.cli.several_cuts import for_each_cut
 from nmtr_tf.config import PROTOCOLS, DataConfig, EvaluationConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
@@ -38,7 +39,9 @@ _GROUPS = {"all": RULE, "linear": LINEAR}
 _KNOWN = {
     kind: ", ".join(name for name, row in BASELINES.items() if row.kind == kind) for kind in (RULE, LINEAR)
 }
-flags.DEFINE_string("workdir", None, "Run directory of train, one seed or several.", **_at)
+flags.DEFINE_string(
+    "workdir", None, "Run directory of train; of several seeds or cuts, the one above.", **_at
+)
 flags.DEFINE_string(
     "dataset_dir", "", "Data set directory; empty: where the run's data set was when it trained.", **_at
 )
@@ -84,13 +87,30 @@ def main(argv=None) -> int:
 
 def _evaluate(values: flags.FlagValues) -> None:
     check_metrics(section_from_flags(EvaluationConfig, values))
-    if values.baselines:
-        _evaluate_baselines(values)
-    else:
-        _evaluate_runs(values)
+    evaluate = _evaluate_baselines if values.baselines else _evaluate_runs
+    found = {cut: evaluate(values) for cut in for_each_cut(values, "workdir", "dataset_dir")}
+    if len(found) > 1:
+        _show_pooled(values, found)
 
 
-def _evaluate_runs(values: flags.FlagValues) -> None:
+def _show_pooled(values: flags.FlagValues, found: "Mapping[str, Mapping[str, Evaluation]]") -> None:
+    """The metrics over the users of all cuts, each of whom counts once."""
+    import pandas as pd
+
+    from nmtr_tf.runs.compared import ComparedRun
+
+    names = list(next(iter(found.values())))
+    rows = {}
+    for name in names:
+        pooled = ComparedRun(name, "", [], [of_cut[name] for of_cut in found.values()], list(found))
+        metrics = pooled.evaluations[0].user_metrics
+        rows[name] = {metric: pooled.mean_and_stddev(metric)[0] for metric in metrics}
+        rows[name]["users"] = pooled.num_users
+    table = pd.DataFrame(rows).T.astype({"users": int})
+    say(values, "\n" + metrics_table(f"{len(found)} cuts, {_title(pooled.evaluations[0])}", table))
+
+
+def _evaluate_runs(values: flags.FlagValues) -> "dict[str, Evaluation]":
     _refuse(values, _FOR_BASELINES, "goes with --baselines; a run has its own settings.")
     require(values, "workdir")
     import_tensorflow()
@@ -103,12 +123,13 @@ def _evaluate_runs(values: flags.FlagValues) -> None:
         found = {path.name: _evaluate_run(values, path) for path in seeds}
         first = next(iter(found.values()))
         _show(values, f"{first.method}, {_title(first)}", _seeds_table(found), first)
-        return
+        return found
     evaluation = _evaluate_run(values, Path(values.workdir))
     _show(values, f"{evaluation.method}, {_title(evaluation)}", evaluation.table(), evaluation)
     say(values, f"\nRanks:       {values.workdir}/ranks_{values.split}.parquet")
     say(values, f"Curves:      {values.workdir}/curves.png")
     say(values, f"TensorBoard: tensorboard --logdir={values.workdir}/events")
+    return {evaluation.method: evaluation}
 
 
 def _evaluate_run(values: flags.FlagValues, workdir: Path) -> "Evaluation":
@@ -153,7 +174,7 @@ def _refuse(values: flags.FlagValues, names: Sequence[str], why: str) -> None:
         raise InputError(f"--{foreign[0]} {why}")
 
 
-def _evaluate_baselines(values: flags.FlagValues) -> None:
+def _evaluate_baselines(values: flags.FlagValues) -> "dict[str, Evaluation]":
     dataset, config = _of_run(values) if values.workdir else _of_dataset(values)
     options = given_baseline_options(values, _OPTIONS, _names(values, dataset))
     import_tensorflow()
@@ -164,14 +185,16 @@ def _evaluate_baselines(values: flags.FlagValues) -> None:
 
     set_device(values.device)
     directory = Path(values.output_dir or Path(values.workdir) / "baselines")
-    tables = []
+    found = {}
     for name, own in options.items():
         with progress_bar(values, dataset.num_held_out_users(values.split), " users", desc=name) as bar:
             evaluation = evaluate_baseline(dataset, name, values.split, config, progress=bar.update, **own)
         evaluation.save(directory / name)
-        tables.append(evaluation.table().loc[["all"]].set_axis([name]))
+        found[name] = evaluation
+    tables = [one.table().loc[["all"]].set_axis([name]) for name, one in found.items()]
     title = f"{_title(evaluation)}, {evaluation.num_users:,} users"
     _show(values, title, pd.concat(tables), evaluation)
+    return found
 
 
 def _of_dataset(values: flags.FlagValues) -> tuple[Dataset, RunConfig]:

@@ -8,6 +8,8 @@ Examples:
         --heldout=test.txt --dataset_dir=out/beibei
     nmtr prepare --source=log --input=events.csv --behaviors=view,cart,buy \
         --split=time --split_time=2015-08-15 --dataset_dir=out/autumn
+    nmtr prepare --source=log --input=events.csv --behaviors=view,cart,buy \
+        --split=time --split_time=2015-07-15,2015-08-01,2015-08-15 --dataset_dir=out/cuts
 """
 
 import time
@@ -15,21 +17,20 @@ from pathlib import Path
 
 from absl import flags
 
-from nmtr_tf.cli.console import progress_bar, say
+from nmtr_tf.cli.console import progress_bar
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.log_flags import columns_of, source_of, thresholds_of
-from nmtr_tf.cli.split_flags import define_split_flags, given_split, split_table
+from nmtr_tf.cli.prepared import show_cuts, show_prepared
+from nmtr_tf.cli.split_flags import define_split_flags, given_split
 from nmtr_tf.config import PROTOCOLS
-from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.logs.formats import FORMATS, TIME_UNITS
 from nmtr_tf.data.logs.readers import read_log
-from nmtr_tf.data.pairs import leaks
 from nmtr_tf.data.preparation import prepare
+from nmtr_tf.data.several_cuts import save_cuts
 from nmtr_tf.data.storage import check_destination
 from nmtr_tf.data.synthetic import BEHAVIORS, synthetic_shop
 from nmtr_tf.errors import InputError
-from nmtr_tf.reporting.tables import format_table
 
 FLAGS = new_flags()
 _SOURCES = "; ".join(
@@ -159,22 +160,23 @@ def _prepare(values: flags.FlagValues) -> None:
         raise InputError(f"`source` should be one of {known}. Received: {values.source!r}.")
     check_destination(values.dataset_dir, values.overwrite)
     started = time.monotonic()
-    events = _read(values)
-    dataset = prepare(
-        events,
-        protocol=values.protocol,
-        min_behaviors=values.min_behaviors or None,
-        min_target=values.min_target,
-        k_core=values.k_core,
-        seed=values.seed,
-        on_bad_rows=values.on_bad_rows,
-        memory_mb=values.memory_mb,
-        spill_dir=Path(values.dataset_dir).parent,
-        after=values.after,
-        release=True,
-        **given_split(values),
-    ).save(values.dataset_dir, values.overwrite)
-    _show(values, dataset, time.monotonic() - started)
+    events, split = _read(values), given_split(values)
+    options = {
+        "protocol": values.protocol,
+        "min_behaviors": values.min_behaviors or None,
+        "min_target": values.min_target,
+        "k_core": values.k_core,
+        "seed": values.seed,
+        "on_bad_rows": values.on_bad_rows,
+        "memory_mb": values.memory_mb,
+        "spill_dir": Path(values.dataset_dir).parent,
+        "after": values.after,
+    }
+    if split["split"] == "time" and len(cuts := split["split_time"].split(",")) > 1:
+        show_cuts(values, save_cuts(events, cuts, values.dataset_dir, values.overwrite, **options))
+        return
+    dataset = prepare(events, release=True, **options, **split).save(values.dataset_dir, values.overwrite)
+    show_prepared(values, dataset, time.monotonic() - started)
 
 
 def _read(values: flags.FlagValues) -> Events:
@@ -205,47 +207,4 @@ def _read(values: flags.FlagValues) -> Events:
             impossible_times=values.impossible_times,
             ignore_behaviors=values.ignore_behaviors,
             progress=bar.update,
-        )
-
-
-def _show(values: flags.FlagValues, dataset: Dataset, seconds: float) -> None:
-    about = dataset.about
-    say(values, f"{about['rows_read']:,} rows read from {values.source} in {seconds:.1f} s\n")
-    if about.get("times"):
-        say(values, InputError(f"{about['times'][0].upper()}{about['times'][1:]}.\n").as_flags(FLAGS))
-    for row in about.get("first_bad_rows", ()):
-        say(values, f"Dropped: {row}")
-    removed: list[list] = [[f"bad rows: {why}", "", "", count] for why, count in about["bad_rows"].items()]
-    removed += [[f"behavior {name} not used", "", "", count] for name, count in about["ignored_rows"].items()]
-    if about["impossible_times"]:
-        done = "dropped" if values.impossible_times == "drop" else "kept"
-        removed.append([f"impossible times ({done})", "", "", about["impossible_times"]])
-    removed += [[row["filter"], row["users"], row["items"], row["rows"]] for row in about["filters"]]
-    say(values, format_table("Removed", ["step", "users", "items", "rows"], removed) + "\n")
-    row = about["table_one"]
-    title = "Data set (Table I; held-out pairs included)"
-    say(values, format_table(title, [f"{name}#" for name in row], [list(row.values())]) + "\n")
-    if text := split_table(dataset):
-        say(values, text)
-    held_out = {name: len(dataset.held_out[name]) for name in ("test", "validation")}
-    parts = ", ".join(f"{count:,} for {name}" for name, count in held_out.items())
-    written = f"Written to {dataset.directory}/"
-    say(values, f"Held out: {parts}. Protocol: {dataset.protocol}. {written}")
-    if dataset.protocol == "released":
-        _show_leaks(values, dataset)
-
-
-def _show_leaks(values: flags.FlagValues, dataset: Dataset) -> None:
-    """One line on the held-out pairs that auxiliary behaviors still give away."""
-    parts = []
-    for split, by_behavior in leaks(dataset.held_out, dataset.matrices).items():
-        for name, leaked in by_behavior.items():
-            if count := int(leaked.sum()):
-                share = f"{100 * leaked.mean():.1f} %"
-                parts.append(f"{count:,} of {len(leaked):,} {split} pairs ({share}) in {name!r}")
-    if parts:
-        say(
-            values,
-            f"Leak: training rows still hold {'; '.join(parts)}: what is selected or measured on them is "
-            "not fair. To train without them: --protocol=strict.",
         )

@@ -33,6 +33,7 @@ from nmtr_tf.cli.flags import (
     run,
     whole_numbers,
 )
+from nmtr_tf.cli.several_cuts import for_each_cut
 from nmtr_tf.cli.typed import command
 from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.data.dataset import Dataset
@@ -105,9 +106,18 @@ def main(argv=None) -> int:
 def _train(values: flags.FlagValues) -> None:
     check_resume(values.resume, values.overwrite)
     checkpoint_interval(values.checkpoint_every)
-    if values.final_of or values.refit_of:
-        _train_again(values, "final_of" if values.final_of else "refit_of")
-        return
+    option = "final_of" if values.final_of else "refit_of" if values.refit_of else ""
+    for cut in for_each_cut(values, option or "dataset_dir"):
+        if cut and values.seeds:
+            raise InputError("--seeds goes with one cut; for several, give each --seed its --workdir.")
+        if option:
+            _train_again(values, option, partly=bool(cut))
+        else:
+            _train_new(values, partly=bool(cut))
+
+
+def _train_new(values: flags.FlagValues, partly: bool) -> None:
+    """Trains a run or, with --seeds, several; `partly`: it is one of several, any of which may be done."""
     require(values, "dataset_dir", "workdir")
     config = config_from_flags(values)
     workdir, seeds = Path(values.workdir), whole_numbers(values, "seeds")
@@ -116,7 +126,7 @@ def _train(values: flags.FlagValues) -> None:
     config = set_up(config, dataset).config
     configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
     configs = configs or {workdir: config}
-    done = [] if values.overwrite else _finished_seeds(configs) if seeds else []
+    done = [] if values.overwrite else _finished(configs, partly) if seeds or partly else []
     for path in configs:
         if path not in done:
             RunDirectory(path).check_free(values.overwrite)
@@ -129,14 +139,14 @@ def _train(values: flags.FlagValues) -> None:
     say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
 
 
-def _finished_seeds(configs: Mapping[Path, RunConfig]) -> list[Path]:
-    """The seeds that an earlier call has finished: the first ones, but not all, with the same settings.
+def _finished(configs: Mapping[Path, RunConfig], partly: bool) -> list[Path]:
+    """The runs that an earlier call has finished: the first ones, but not all, with the same settings.
 
     Raises:
         InputError: If their settings are others.
     """
     done = list(itertools.takewhile(lambda path: RunDirectory(path).is_finished, configs))
-    if len(done) == len(configs):
+    if len(done) == len(configs) and not partly:
         return []  # nothing is left of that call, and all are refused
     for path in done:
         if changes := config_differences(RunDirectory(path).read_config(), configs[path]):
@@ -147,7 +157,7 @@ def _finished_seeds(configs: Mapping[Path, RunConfig]) -> list[Path]:
     return done
 
 
-def _train_again(values: flags.FlagValues, option: str) -> None:
+def _train_again(values: flags.FlagValues, option: str, partly: bool) -> None:
     """Fits the settings of a run on more rows: on everything, or on all but the test rows."""
     own = ["seeds", "method_settings", *({"final_of", "refit_of"} - {option})]
     own += [field.name for section in SECTIONS for field in dataclasses.fields(section)]
@@ -164,9 +174,13 @@ def _train_again(values: flags.FlagValues, option: str) -> None:
     workdir = Path(values.workdir)
     if workdir.resolve() == Path(run).resolve():
         raise InputError(f"--{option}={run} is the run to be written; name another --workdir.")
-    RunDirectory(workdir).check_free(values.overwrite)
+    config = dataset.resolved(config.with_options(device=values.device))
+    done = partly and not values.overwrite and RunDirectory(workdir).is_finished
+    done = done and getattr(RunDirectory(workdir).read_info(), option) == origin.name
+    if not done:
+        RunDirectory(workdir).check_free(values.overwrite)
     import_tensorflow()
-    _train_one(values, workdir, dataset.resolved(config.with_options(device=values.device)), dataset)
+    _train_one(values, workdir, config, dataset, done)
     name, more = ("export", " --export_dir=...") if option == "final_of" else ("evaluate", "")
     say(values, f"Next:        {command(name)} --workdir={values.workdir}{more}")
 

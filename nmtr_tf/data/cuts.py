@@ -58,7 +58,7 @@ def cuts_of(events: Events, split_time: str, split_share: float | None) -> Cuts:
     times = _times(events)
     given = f"split_share={split_share}"
     if split_time:
-        test, given = _time(split_time, events.time_unit), f"split_time={split_time}"
+        test, given = time_of(split_time, events.time_unit), f"split_time={split_time}"
         if not times.min() < test <= times.max():
             first, last = (shown(time, events.time_unit) for time in (times.min(), times.max()))
             raise InputError(
@@ -95,8 +95,12 @@ def _last(times: np.ndarray, share: float) -> int:
     return int(np.partition(times, place)[place])
 
 
-def _time(text: str, unit: str) -> int:
-    """A time in a unit, rounded up."""
+def time_of(text: str, unit: str) -> int:
+    """A time that a user writes, in a unit, rounded up.
+
+    Raises:
+        InputError: If it is none.
+    """
     with sql.session() as connection:
         connection.register("asked", {"time": np.array([text], object)})
         _, *fits = sql.rows(connection, unit_query("time", "asked"))[0]

@@ -122,7 +122,7 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
     """
     directory = Path(dataset_dir)
     finish(directory)
-    is_dataset = (directory / "dataset.json").is_file()
+    is_dataset = (directory / "dataset.json").is_file() or _has_cuts_alone(directory)
     if directory.exists() and not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"`dataset_dir={directory}` exists and is no data set; name another directory.")
     if is_dataset and not overwrite:
@@ -132,6 +132,17 @@ def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
     if is_dataset:
         check_replaceable(directory)
     check_directory(directory)
+
+
+def cut_directories(directory: str | Path) -> list[Path]:
+    """The subdirectories cut_<time>, by time, of data sets or runs of several cuts; none of any other."""
+    return sorted(path for path in Path(directory).glob("cut_*") if path.is_dir())
+
+
+def _has_cuts_alone(directory: Path) -> bool:
+    cuts = cut_directories(directory)
+    whole = all((cut / "dataset.json").is_file() for cut in cuts)
+    return bool(cuts) and whole and len(list(directory.iterdir())) == len(cuts)
 
 
 def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[str, Any]]:

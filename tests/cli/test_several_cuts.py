@@ -1,0 +1,76 @@
+"""Several cuts of one log, from prepare to the pooled metrics."""
+
+import numpy as np
+import pytest
+from conftest import call, refused
+
+from nmtr_tf.cli import compare, evaluate, prepare, sample, train
+from nmtr_tf.evaluation.results import Evaluation
+
+CUTS = ("2024-01-15", "2024-01-20", "2024-01-25")
+NAMES = [f"cut_{cut}" for cut in CUTS]
+TINY = ("--method=nmtr_gmf", "--embedding_dim=4", "--num_epochs=2", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def cuts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cuts")
+    assert call(sample, f"{folder}/events.csv", "--num_users=120", "--quiet") == 0
+    flags = [f"--input={folder}/events.csv", "--source=log", "--behaviors=view,cart,buy", "--split=time"]
+    assert call(prepare, *flags, f"--split_time={','.join(CUTS)}", f"--dataset_dir={folder}/data") == 0
+    return folder / "data"
+
+
+def test_prepare_writes_a_data_set_for_each_and_says_what_is_tested(cuts, capsys):
+    assert sorted(path.name for path in cuts.iterdir()) == NAMES
+    flags = [f"--input={cuts.parent}/events.csv", "--source=log", "--behaviors=view,cart,buy", "--split=time"]
+    flags += [f"--split_time={','.join(CUTS)}", f"--dataset_dir={cuts}"]
+    assert "replace it with --overwrite" in refused(capsys, prepare, *flags)
+    assert call(prepare, *flags, "--overwrite") == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[-2:] for line in lines if line.startswith(("cut_", "all"))}
+    assert list(rows) == [*NAMES, "all"]
+    pairs = [int(row[0]) for row in rows.values()]
+    assert sum(pairs[:-1]) == pairs[-1]
+    assert lines[-1] == f"Written to {cuts}/cut_*/. Protocol: time."
+
+
+def test_what_does_not_go_with_several_cuts_is_one_line(cuts, tmp_path, capsys):
+    flags = [f"--dataset_dir={cuts}", f"--workdir={tmp_path}/run", *TINY]
+    assert "--seeds goes with one cut" in refused(capsys, train, *flags, "--seeds=0,1")
+    (tmp_path / "runs" / "cut_2023-01-01").mkdir(parents=True)
+    line = refused(capsys, evaluate, f"--workdir={tmp_path}/runs", f"--dataset_dir={cuts}")
+    assert "has the cuts cut_2024-01-15" in line
+    assert "expected those of" in line
+
+
+@pytest.mark.slow
+def test_from_training_to_pooled_metrics(cuts, tmp_path, capsys):
+    chosen, refit = tmp_path / "chosen", tmp_path / "refit"
+    flags = [f"--dataset_dir={cuts}", f"--workdir={chosen}", *TINY]
+    assert call(train, *flags) == 0
+    assert call(train, f"--refit_of={chosen}", f"--workdir={refit}", "--quiet") == 0
+    weights = (refit / NAMES[0] / "checkpoints" / "last.keras").stat().st_mtime_ns
+    (refit / NAMES[2] / "run.json").unlink()  # as if it had not come to this one
+    for path in (refit / NAMES[2] / "checkpoints").iterdir():
+        path.unlink()
+    assert call(train, f"--refit_of={chosen}", f"--workdir={refit}", "--resume=never") == 0
+    assert f"{refit}/{NAMES[0]}: finished before" in capsys.readouterr().out
+    assert (refit / NAMES[0] / "checkpoints" / "last.keras").stat().st_mtime_ns == weights
+    assert "with other settings: --num_epochs" in refused(capsys, train, *flags, "--num_epochs=3")
+
+    assert call(evaluate, f"--workdir={refit}", "--ks=5") == 0
+    found = [Evaluation.load(refit / name, "test") for name in NAMES]
+    users = np.concatenate([one.users[one.places.starts] for one in found])
+    values = np.concatenate([one.values("HR@5") for one in found])
+    pooled = np.mean([values[users == user].mean() for user in np.unique(users)])
+    last = capsys.readouterr().out.splitlines()[-1].split()
+    assert last[0] == "nmtr_gmf"
+    assert float(last[1]) == pytest.approx(pooled, abs=5e-5)
+    assert int(last[-1]) == len(np.unique(users))
+
+    baselines = ["--baselines=popularity,ease", "--ks=5"]
+    assert call(evaluate, f"--workdir={refit}", *baselines) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-2:]] == ["popularity", "ease"]
+    assert call(compare, f"{refit}/cut_*/baselines/ease", f"{refit}/cut_*", "--num_resamples=100") == 0
+    assert f"{len(np.unique(users))} users of 3 cuts" in capsys.readouterr().out
