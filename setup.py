@@ -49,7 +49,7 @@ setup(
         "peers": ["implicit>=0.7", 'recbole>=1.2.1; python_version < "3.12"'],
         "tune": ["optuna>=4.0"],
         "dev": [
-            "hypothesis>=6.100",
+            "hypothesis>=6.140",
             "optuna>=4.0",
             "pytest>=8",
             "pytest-xdist>=3.6.1",

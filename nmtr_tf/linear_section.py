@@ -19,7 +19,11 @@ class LinearConfig:
         1.0,
         "nmtr_linear(_gmf): weight of all behaviors among what is predicted, beside the target's 1.",
     )
-
+    linear_diagonal: float = option(
+        0.0,
+        "nmtr_linear(_gmf): weight of an item for itself: what a user has touched and not bought gets so "
+        "much more, where it may be recommended (a split in time, or mask target).",
+    )
     linear_weight: float | None = option(
         None,
         "nmtr_linear_gmf: what the linear part is multiplied with in the sum, at least 0; not given: chosen "
@@ -32,5 +36,6 @@ class LinearConfig:
         require(self, 0 <= self.linear_beta < float("inf"), "linear_beta", "at least 0")
         require(self, 0 <= self.linear_dropout < 1, "linear_dropout", "in [0, 1)")
         require(self, 0 <= self.linear_theta < float("inf"), "linear_theta", "at least 0")
+        require(self, 0 <= self.linear_diagonal < float("inf"), "linear_diagonal", "at least 0")
         fits = self.linear_weight is None or 0 <= self.linear_weight < float("inf")
         require(self, fits, "linear_weight", "at least 0")

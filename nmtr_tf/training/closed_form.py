@@ -46,7 +46,8 @@ class ClosedFormLearner:
             start: Of no matter: the solution does not depend on what was before.
 
         Returns:
-            "train/loss" and "train/loss_<target>": the least squares with their L2 terms, per user.
+            "train/loss" and "train/loss_<target>": the least squares with their L2 terms, per user, of the
+            weights between different items.
 
         Raises:
             InputError: If `linear_lambda` is too small for float32.
@@ -67,7 +68,8 @@ class ClosedFormLearner:
             raise InputError(
                 "`linear_lambda` is too small for these data: their matrix has no inverse in float32."
             ) from None
-        self._rows.item_weights.assign(weights)
         loss = minimum(problem, weights) / view.num_users
+        np.fill_diagonal(weights, options.linear_diagonal)
+        self._rows.item_weights.assign(weights)
         after(0)
         return {"train/loss": loss, f"train/loss_{view.target_behavior}": loss}

@@ -52,7 +52,7 @@ class Searchable:
 def of_method(plan: Plan, tuning: TuneConfig) -> Searchable:
     """What a method has to search."""
     own = own_space(plan, tuning.sampler == "grid")
-    more: Space = {} if plan.is_closed_form else OPTIONAL
+    more = {name: one for name, one in OPTIONAL.items() if name.startswith("linear") == plan.is_closed_form}
     return Searchable(plan.method.label, own, more, OPTION_TYPES, LOGARITHMIC)
 
 

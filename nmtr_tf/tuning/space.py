@@ -46,7 +46,11 @@ def between(low: float, high: float, log: bool = False) -> BaseDistribution:
     return FloatDistribution(low, high, log=log, step=None if log else round((high - low) / _STEPS, 12))
 
 
-OPTIONAL: Space = {"optimizer": listed(("adagrad", "adam")), "embedding_dim": listed((64, 128, 256))}
+OPTIONAL: Space = {
+    "optimizer": listed(("adagrad", "adam")),
+    "embedding_dim": listed((64, 128, 256)),
+    "linear_diagonal": listed((0, 0.03, 0.1, 0.3, 1, 3)),
+}
 """What is searched only where it is named."""
 
 

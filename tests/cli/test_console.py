@@ -192,23 +192,17 @@ LESS = (
 )
 
 
-@pytest.mark.parametrize(
-    ("command", "flags", "lacks"),
-    [
-        (train, ["--workdir={out}/run", "--embedding_dim=2000000000"], "OOM when allocating tensor with "),
-        (
-            evaluate,
-            ["--baselines=ials", "--output_dir={out}", "--ials_factors=2000000000"],
-            "Unable to allocate ",
-        ),
-    ],
-)
-def test_memory_that_is_lacking_is_one_line(shop_dir, tmp_path, capsys, command, flags, lacks):
-    flags = [flag.format(out=tmp_path) for flag in flags]
-    line = refused(capsys, command, f"--dataset_dir={shop_dir}", "--quiet", *flags)
-    assert line.startswith(f"error: out of memory: {lacks}")
+def test_memory_that_is_lacking_is_one_line(shop_dir, tmp_path, capsys):
+    flags = [
+        f"--dataset_dir={shop_dir}",
+        f"--workdir={tmp_path}/run",
+        "--embedding_dim=2000000000",
+        "--quiet",
+    ]
+    line = refused(capsys, train, *flags)
+    assert line.startswith("error: out of memory: OOM when allocating tensor with ")
     assert line.endswith(f"{LESS}\n")
-    assert not [path for path in tmp_path.rglob("*.*") if path.is_file()]
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("error", "said"), [(MemoryError(), ""), (MemoryError("a b\nc"), ": a b c")])

@@ -52,6 +52,21 @@ def test_its_weights_and_its_loss_are_those_of_plain_least_squares(run):
     assert logs["validation/NDCG@10"] == run.info.best_value
 
 
+def test_an_item_that_was_touched_and_not_bought_speaks_for_itself(shop, run):
+    """The weights between other items, and the loss, are those without it."""
+    own = nt.fit(shop, method="nmtr_linear", ks=(5, 10), mask="target", linear_diagonal=50.0, **OPTIONS)
+    mine, theirs = (np.array(network(one.model).user_rows.tables[0]) for one in (own, run))
+    np.testing.assert_array_equal(mine, theirs + 50 * np.eye(len(theirs), dtype=np.float32))
+    assert own.history[0]["train/loss"] == run.history[0]["train/loss"]
+    touched, bought = dense(run.view)
+    user = int(np.argmax((touched - bought).sum(axis=1)))
+    count = int((touched - bought)[user].sum())
+    first = own.recommend([run.view.user_ids[user]], k=count, exclude="bought")["item"]
+    assert sorted(first) == sorted(run.view.item_ids[np.flatnonzero(touched[user] > bought[user])])
+    with pytest.raises(InputError, match="`linear_diagonal` should be at least 0"):
+        nt.fit(shop, method="nmtr_linear", linear_diagonal=-1.0)
+
+
 def test_it_ranks_exactly_as_the_baseline():
     shop = nt.prepare(nt.synthetic_shop(500, 120, seed=1), min_behaviors=2)
     run = nt.fit(shop, method="nmtr_linear", **OPTIONS)
