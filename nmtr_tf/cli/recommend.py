@@ -15,7 +15,7 @@ from nmtr_tf.cli.console import import_tensorflow, progress_bar, say, show
 from nmtr_tf.cli.flags import new_flags, require, run
 from nmtr_tf.cli.left_out import define_items, define_left_out, items_of_flag
 from nmtr_tf.cli.opened import define_unfinished, open_run
-from nmtr_tf.cli.recommended import for_known, for_new, for_unknown, passed_over, reasons_of
+from nmtr_tf.cli.recommended import for_known, for_new, for_unknown, passed_over
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
@@ -184,7 +184,8 @@ def _show(
         reasons: list[str] = []
         if values.explain and row >= 0 and own:
             items, known = [line["row"] for line in own], None if history else row
-            reasons = reasons_of(trained, explain(trained.model, matrix[[row]], items, known))
+            found = explain(trained.model, matrix[[row]], items, known)
+            reasons = found.reasons(trained.view.item_ids, trained.view.behaviors)
         name = printable(user_id)
         if row < 0:
             why = "no known event" if history else f"known: no, {unknown[user_id]}"

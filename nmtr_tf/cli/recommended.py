@@ -10,12 +10,9 @@ from nmtr_tf.reporting.tables import format_table
 
 if TYPE_CHECKING:  # they import TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
-    from nmtr_tf.serving.explanations import Explanation
     from nmtr_tf.serving.new_histories import NewHistories
 
 _NOTHING = "nothing is left to recommend."
-_REASONS = 2
-"""Items of the history that are named for each recommended one."""
 
 
 def for_unknown(who: str, trained: "Run", found: list[dict[str, Any]]) -> str:
@@ -49,7 +46,7 @@ def for_known(
         user: His row.
         found: His rows of what `Run.recommend` gives, with the item's row under "row".
         behaviors: Whose probabilities are shown.
-        reasons: Why each item is there, as `reasons_of` says it; empty: it is not asked.
+        reasons: Why each item is there, as `Explanation.reasons` says it; empty: it is not asked.
     """
     history = trained.dataset.whole
     done = ", ".join(f"{matrix[[user]].nnz} {name}" for name, matrix in history.items())
@@ -95,22 +92,6 @@ def _table(
     shown = [f"probability of {name}" for name in behaviors]
     columns = ["rank", "item", *_title_column(found), *shown, *names, *(["because of"] if reasons else [])]
     return format_table(title, columns, rows)
-
-
-def reasons_of(trained: "Run", found: "Explanation") -> list[str]:
-    """The strongest parts of each item's score, for people: "item-3 (view, buy) +0.12; item-9 (view) +0.05".
-
-    What lowers a score is no reason.
-    """
-    texts = []
-    for place in range(found.history.shape[1]):
-        best = [entry for entry in found.strongest(place, _REASONS) if found.history[entry, place] > 0]
-        names = [trained.view.item_ids[found.history_items[entry]] for entry in best]
-        done = [", ".join(found.behaviors_of(entry, trained.view.behaviors)) for entry in best]
-        values = [found.history[entry, place] for entry in best]
-        parts = [f"{name} ({own}) {value:+.3g}" for name, own, value in zip(names, done, values, strict=True)]
-        texts.append("; ".join(parts) or "-")
-    return texts
 
 
 def passed_over(history: "NewHistories") -> str:

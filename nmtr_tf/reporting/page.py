@@ -150,11 +150,13 @@ class ShownItem:
         item: Its raw id.
         title: Its title; "": not known.
         marks: What is to be said of it, such as "held out".
+        why: What made it be recommended; "": not known.
     """
 
     item: str
     title: str = ""
     marks: Sequence[str] = ()
+    why: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,8 +103,14 @@ def _users_sentence(run: ReportedRun, count: int) -> str:
     return (
         f"{count} users, drawn at random (seed {run.info.seed}) from those with a held-out item, with their "
         f"whole history{latest}. Marked: what the user had done to a recommended item, and what was held out "
-        "of training."
+        f"of training.{_WHY if run.plan.from_history else ''}"
     )
+
+
+_WHY = (
+    " Below a recommended item: those of the history that add most to its score, what was done to them and "
+    "what they add; the score is a sum over the history."
+)
 
 
 def _epoch_headline(run: ReportedRun) -> Headline:

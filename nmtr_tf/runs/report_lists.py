@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from nmtr_tf.data.dataset import Dataset
-from nmtr_tf.data.pairs import pair_keys
+from nmtr_tf.data.pairs import histories_of, pair_keys
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.reporting.page import Headline, PageTable, ShownItem, SpreadPart, UserCard, percent
 from nmtr_tf.reporting.page_pictures import popularity_picture
 from nmtr_tf.runs.reported import ReportedRun
+from nmtr_tf.serving.explanations import explain
 
 _CHUNK = 20_000  # users whose recommendations are text at one time
 _HISTORY = 8  # items of a behavior that a card shows
@@ -151,12 +152,22 @@ def user_cards(
     """Some users that have a held-out item, drawn with the run's seed, in the order of the data set."""
     rows = np.unique(pd.Index(run.view.user_ids).get_indexer(evaluation.users))
     chosen = np.random.default_rng(run.info.seed).choice(rows, min(count, len(rows)), replace=False)
-    return [_card(run.dataset, evaluation, lists, titles, int(user)) for user in np.sort(chosen)]
+    histories = histories_of(run.view) if run.plan.from_history else None
+    cards = []
+    for user in np.sort(chosen):
+        items, whys = lists.items[lists.users == user], None
+        if histories is not None:
+            found = explain(run.model, histories[[user]], items.tolist(), int(user))
+            whys = found.reasons(run.view.item_ids, run.view.behaviors, titles)
+        shown = dict(zip(items.tolist(), whys or [""] * len(items), strict=True))
+        cards.append(_card(run.dataset, evaluation, shown, titles, int(user)))
+    return cards
 
 
 def _card(
-    dataset: Dataset, evaluation: Evaluation, lists: Lists, titles: Mapping[str, str], user: int
+    dataset: Dataset, evaluation: Evaluation, whys: Mapping[int, str], titles: Mapping[str, str], user: int
 ) -> UserCard:
+    """The card of a user; `whys` has the items that he is recommended, and why each."""
     events = dataset.events
     first, end = np.searchsorted(events.user, [user, user + 1])
     items, behaviors, splits = events.item[first:end], events.behavior[first:end], dataset.split[first:end]
@@ -164,9 +175,9 @@ def _card(
     if events.timestamp is not None:
         order = np.argsort(-events.timestamp[first:end], kind="stable")
 
-    def shown(item: int, *marks: str) -> ShownItem:
+    def shown(item: int, *marks: str, why: str = "") -> ShownItem:
         text = dataset.item_ids[item]
-        return ShownItem(text, titles.get(text, ""), marks)
+        return ShownItem(text, titles.get(text, ""), marks, why)
 
     history = {}
     for code in reversed(range(len(events.behaviors))):
@@ -174,10 +185,10 @@ def _card(
         some = [shown(items[place], *_HELD[: int(splits[place] > 0)]) for place in own[:_HISTORY]]
         history[events.behaviors[code]] = (len(own), some)
     recommended = []
-    for item in lists.items[lists.users == user]:
+    for item, why in whys.items():
         found = np.flatnonzero(items == item)
         marks = [events.behaviors[behaviors[place]] for place in found if not splits[place]]
-        recommended.append(shown(item, *marks, *_HELD[: int(splits[found].any())]))
+        recommended.append(shown(item, *marks, *_HELD[: int(splits[found].any())], why=why))
     return UserCard(
         dataset.user_ids[user], _held_out(dataset, evaluation, titles, user), history, recommended
     )

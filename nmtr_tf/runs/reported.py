@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+import keras
 import pandas as pd
 
 from nmtr_tf.config import RunConfig
@@ -32,6 +33,10 @@ class ReportedRun(Protocol):
     @property
     def plan(self) -> Plan:
         """What its method means for its behaviors."""
+
+    @property
+    def model(self) -> keras.Model:
+        """What was trained."""
 
     @property
     def history(self) -> list[dict[str, Any]]:

@@ -72,7 +72,7 @@ def _use(card: ModelCard) -> str:
   that were not in training are never recommended; train again to add them.
 - Users that were not in training get the most popular items, with numbers of training rows as
   scores{_new(card.plan)}.
-- {_scores(card.plan)}.
+- {_scores(card.plan)}.{_why(card.plan)}
 - The model repeats what the log shows, so what was displayed and popular then is favored.
 - The files hold the ids of all users and {_pairs_held(card)}: treat them as personal data."""
 
@@ -80,6 +80,16 @@ def _use(card: ModelCard) -> str:
 def _new(plan: Plan) -> str:
     """What there is for new users besides."""
     return "; `recommend_for_history` knows them by the items that they touched" if plan.from_history else ""
+
+
+def _why(plan: Plan) -> str:
+    """Whether scores can be explained."""
+    if not plan.from_history:
+        return ""
+    return (
+        "\n- Why a user of the training data has a score, `explain` says exactly: which items of the history "
+        "add\n  most to it, what was done to them, what each adds, and the rest; all together is the score."
+    )
 
 
 def _scores(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """Why an item is recommended: exactly, where the score is a sum over what a user did."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,12 +16,15 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.network import network
+from nmtr_tf.serving.score_parts import ScoreParts
 from nmtr_tf.serving.users import asked_users
 
 NO_HISTORIES = (
     "an explanation needs a run whose users are read from their histories, `user_rows=history` or `both`, or "
     "`method=nmtr_linear` or `nmtr_linear_gmf`"
 )
+REASONS = 2
+"""Items of a history that are named to people for each recommended one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +75,31 @@ class Explanation:
             rows.append((item, "user vector", "", "", self.own[place]))
         return pd.DataFrame(rows, columns=["item", "because", "history_item", "behaviors", "part"])
 
+    def reasons(
+        self, item_ids: np.ndarray, behaviors: Sequence[str], titles: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """The strongest parts of each item's score, for people; "-": none.
+
+        Such as "item-3 (view, buy) +0.12; item-9 (view) +0.05". What lowers a score is no reason.
+
+        Args:
+            item_ids: Raw ids of all item rows.
+            behaviors: Names of all behaviors.
+            titles: Item id -> title, which stands in place of the id.
+        """
+        texts = []
+        for place in range(self.history.shape[1]):
+            best = [entry for entry in self.strongest(place, REASONS) if self.history[entry, place] > 0]
+            ids = [item_ids[self.history_items[entry]] for entry in best]
+            done = [", ".join(self.behaviors_of(entry, behaviors)) for entry in best]
+            values = [self.history[entry, place] for entry in best]
+            parts = [
+                f"{(titles or {}).get(one) or one} ({own}) {value:+.3g}"
+                for one, own, value in zip(ids, done, values, strict=True)
+            ]
+            texts.append("; ".join(parts) or "-")
+        return texts
+
 
 def explain(
     model: keras.Model, history: sparse.csr_array, items: Collection[int], user: int | None = None
@@ -91,24 +119,13 @@ def explain(
     rows: object = net.user_rows
     if not isinstance(rows, StoredHistories):
         raise InputError(f"`explain`: {NO_HISTORIES}. This one has a vector for each user, and no reasons.")
-    terms = net.cascade.terms(len(net.behaviors) - 1)
-    chosen, owners = tf.constant(list(items), tf.int32), tf.zeros([history.nnz], tf.int32)
+    parts, chosen = ScoreParts(net), tf.constant(list(items), tf.int32)
     entries, kinds = tf.constant(history.indices, tf.int32), tf.constant(history.data, tf.int32)
-    item_parts = net.item_parts(chosen, terms)
-    nothing = [tf.zeros([tf.size(chosen)]) for _ in terms]
-
-    def logits(vectors):
-        """Without biases: float32 [n, k] of vectors [n, row_size]."""
-        return net.cascade.logit(net.cascade.user_parts(vectors, terms), item_parts, nothing, terms).numpy()
-
     own = np.zeros(len(items), np.float32)
     if user is not None:
-        sums = rows.sums(entries, owners, 1, terms, kinds)
-        known = rows.rows(tf.constant([user]), terms)
-        own = logits([one - other for one, other in zip(known, sums, strict=True)])[0]
-    found = logits(rows.parts(entries, owners, 1, terms, kinds))
-    bias = tf.add_n(net.item_rows.bias_rows(chosen, terms)).numpy()
-    return Explanation(history.indices, history.data, found, bias, own)
+        own = parts.of_user(tf.constant(user), entries, kinds, chosen).numpy()
+    found = parts.of_history(entries, kinds, chosen).numpy()
+    return Explanation(history.indices, history.data, found, parts.of_items(chosen).numpy(), own)
 
 
 def explained(

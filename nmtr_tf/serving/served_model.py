@@ -12,7 +12,7 @@ score                 user_id [B], item_id [B]                 float32 [B] per b
 user_embeddings       user_id [B]                              embedding float32 [B, D], known bool [B]
 item_embeddings       item_id [B]                              embedding float32 [B, D], known bool [B]
 
-Models whose users are sums over their histories have one more: see `nmtr_tf.serving.served_histories`.
+Models whose users are sums over their histories have two more: see `nmtr_tf.serving.served_histories`.
 
 - Recommendations come best first, by target logit, without what is left out of the user's and of everybody's
   (`left_out` and `offered` of `nmtr_tf.serving.export.save_model`): what the user bought, say. Where fewer
@@ -87,20 +87,20 @@ class ServedModel(tf.Module):
 
     def recommend(self, user_id):
         """Signature serving_default."""
-        users, known = _look_up(self.user_rows, user_id)
+        users, known = look_up(self.user_rows, user_id)
         return self._best(self._scores(users, known), self._left_out(users, known), known)
 
     def recommend_excluding(self, user_id, exclude_item_ids):
         """Signature recommend_excluding."""
-        users, known = _look_up(self.user_rows, user_id)
+        users, known = look_up(self.user_rows, user_id)
         _, excluded = self._listed(exclude_item_ids)
         hidden = tf.concat([self._left_out(users, known), excluded], axis=0)
         return self._best(self._scores(users, known), hidden, known)
 
     def recommend_among(self, user_id, candidate_item_ids):
         """Signature recommend_among."""
-        users, known = _look_up(self.user_rows, user_id)
-        items, _ = _look_up(self.item_rows, candidate_item_ids)
+        users, known = look_up(self.user_rows, user_id)
+        items, _ = look_up(self.item_rows, candidate_item_ids)
         logits = self._logits_of_pairs(users, items)[-1]
         scores = tf.where(known[:, None], logits, tf.gather(self.popularity, items))
         places, among = self._listed(candidate_item_ids)
@@ -110,8 +110,8 @@ class ServedModel(tf.Module):
 
     def score(self, user_id, item_id):
         """Signature score."""
-        users, known_user = _look_up(self.user_rows, user_id)
-        items, known_item = _look_up(self.item_rows, item_id)
+        users, known_user = look_up(self.user_rows, user_id)
+        items, known_item = look_up(self.item_rows, item_id)
         known = known_user & known_item
         logits = self._logits_of_pairs(users, items[:, None])
         probabilities = [tf.where(known, tf.sigmoid(x[:, 0]), 0.0) for x in logits]
@@ -119,14 +119,14 @@ class ServedModel(tf.Module):
 
     def user_embeddings(self, user_id):
         """Signature user_embeddings."""
-        users, known = _look_up(self.user_rows, user_id)
+        users, known = look_up(self.user_rows, user_id)
         parts = self.network.user_parts(users, self.scorer.terms)
         parts = [tf.add_n(parts)] if self.network.has_one_product else parts
         return _embedding([*parts, tf.ones([tf.size(users), 1])], known)
 
     def item_embeddings(self, item_id):
         """Signature item_embeddings."""
-        items, known = _look_up(self.item_rows, item_id)
+        items, known = look_up(self.item_rows, item_id)
         parts, biases = self.items.some(items, self.scorer.terms)
         parts = parts[:1] if self.network.has_one_product else parts
         return _embedding([*parts, tf.add_n(biases)[:, None]], known)
@@ -162,7 +162,7 @@ class ServedModel(tf.Module):
 
     def _listed(self, item_ids):
         """Known ids of lists [B, C], int64 [n, 2] each: their places, and (place in the batch, item)."""
-        items, known = _look_up(self.item_rows, item_ids)
+        items, known = look_up(self.item_rows, item_ids)
         places = tf.where(known)
         found = tf.cast(tf.gather_nd(items, places), tf.int64)
         return places, tf.stack([places[:, 0], found], axis=1)
@@ -230,7 +230,7 @@ def _line_table(path: Path, keys: tf.DType, values: tf.DType, default) -> tf.loo
     return tf.lookup.StaticHashTable(lines, default)
 
 
-def _look_up(table: tf.lookup.StaticHashTable, ids) -> tuple[tf.Tensor, tf.Tensor]:
+def look_up(table: tf.lookup.StaticHashTable, ids) -> tuple[tf.Tensor, tf.Tensor]:
     """Rows int32 of ids of any shape, 0 for unknown ones, and which are known (bool)."""
     rows = tf.cast(table.lookup(ids), tf.int32)
     return tf.maximum(rows, 0), rows >= 0
