@@ -32,7 +32,8 @@ def in_chunks(
 
     @tf.custom_gradient
     def together(*parts):
-        own, rest = parts[:split], list(parts[split:])
+        own = parts[:split]
+        rest = [tf.identity(one) for one in parts[split:]]  # the same tensor twice has two gradients
         found = tf.map_fn(
             lambda some: function(list(some), rest),
             own,

@@ -116,4 +116,6 @@ class Scores:
         def logits(some, others):
             return cascade.logit(some, others[: len(terms)], others[len(terms) :], terms, training=True)
 
-        return in_chunks(logits, users, [*items, *biases], tf.minimum(chunk, tf.maximum(tf.shape(users[0])[0], 1)))
+        return in_chunks(
+            logits, users, [*items, *biases], tf.minimum(chunk, tf.maximum(tf.shape(users[0])[0], 1))
+        )
