@@ -100,5 +100,7 @@ def places_of(items: tf.Tensor, num_items: int) -> tf.Tensor:
 def _kept(entries: tf.Tensor, dropout: float, num_entries: int, seed: tf.Tensor) -> tf.Tensor:
     """Which entries of all histories stay, bool: a function of the entry and the seed alone."""
     own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
-    drawn = tf.random.experimental.index_shuffle(entries, own_seed, tf.constant(num_entries - 1, tf.int64))
+    last = tf.constant(max(1, num_entries - 1), tf.int64)
+    one_more = tf.concat([entries, [0]], axis=0)  # none at all is refused
+    drawn = tf.random.experimental.index_shuffle(one_more, own_seed, last)[:-1]
     return drawn >= tf.constant(round(dropout * num_entries), tf.int64)

@@ -85,13 +85,15 @@ def explain(
         user: His row, whose own vector counts, too; None: the model does not know him.
 
     Raises:
-        InputError: If its users are not sums over histories.
+        InputError: If its users are not sums over histories, or its logits not sums over theirs.
     """
     net = network(model)
     rows: object = net.user_rows
     if not isinstance(rows, StoredHistories):
         raise InputError(f"`explain`: {NO_HISTORIES}. This one has a vector for each user, and no reasons.")
     terms = net.cascade.terms(len(net.behaviors) - 1)
+    if not all(net.cascade.units[r].adds_up for r in terms):
+        raise InputError("`explain` needs units mf or gmf: the logit of a tower is no sum over a history.")
     chosen, owners = tf.constant(list(items), tf.int32), tf.zeros([history.nnz], tf.int32)
     entries, kinds = tf.constant(history.indices, tf.int32), tf.constant(history.data, tf.int32)
     item_parts = net.item_parts(chosen, terms)

@@ -26,7 +26,7 @@ def in_chunks(
         float32 [n, c].
     """
     count = tf.shape(rows[0])[0]
-    padding = -count % chunk
+    padding = tf.maximum(1, -(-count // chunk)) * chunk - count  # of no rows one chunk is made, too
     chunks = [tf.reshape(tf.pad(one, [[0, padding], [0, 0]]), [-1, chunk, one.shape[1]]) for one in rows]
     split = len(rows)
 

@@ -135,8 +135,9 @@ class SharedItems:
             it was to be expected, by either way together. The positive of a row itself is not counted in the
             expectation; nor is it a negative of that row.
         """
-        first, last = tf.range(self._num_uniform), tf.constant(self.num_items - 1)
-        uniform = tf.random.experimental.index_shuffle(first, seed, last)  # so no item twice
+        uniform = tf.range(self._num_uniform)
+        if self._num_uniform < self.num_items:  # by a permutation, so that no item comes twice
+            uniform = tf.random.experimental.index_shuffle(uniform, seed, tf.constant(self.num_items - 1))
         if not self._in_batch:
             return uniform, tf.ones([self._num_uniform])
         items, places = tf.unique(tf.concat([uniform, positives], axis=0))

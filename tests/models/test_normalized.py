@@ -19,11 +19,10 @@ def test_vectors_are_the_rows_over_their_length():
     for shared in (True, False):
         rows = made(shared)
         for one in (*rows.rows(tf.constant([[1], [0]]), (1, 0)), *rows(tf.constant([[1], [0]]))[0]):
-            np.testing.assert_allclose(one, [[[-1, 0]], [[0.6, 0.8]]], rtol=1e-6)
+            np.testing.assert_allclose(one, np.array([[[-1.0, 0.0]], [[0.6, 0.8]]]), rtol=1e-6)
+        expected = np.array([[0.6, 0.8], [-1.0, 0.0], [0.0, 0.0]])  # of zeros they are zeros
         for one in rows.all_rows((0, 1)):
-            np.testing.assert_allclose(
-                one, [[0.6, 0.8], [-1, 0], [0, 0]], rtol=1e-6
-            )  # of zeros they are zeros
+            np.testing.assert_allclose(one, expected, rtol=1e-6)
 
 
 def test_what_behaviors_share_is_computed_once():
@@ -37,7 +36,8 @@ def test_what_is_learned_are_the_rows_themselves():
         (vector,) = rows.rows(tf.constant([0]), (0,))
         first = vector[0, 0]  # 3 / 5
     gradient = tf.convert_to_tensor(tape.gradient(first, rows.tables[0].value))
-    np.testing.assert_allclose(gradient, [[16 / 125, -12 / 125], [0, 0], [0, 0]], atol=1e-6)
+    expected = np.array([[16 / 125, -12 / 125], [0.0, 0.0], [0.0, 0.0]])
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
     assert rows.tables_of((0, 1)) == rows.distinct_tables
 
 

@@ -74,9 +74,10 @@ def test_what_is_left_out_at_random_is_left_out_first(rows):
 
 
 def test_nobody_and_nothing(rows):
-    nobody = PairsLeftOut(rows, tf.zeros([0], tf.int32))
-    assert nobody.vectors().shape == (0, E)
-    assert nobody.without(tf.zeros([0, 3], tf.int32)).shape == (0, 3, E)
+    for seed in (None, SEED):
+        nobody = PairsLeftOut(rows, tf.zeros([0], tf.int32), seed)
+        assert nobody.vectors().shape == (0, E)
+        assert nobody.without(tf.zeros([0, 3], tf.int32)).shape == (0, 3, E)
     stranger = PairsLeftOut(rows, tf.constant([2]))  # he did nothing
     own = plain_vectors(rows)[[2]]
     np.testing.assert_allclose(stranger.without(tf.constant([[0, 4]]))[:, 1], own, atol=1e-6)

@@ -79,6 +79,23 @@ def test_a_tower_in_a_graph_is_the_same_in_chunks_of_any_size(monkeypatch):
             np.testing.assert_allclose(one, everything, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["mlp", "gmf"])
+def test_a_step_without_rows_has_a_loss_of_zero(method):
+    setup = Setup("softmax", method=method, batch_size=7, user_rows="both", history_dropout=0.5)
+    (batch,) = setup.batch()
+    nothing = {"hits": batch.hits[:0], "user_ids": batch.user_ids[:0], "positives": batch.positives[:0]}
+
+    @tf.function(autograph=False)
+    def step():
+        with tf.GradientTape() as tape:
+            loss, count = setup.objective.loss(setup.net, 0, batch._replace(**nothing))
+        return loss, count, tape.gradient(loss, setup.values)
+
+    loss, count, gradients = step()
+    assert (float(loss), float(count)) == (0, 0)
+    assert not any(np.any(tf.convert_to_tensor(one)) for one in gradients)
+
+
 def by_hand(hits) -> SharedBatch:
     """Two rows and three negatives, of which the last came twice as often as was to be expected."""
     hits = tf.constant(hits, tf.int64, shape=[len(hits), 2])
@@ -159,16 +176,16 @@ def full_softmax(logits, r, user, item):
 
 def row_losses(setup, r, steps):
     """For every pair of behavior r the losses that steps give it: (user, item) -> list."""
-    logits, losses = all_logits(setup, r), {}
+    logits = all_logits(setup, r)
+    losses: dict[tuple[int, int], list[float]] = {}
     for step in setup.sampler.batches().take(steps).as_numpy_iterator():
         batch = step[r]
         negative = tf.constant(logits[batch.user_ids][:, batch.items], tf.float32)
         for place, pair in enumerate(zip(batch.user_ids, batch.positives, strict=True)):
             hits = batch.hits[batch.hits[:, 0] == place] * [0, 1]
             row = batch._replace(hits=tf.constant(hits, tf.int64))
-            own = setup.objective.of_scores(
-                tf.constant([logits[pair]], tf.float32), negative[place, None], row
-            )
+            positive = tf.constant([logits[pair]], tf.float32)
+            own = setup.objective.of_scores(positive, negative[place, None], row)
             losses.setdefault(pair, []).append(float(own))
     return losses
 
