@@ -16,6 +16,7 @@ from nmtr_tf.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nmtr_tf.config import (
+        ContrastConfig,
         DataConfig,
         EvaluationConfig,
         HistoryConfig,
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Comparison",
+    "ContrastConfig",
     "DataConfig",
     "Dataset",
     "EvaluationConfig",
@@ -80,6 +82,7 @@ __all__ = [
 
 _PLACES = {
     "Comparison": "nmtr_tf.runs.comparison",
+    "ContrastConfig": "nmtr_tf.config",
     "DataConfig": "nmtr_tf.config",
     "Dataset": "nmtr_tf.data.dataset",
     "EvaluationConfig": "nmtr_tf.config",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nmtr_tf.contrast_section import ContrastConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation_section import EvaluationConfig
 from nmtr_tf.history_section import HistoryConfig
@@ -17,6 +18,7 @@ from nmtr_tf.sections import PROTOCOLS, DataConfig, ModelConfig, TrainingConfig
 __all__ = [
     "OPTION_TYPES",
     "PROTOCOLS",
+    "ContrastConfig",
     "DataConfig",
     "EvaluationConfig",
     "HistoryConfig",
@@ -41,6 +43,7 @@ class RunConfig:
     evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     linear: LinearConfig = dataclasses.field(default_factory=LinearConfig)
     history: HistoryConfig = dataclasses.field(default_factory=HistoryConfig)
+    contrast: ContrastConfig = dataclasses.field(default_factory=ContrastConfig)
 
     def __post_init__(self):
         metrics, monitor = self.evaluation.metric_names, self.training.monitor

@@ -15,7 +15,7 @@ class HistoryConfig:
     user_rows: str = option(
         AUTO,
         "Where a user's vector comes from: 'table', a row of his own; 'history', a sum over the items that "
-        "he touched, which knows new users at once; 'both', the sum and the row (objective=whole_data); "
+        "he touched, which knows new users at once; 'both', the sum and the row; "
         "'auto', histories for nmtr_linear_gmf and else the table.",
         (AUTO, TABLE, HISTORY, BOTH),
     )
@@ -29,8 +29,9 @@ class HistoryConfig:
     )
     history_dropout: float = option(
         0.5,
-        "Share of the items of histories that each training step leaves out at random, in [0, 1): so that a "
-        "user's vector is not learned from the very pair that it predicts.",
+        "Share of the items of histories that each training step leaves out at random, in [0, 1): so that "
+        "with objective=whole_data a user's vector is not learned from the very pair that it predicts; the "
+        "other objectives leave that out exactly.",
     )
 
     def __post_init__(self):

@@ -12,6 +12,12 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.options import check_choices, check_types, option, require
 
 PROTOCOLS = ("released", "strict", "time")
+_OWN_LOSS = {
+    "whole_data": "whose errors are squared",
+    "softmax": "which is a loss itself",
+    "contrastive": "which is a loss itself",
+}
+"""Objectives that leave no choice of a loss."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,14 +114,20 @@ class TrainingConfig:
     batch_size: int = option(
         2048, "Observed (user, item) pairs per step; objective=whole_data: users per step."
     )
-    num_negatives: int = option(4, "Sampled negatives for every observed behavior of a pair.")
+    num_negatives: int = option(
+        4,
+        "Sampled negatives for every observed behavior of a pair; objective=softmax and contrastive, which "
+        "want hundreds: different items, the same for all pairs of a step.",
+    )
     optimizer: Any = option("adagrad", "'adagrad', 'adam' or one of your own.")
     learning_rate: float = option(0.01, "Learning rate.")
     initial_accumulator: float = option(1e-8, "Adagrad's accumulator before the first step.")
     objective: Any = option(
         "sampled",
-        "What is minimised: 'sampled', a loss of pairs and sampled negatives, or 'whole_data', the squared "
-        "error of all pairs of a user and an item (of units that are inner products: mf, gmf).",
+        "What is minimised: 'sampled', a loss of pairs and sampled negatives; 'softmax', the likelihood of "
+        "each positive among the others of its batch and uniform negatives, corrected for how often they are "
+        "drawn; 'contrastive', cosines against hundreds of uniform negatives (mf, gmf); or 'whole_data', the "
+        "squared error of all pairs of a user and an item (mf, gmf).",
     )
     loss: Any = option(
         "", "'log' (Eq. 12), 'bpr' (pairwise), 'squared' (Eq. 3) or one of your own; empty: the method's own."
@@ -205,8 +217,8 @@ class TrainingConfig:
         require(self, 0 <= self.beta <= 1, "beta", "in [0, 1]")
         unobserved = all(0 < weight <= 1 for weight in self.unobserved_weight or (0,))
         require(self, unobserved, "unobserved_weight", "in (0, 1] each")
-        is_free = not self.loss or self.objective != "whole_data"
-        require(self, is_free, "loss", "left out with `objective=whole_data`, whose errors are squared")
+        if self.loss and isinstance(self.objective, str) and (why := _OWN_LOSS.get(self.objective)):
+            require(self, False, "loss", f"left out with `objective={self.objective}`, {why}")
         if self.channel_weights:
             positive = min(self.channel_weights) >= 0 and any(self.channel_weights)
             require(self, positive, "channel_weights", "at least 0 each and not all 0")

@@ -9,6 +9,7 @@ import pytest
 
 from nmtr_tf.cli.run_settings import read_flagfile
 from nmtr_tf.config import (
+    ContrastConfig,
     DataConfig,
     EvaluationConfig,
     HistoryConfig,
@@ -23,7 +24,15 @@ from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 
 ROOT = Path(__file__).parent.parent
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, EvaluationConfig, LinearConfig, HistoryConfig)
+SECTIONS = (
+    DataConfig,
+    ModelConfig,
+    TrainingConfig,
+    EvaluationConfig,
+    LinearConfig,
+    HistoryConfig,
+    ContrastConfig,
+)
 
 
 def test_json_round_trip():
@@ -85,6 +94,9 @@ def test_json_round_trip():
         (HistoryConfig, "history_alpha", -1.0, "at least 0"),
         (HistoryConfig, "history_alpha", float("nan"), "finite numbers"),
         (HistoryConfig, "history_dropout", 1.0, r"in \[0, 1\)"),
+        (ContrastConfig, "temperature", 0.0, "positive"),
+        (ContrastConfig, "margin", 1.0, r"in \[-1, 1\)"),
+        (ContrastConfig, "negative_weight", -1.0, "positive"),
         (EvaluationConfig, "ks", (0,), "positive numbers"),
         (EvaluationConfig, "metrics", (), "different names"),
         (EvaluationConfig, "metrics", ("HR", "HR"), "different names"),

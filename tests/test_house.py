@@ -19,6 +19,7 @@ BASE = (
     "evaluation_section",
     "linear_section",
     "history_section",
+    "contrast_section",
     "config",
     "files",
     "locks",

@@ -14,7 +14,7 @@ from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require
 from nmtr_tf.cli.method_settings import settings_dir
 from nmtr_tf.cli.run_settings import read_settings
-from nmtr_tf.config import HistoryConfig, LinearConfig, RunConfig
+from nmtr_tf.config import ContrastConfig, HistoryConfig, LinearConfig, RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import PAPER_METHODS, get_method
@@ -27,7 +27,7 @@ _FIXED = ("method", "units", "share_embeddings", "train_mode", "stage_epochs", "
 _OPTIONS = [
     field.name
     for section in SECTIONS
-    if section not in (LinearConfig, HistoryConfig)  # they are not the paper's
+    if section not in (LinearConfig, HistoryConfig, ContrastConfig)  # they are not the paper's
     for field in dataclasses.fields(section)
     if field.name not in _FIXED
 ]

@@ -14,6 +14,8 @@ from nmtr_tf.options import option_text
 
 CLOSED_FORM, GRADIENT, LEAST_SQUARES = "closed_form", "gradient", "als"
 """Names of the learners."""
+SAMPLED, SOFTMAX, CONTRASTIVE, WHOLE_DATA = "sampled", "softmax", "contrastive", "whole_data"
+"""Names of the objectives."""
 
 _OF_EMBEDDINGS = ("dropout", "share_embeddings", "item_bias")
 _OF_HISTORIES = ("history_items", "history_alpha", "history_dropout")
@@ -52,19 +54,19 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
     if not method.adds_linear and config.linear.linear_weight is not None:
         raise InputError(f"`linear_weight` is an option of `method=nmtr_linear_gmf`. Received: {name}.")
     if not is_closed:
-        if not method.adds_linear and (option := _changed(config.linear, tuple(vars(config.linear)))):
+        if not method.adds_linear and (option := changed(config.linear, tuple(vars(config.linear)))):
             raise InputError(
                 f"`{option}` is an option of `method=nmtr_linear` and of `nmtr_linear_gmf`. Received: {name}."
             )
         rows = config.history.of_method(method.adds_linear)
-        if not rows.is_read and (option := _changed(rows, _OF_HISTORIES)):
+        if not rows.is_read and (option := changed(rows, _OF_HISTORIES)):
             raise InputError(
                 f"`{option}` goes with `user_rows=history` or `both`. Received: `user_rows=table`."
             )
         return config.training.learner
     of_history = (config.history, ("user_rows", *_OF_HISTORIES))
     for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS), of_history):
-        if (option := _changed(section, names)) is not None:
+        if (option := changed(section, names)) is not None:
             raise InputError(
                 f"`{option}` has no meaning for {name}, whose weights are solved in closed form. "
                 f"Received: {getattr(section, option)!r}."
@@ -72,7 +74,7 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
     return CLOSED_FORM
 
 
-def _changed(section: Any, names: Sequence[str]) -> str | None:
+def changed(section: Any, names: Sequence[str]) -> str | None:
     """The first of some options that is not at its default; None: all are."""
     defaults = type(section)()
     return next((name for name in names if getattr(section, name) != getattr(defaults, name)), None)

@@ -15,6 +15,7 @@ from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.cascade import Cascade
 from nmtr_tf.models.history import HistoryRows, PlaceRows
 from nmtr_tf.models.network import network
+from nmtr_tf.models.normalized import NormalizedItems
 from nmtr_tf.models.pooled import PooledRows
 from nmtr_tf.models.rows import ItemRows, TableRows
 from nmtr_tf.models.summed import SummedItems, SummedRows
@@ -58,7 +59,8 @@ def build_model(
     else:
         of_users = options(num_users, plan.shares_users)
         of_items = {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias}
-        item_rows = ItemRows(**of_items, name="item_rows")
+        items_class = NormalizedItems if plan.normalizes_items else ItemRows
+        item_rows = items_class(**of_items, name="item_rows")
         if plan.history.is_read:
             vectors = item_rows if plan.history.history_items == "shared" else None
             if vectors is None:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.combinations import GRADIENT, LEAST_SQUARES
+from nmtr_tf.methods.combinations import (
+    CONTRASTIVE,
+    GRADIENT,
+    LEAST_SQUARES,
+    SAMPLED,
+    SOFTMAX,
+    WHOLE_DATA,
+    changed,
+)
 from nmtr_tf.methods.unit_kinds import UnitKind
 
 
@@ -60,12 +68,24 @@ _ONE_STAGE = _Need(
 _NO_DROPOUT = _Need(
     "`dropout=0`, as it is exact", lambda plan: f"`dropout={plan.dropout:g}`" if plan.dropout else ""
 )
+_NO_DROPPED = _Need("`dropout=0`, as logits are computed twice", lambda plan: _NO_DROPOUT.received(plan))
+_NO_BIAS = _Need("`item_bias=False`, as a cosine has none", lambda plan: "`item_bias=True`" * plan.item_bias)
+_ALL_PAIRS = _Need(
+    "`objective=whole_data`",
+    lambda plan: "" if plan.objective == WHOLE_DATA else f"`objective={plan.objective}`",
+)
 _WHOLE = (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)
 _NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
-    ("whole_data", GRADIENT): _WHOLE,
-    ("whole_data", LEAST_SQUARES): (*_WHOLE, _MF_OR_GMF, _ONE_USER_TABLE, _ONE_STAGE, _NO_DROPOUT),
+    (SAMPLED, GRADIENT): (),
+    (SOFTMAX, GRADIENT): (_NO_CHANNELS, _NO_DROPPED),
+    (CONTRASTIVE, GRADIENT): (*_WHOLE, _NO_DROPPED, _NO_BIAS),
+    (WHOLE_DATA, GRADIENT): _WHOLE,
+    (WHOLE_DATA, LEAST_SQUARES): (*_WHOLE, _MF_OR_GMF, _ONE_USER_TABLE, _ONE_STAGE, _NO_DROPOUT),
 }
-"""(objective, learner) -> what they ask of methods, units and rows; what is not here asks for nothing."""
+"""(objective, learner) -> what they ask of methods, units and rows; one's own objectives ask for nothing."""
+_READ_HISTORIES = tuple(objective for objective, learner in _NEEDS if learner == GRADIENT)
+"""Objectives that leave what they predict out of histories, or have another way; by gradient alone."""
+_OPTIONS_OF = {"temperature": SOFTMAX, "margin": CONTRASTIVE, "negative_weight": CONTRASTIVE}
 
 
 def check_combination(plan: Any) -> None:
@@ -75,32 +95,40 @@ def check_combination(plan: Any) -> None:
         InputError: If the objective, the learner or the rows of users ask for something that a plan has not.
     """
     objective = plan.objective if isinstance(plan.objective, str) else ""
-    if plan.learner == LEAST_SQUARES and objective != "whole_data":
+    if plan.learner == LEAST_SQUARES and objective != WHOLE_DATA:
         raise InputError(
             f"`learner={plan.learner}` goes with `objective=whole_data`. Received: {plan.objective!r}."
         )
+    for name, of in _OPTIONS_OF.items():
+        if objective != of and changed(plan.contrast, (name,)):
+            raise InputError(f"`{name}` goes with `objective={of}`. Received: `objective={plan.objective}`.")
     if plan.adds_linear and not plan.history.is_read:
         raise InputError(
             f"`method={plan.name}` reads users from their histories: `user_rows=history` or `both`. "
             f"Received: `user_rows={plan.history.user_rows}`."
         )
     if plan.adds_linear:
-        _check(plan, f"`method={plan.name}`", (_ONE_STAGE,))
+        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _ALL_PAIRS))
     if plan.history.is_read:
-        if (objective, plan.learner) != ("whole_data", GRADIENT):
-            raise InputError(
-                f"`user_rows={plan.history.user_rows}` goes with `objective=whole_data` and "
-                f"`learner={GRADIENT}`. Received: `objective={plan.objective}`, `learner={plan.learner}`."
-            )
-        together = f"`user_rows={plan.history.user_rows}`"
-        _check(plan, together, (_ONE_USER_TABLE,))
-        if plan.history.history_items == "shared":
-            _check(plan, f"{together} with `history_items=shared`", (_SHARED_ITEMS,))
+        _check_histories(plan, objective)
     _check(
         plan,
         f"`objective={objective}` with `learner={plan.learner}`",
         _NEEDS.get((objective, plan.learner), ()),
     )
+
+
+def _check_histories(plan: Any, objective: str) -> None:
+    """Refuses what does not go with users that are read from their histories."""
+    together, names = f"`user_rows={plan.history.user_rows}`", ", ".join(_READ_HISTORIES)
+    if objective not in _READ_HISTORIES or plan.learner != GRADIENT:
+        raise InputError(
+            f"{together} goes with `learner={GRADIENT}` and one of the objectives {names}. "
+            f"Received: `objective={plan.objective}`, `learner={plan.learner}`."
+        )
+    _check(plan, together, (_ONE_USER_TABLE,))
+    if plan.history.history_items == "shared":
+        _check(plan, f"{together} with `history_items=shared`", (_SHARED_ITEMS,))
 
 
 def _check(plan: Any, asking: str, needs: Sequence[_Need]) -> None:

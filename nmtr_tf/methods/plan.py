@@ -8,10 +8,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from nmtr_tf.config import HistoryConfig, LinearConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import ContrastConfig, HistoryConfig, LinearConfig, ModelConfig, RunConfig, TrainingConfig
 from nmtr_tf.data.order import parents_of
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.combinations import CLOSED_FORM, learner_of
+from nmtr_tf.methods.combinations import CLOSED_FORM, CONTRASTIVE, learner_of
 from nmtr_tf.methods.needs import check_combination
 from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
@@ -48,6 +48,7 @@ class Plan:
         learner: What an epoch is: "gradient", "als", or "closed_form" where the weights are solved at once.
         linear: The options of weights in closed form.
         history: Whether the vectors of users come from their histories, and how.
+        contrast: The options of losses with shared negatives.
     """
 
     method: Method
@@ -74,6 +75,7 @@ class Plan:
     learner: str
     linear: LinearConfig
     history: HistoryConfig
+    contrast: ContrastConfig
 
     @property
     def row_size(self) -> int:
@@ -127,6 +129,11 @@ class Plan:
         return self.learner == CLOSED_FORM
 
     @property
+    def normalizes_items(self) -> bool:
+        """Whether the vectors of items are of unit length: what is learned are cosines."""
+        return self.objective == CONTRASTIVE
+
+    @property
     def num_epochs(self) -> int:
         """Epochs at most, of all stages."""
         return sum(stage.num_epochs for stage in self.stages)
@@ -170,7 +177,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         separates_parts=(
             not shares and not method.predicts_all and any(unit.has_two_parts for unit in units)
         ),
-        item_bias=_or(model.item_bias, method.item_bias),
+        item_bias=_or(model.item_bias, method.item_bias and training.objective != CONTRASTIVE),
         objective=_objective(training, method),
         unobserved_weights=unobserved_weights(training, predicted),
         loss=training.loss or method.loss,
@@ -180,6 +187,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         learner=learner,
         linear=config.linear,
         history=config.history.of_method(method.adds_linear),
+        contrast=config.contrast,
     )
     check_combination(plan)
     return plan

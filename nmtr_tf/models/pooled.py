@@ -83,6 +83,14 @@ class PooledRows(StoredHistories):
             own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
             kept = tf.random.stateless_uniform(tf.shape(items), own_seed) >= self.dropout
             items, owners, kinds = (tf.boolean_mask(part, kept) for part in (items, owners, kinds))
+        sums, numbers = self.gated_sums(items, owners, count, kinds)
+        return [self.scale(numbers)[:, None] * sums] * len(terms)
+
+    def gated_sums(self, items, owners, count, kinds) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sums of g_s z_i alone, float32 [count, row_size], and |N|, float32 [count].
+
+        Arguments as those of `sums`.
+        """
         found = [tf.where(tf.bitwise.bitwise_and(kinds, 1 << s) != 0)[:, 0] for s in range(self.num_kinds)]
         count = tf.cast(count, tf.int64)
         rows = [tf.gather(tf.cast(owners, tf.int64), one) + s * count for s, one in enumerate(found)]
@@ -92,15 +100,23 @@ class PooledRows(StoredHistories):
         numbers = tf.math.unsorted_segment_sum(
             tf.ones([tf.size(columns)]), tf.concat(rows, axis=0) % tf.maximum(count, 1), count
         )
-        scale = tf.where(numbers > 0, tf.maximum(numbers, 1.0) ** -self.alpha, 0.0)
-        return [scale[:, None] * tf.tensordot(self.gate.value, sums, axes=1)] * len(terms)
+        return tf.tensordot(self.gate.value, sums, axes=1), numbers
+
+    def scale(self, numbers: tf.Tensor) -> tf.Tensor:
+        """|N|^-alpha of numbers |N|, float32; 0 of an empty history."""
+        return tf.where(numbers > 0, tf.maximum(numbers, 1.0) ** -self.alpha, 0.0)
+
+    def gated(self, kinds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of entries, bits int32 [n]: the sum of the gates and the number of what was done, float32 [n]."""
+        shown = tf.stack([tf.bitwise.bitwise_and(kinds, 1 << s) != 0 for s in range(self.num_kinds)], axis=1)
+        shown = tf.cast(shown, tf.float32)
+        return tf.linalg.matvec(shown, self.gate.value), tf.reduce_sum(shown, axis=1)
 
     @override
     def parts(self, items, owners, count, terms, kinds=None):
-        shown = tf.stack([tf.bitwise.bitwise_and(kinds, 1 << s) != 0 for s in range(self.num_kinds)], axis=1)
-        shown = tf.cast(shown, tf.float32)
-        numbers = tf.math.unsorted_segment_sum(tf.reduce_sum(shown, axis=1), owners, count)
-        weights = tf.linalg.matvec(shown, self.gate.value) * tf.gather(numbers, owners) ** -self.alpha
+        weights, done = self.gated(kinds)
+        numbers = tf.math.unsorted_segment_sum(done, owners, count)
+        weights = weights * tf.gather(numbers, owners) ** -self.alpha
         return [weights[:, None] * tf.gather(self.items.tables[0].value, items)] * len(terms)
 
     @override

@@ -10,10 +10,12 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import histories_of, pair_keys
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.results import Evaluation
+from nmtr_tf.models.network import network
 from nmtr_tf.reporting.page import Headline, PageTable, ShownItem, SpreadPart, UserCard, percent
 from nmtr_tf.reporting.page_pictures import popularity_picture
 from nmtr_tf.runs.reported import ReportedRun
 from nmtr_tf.serving.explanations import explain
+from nmtr_tf.serving.score_parts import adds_up
 
 _CHUNK = 20_000  # users whose recommendations are text at one time
 _HISTORY = 8  # items of a behavior that a card shows
@@ -152,7 +154,7 @@ def user_cards(
     """Some users that have a held-out item, drawn with the run's seed, in the order of the data set."""
     rows = np.unique(pd.Index(run.view.user_ids).get_indexer(evaluation.users))
     chosen = np.random.default_rng(run.info.seed).choice(rows, min(count, len(rows)), replace=False)
-    histories = histories_of(run.view) if run.plan.from_history else None
+    histories = histories_of(run.view) if adds_up(network(run.model)) else None
     cards = []
     for user in np.sort(chosen):
         items, whys = lists.items[lists.users == user], None

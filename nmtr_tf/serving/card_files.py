@@ -72,7 +72,7 @@ def _use(card: ModelCard) -> str:
   that were not in training are never recommended; train again to add them.
 - Users that were not in training get the most popular items, with numbers of training rows as
   scores{_new(card.plan)}.
-- {_scores(card.plan)}.{_why(card.plan)}
+- {_scores(card.plan)}.{_why(card)}
 - The model repeats what the log shows, so what was displayed and popular then is favored.
 - The files hold the ids of all users and {_pairs_held(card)}: treat them as personal data."""
 
@@ -82,9 +82,9 @@ def _new(plan: Plan) -> str:
     return "; `recommend_for_history` knows them by the items that they touched" if plan.from_history else ""
 
 
-def _why(plan: Plan) -> str:
+def _why(card: ModelCard) -> str:
     """Whether scores can be explained."""
-    if not plan.from_history:
+    if "explain" not in card.signatures:
         return ""
     return (
         "\n- Why a user of the training data has a score, `explain` says exactly: which items of the history "

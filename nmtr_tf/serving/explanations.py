@@ -16,7 +16,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.network import network
-from nmtr_tf.serving.score_parts import ScoreParts
+from nmtr_tf.serving.score_parts import ScoreParts, adds_up
 from nmtr_tf.serving.users import asked_users
 
 NO_HISTORIES = (
@@ -113,12 +113,14 @@ def explain(
         user: His row, whose own vector counts, too; None: the model does not know him.
 
     Raises:
-        InputError: If its users are not sums over histories.
+        InputError: If its users are not sums over histories, or its logits not sums over theirs.
     """
     net = network(model)
     rows: object = net.user_rows
     if not isinstance(rows, StoredHistories):
         raise InputError(f"`explain`: {NO_HISTORIES}. This one has a vector for each user, and no reasons.")
+    if not adds_up(net):
+        raise InputError("`explain` needs units mf or gmf: the logit of a tower is no sum over a history.")
     parts, chosen = ScoreParts(net), tf.constant(list(items), tf.int32)
     entries, kinds = tf.constant(history.indices, tf.int32), tf.constant(history.data, tf.int32)
     own = np.zeros(len(items), np.float32)

@@ -9,11 +9,18 @@ from nmtr_tf.models.network import Network
 from nmtr_tf.serving.exported_items import Items
 
 
+def adds_up(net: Network) -> bool:
+    """Whether target logits are sums over histories: users are, and no unit is a tower."""
+    terms = net.cascade.terms(len(net.behaviors) - 1)
+    is_sum = isinstance(net.user_rows, StoredHistories)
+    return is_sum and all(net.cascade.units[r].adds_up for r in terms)
+
+
 class ScoreParts:
     """Splits target logits of one user: what is left of the user's vector without his history is his own.
 
     Args:
-        net: The parts of a model whose users are `StoredHistories`.
+        net: The parts of a model whose logits `adds_up` finds to be sums.
         some: As `ExportedItems.some`; None: the model's own item parts and biases.
     """
 

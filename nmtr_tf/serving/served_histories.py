@@ -32,7 +32,7 @@ from typing_extensions import override
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.serving.exported_items import kept
-from nmtr_tf.serving.score_parts import ScoreParts
+from nmtr_tf.serving.score_parts import ScoreParts, adds_up
 from nmtr_tf.serving.served_model import ServedModel, look_up
 
 EXPLAINED = 5
@@ -163,5 +163,7 @@ class ServedHistories(ServedModel):
         one: tuple[Callable, dict[str, int]] = (self.recommend_for_items, {"item_id": 2})
         if rows.tells_behaviors:
             one = self.recommend_for_events, {"item_id": 2, "behavior": 2}
-        why = self.explain, {"user_id": 1, "item_id": 1}
-        return {**super().functions, "recommend_for_history": one, "explain": why}
+        found = {**super().functions, "recommend_for_history": one}
+        if adds_up(self.network):
+            found["explain"] = self.explain, {"user_id": 1, "item_id": 1}
+        return found

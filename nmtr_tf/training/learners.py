@@ -74,8 +74,11 @@ class GradientLearner:
     def _capacities(self, model: keras.Model) -> tuple[int, ...]:
         """The sampler's capacities where XLA makes these steps faster; empty where it does not.
 
-        It does not where the training is short, nor where the tables are large next to a step.
+        It does not where the training is short, where the tables are large next to a step, nor where the
+        sizes follow from histories.
         """
+        if network(model).from_history:
+            return ()
         num_weights = sum(math.prod(variable.shape) for variable in model.trainable_variables)
         is_long = self.stage.num_epochs * self.num_steps >= _STEPS_WORTH_COMPILING
         is_dense = num_weights * self.num_steps <= _WEIGHTS_PER_INSTANCE * self.sampler.num_instances

@@ -109,6 +109,43 @@ class MultiChannel:
         return tf.where(channel > 0, within, without_any), tf.gather(self._available, user_ids)
 
 
+class SharedItems:
+    """Draws negatives that all pairs of a batch share: different items, uniformly, and the batch's positives.
+
+    Args:
+        matrix: Binary [num_users, num_items], what users have shown.
+        num_uniform: Uniform ones, at most num_items.
+        in_batch: Whether the positives are among them, too.
+    """
+
+    def __init__(self, matrix: sparse.csr_array, num_uniform: int, in_batch: bool):
+        self.num_items, self._num_uniform, self._in_batch = matrix.shape[1], num_uniform, in_batch
+        self._popularity = tf.constant(np.bincount(matrix.indices, minlength=self.num_items), tf.float32)
+
+    def draw(self, positives: tf.Tensor, share: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The negatives of a batch.
+
+        Args:
+            positives: int32 [n].
+            share: float32 scalar, the chance of every other pair to be in the batch of one that is.
+            seed: int64 [2].
+
+        Returns:
+            Different items int32 [c], and their weights float32 [c]: how often each was drawn over how often
+            it was to be expected, by either way together. The positive of a row itself is not counted in the
+            expectation; nor is it a negative of that row.
+        """
+        uniform = tf.range(self._num_uniform)
+        if self._num_uniform < self.num_items:  # by a permutation, so that no item comes twice
+            uniform = tf.random.experimental.index_shuffle(uniform, seed, tf.constant(self.num_items - 1))
+        if not self._in_batch:
+            return uniform, tf.ones([self._num_uniform])
+        items, places = tf.unique(tf.concat([uniform, positives], axis=0))
+        drawn = tf.math.unsorted_segment_sum(tf.ones([tf.size(places)]), places, tf.size(items))
+        expected = self._num_uniform / self.num_items + share * tf.gather(self._popularity, items)
+        return items, drawn / expected
+
+
 def _flat(rows: Sequence[np.ndarray] | np.ndarray, dtype: tf.DType) -> tf.Tensor:
     """A row per channel of a value per user, one after the other."""
     return tf.constant(np.concatenate(list(rows)), dtype)

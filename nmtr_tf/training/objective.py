@@ -10,8 +10,11 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import Network
 from nmtr_tf.training.losses import l2_of_rows, l2_of_weights
-from nmtr_tf.training.sampling import BehaviorBatch, make_sampler
+from nmtr_tf.training.sampling import make_sampler
 from nmtr_tf.training.trained import TrainedPart
+
+Ids = tuple[tf.Tensor, tf.Tensor]
+"""Ids int32 [n, k], and weights float32 [n], 0 where the row's ids do not count."""
 
 
 class Objective:
@@ -34,13 +37,13 @@ class Objective:
         """
         return make_sampler(view, self.plan, training, behaviors)
 
-    def loss(self, net: Network, r: int, batch: BehaviorBatch) -> tuple[tf.Tensor, tf.Tensor]:
+    def loss(self, net: Network, r: int, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Loss of behavior r (from 0) on its part of a batch.
 
         Args:
             net: The parts of the model; what depends on chance, dropout, is on.
             r: The behavior.
-            batch: Its instances.
+            batch: Its instances: here a `BehaviorBatch`.
 
         Returns:
             Sum over the instances, and their number: float32 scalars.
@@ -67,14 +70,27 @@ class Objective:
         """
         users = [(part.user_ids[:, None], part.positive_weights) for part in batch]
         items = [(part.candidates, part.positive_weights) for part in batch]
-        penalty = training.l2_unit * l2_of_weights(trained.unit_weights)
-        sides = (
-            (training.l2_user, trained.user_tables, users),
-            (training.l2_item, trained.item_tables, items),
-        )
-        for weight, tables, rows in sides:
-            if weight:
-                ids = tf.concat([tf.reshape(ids, [-1]) for ids, _ in rows], axis=0)
-                counts = tf.concat([tf.repeat(weights > 0, ids.shape[1]) for ids, weights in rows], axis=0)
-                penalty += weight * tf.add_n([l2_of_rows(table.value, ids, counts) for table in tables])
-        return penalty
+        return l2_of_batch(trained, training, users, items)
+
+
+def l2_of_batch(
+    trained: TrainedPart, training: TrainingConfig, users: Sequence[Ids], items: Sequence[Ids]
+) -> tf.Tensor:
+    """L2 of the distinct embedding rows of a batch and of the weights of units, a float32 scalar.
+
+    The vectors that items have in histories are theirs as well, and shrink where the item is in the batch.
+
+    Args:
+        trained: What the stage changes.
+        training: The coefficients.
+        users: The users of each behavior's batch, and what counts of them.
+        items: The items likewise.
+    """
+    penalty = training.l2_unit * l2_of_weights(trained.unit_weights)
+    sides = (training.l2_user, trained.user_tables, users), (training.l2_item, trained.item_tables, items)
+    for weight, tables, rows in sides:
+        if weight and tables:  # users that are their histories have none
+            ids = tf.concat([tf.reshape(ids, [-1]) for ids, _ in rows], axis=0)
+            counts = tf.concat([tf.repeat(weights > 0, ids.shape[1]) for ids, weights in rows], axis=0)
+            penalty += weight * tf.add_n([l2_of_rows(table.value, ids, counts) for table in tables])
+    return penalty

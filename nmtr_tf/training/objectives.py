@@ -17,7 +17,9 @@ from nmtr_tf.models.network import Network
 from nmtr_tf.registry import Registry
 from nmtr_tf.training.losses import bpr_loss, log_loss, squared_loss
 from nmtr_tf.training.objective import Objective
+from nmtr_tf.training.pair_scores import pair_logits
 from nmtr_tf.training.sampling import BehaviorBatch
+from nmtr_tf.training.shared import Contrastive, Softmax
 from nmtr_tf.training.whole_data import WholeData
 
 
@@ -96,17 +98,10 @@ class SampledPairs(Objective):
         return self._loss.function(logits[:, 0], logits[:, 1:], *weights), count
 
 
-def pair_logits(net: Network, r: int, batch: BehaviorBatch) -> tf.Tensor:
-    """Training logits of behavior r for every positive and its negatives, float32 [n, 1 + num_negatives]."""
-    terms, candidates = net.cascade.terms(r), batch.candidates
-    user_parts = net.user_parts(batch.user_ids[:, None], terms)
-    item_parts = net.item_parts(candidates, terms)
-    biases = net.item_rows.bias_rows(candidates, terms)
-    return net.cascade.logit(user_parts, item_parts, biases, terms, training=True)[:, 0, :]
-
-
 OBJECTIVES: Registry[type[Objective]] = Registry("objective", "objective")
 OBJECTIVES.register("sampled", SampledPairs)
+OBJECTIVES.register("softmax", Softmax)
+OBJECTIVES.register("contrastive", Contrastive)
 OBJECTIVES.register("whole_data", WholeData)
 
 

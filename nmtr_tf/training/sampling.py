@@ -12,7 +12,7 @@ Differs from the paper: it draws pairs with replacement until a batch is full; a
 import os
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -60,6 +60,7 @@ class BehaviorBatch(NamedTuple):
         negatives: int32 [n, num_negatives], items on which the user did not.
         positive_weights: float32 [n], 1; 0 in the rows that `padded` adds.
         negative_weights: float32 [n], 0 where there is no such item.
+        seed: int64 [2], for what else depends on chance; None: nothing does.
     """
 
     user_ids: tf.Tensor
@@ -67,6 +68,7 @@ class BehaviorBatch(NamedTuple):
     negatives: tf.Tensor
     positive_weights: tf.Tensor
     negative_weights: tf.Tensor
+    seed: Any = None
 
     @property
     def candidates(self) -> tf.Tensor:
@@ -97,7 +99,7 @@ class PairSampler:
         num_negatives: int,
         seed: int,
         behaviors: Sequence[str] = (),
-        negatives: Sequence[Unobserved | MultiChannel] = (),
+        negatives: Sequence[Any] = (),
     ):
         self.batch_size = batch_size
         self.num_negatives = num_negatives
@@ -115,7 +117,7 @@ class PairSampler:
         self._users = tf.constant(users, tf.int32)
         self._items = tf.constant(items, tf.int32)
         self._observed = tf.constant(observed)
-        self._negatives = list(negatives) or [Unobserved(matrix) for matrix in matrices]
+        self._negatives: list[Any] = list(negatives) or [Unobserved(matrix) for matrix in matrices]
         self.num_pairs = len(pairs)
         self.num_positives = np.array([len(k) for k in keys])
         self.num_instances = int(self.num_positives.sum()) * (1 + num_negatives)
@@ -155,20 +157,22 @@ class PairSampler:
             self._behavior_batch(r, users, items, observed, step_seed) for r in range(len(self.behaviors))
         )
 
-    def _behavior_batch(self, r, users, items, observed, step_seed) -> BehaviorBatch:
+    def _behavior_batch(self, r, users, items, observed, step_seed) -> Any:
         chosen = tf.where(tf.bitwise.bitwise_and(observed, 1 << r) != 0)[:, 0]
         user_ids = tf.gather(users, chosen)
         seed = tf.random.experimental.stateless_fold_in(step_seed, r)
         negatives, available = self._negatives[r].draw(user_ids, self.num_negatives, seed)
         weights = tf.cast(available, tf.float32)
-        return BehaviorBatch(user_ids, tf.gather(items, chosen), negatives, tf.ones_like(weights), weights)
+        positives = tf.gather(items, chosen)
+        return BehaviorBatch(user_ids, positives, negatives, tf.ones_like(weights), weights, seed)
 
 
 def padded(batch: BehaviorBatch, capacity: int) -> BehaviorBatch:
     """The batch with rows of weight 0 up to `capacity`, or up to a multiple of it where it has more."""
     n = tf.size(batch.user_ids)
     fill = tf.maximum(1, -(-n // capacity)) * capacity - n
-    return BehaviorBatch(*(tf.pad(part, [(0, fill)] + [(0, 0)] * (part.shape.rank - 1)) for part in batch))
+    rows = [tf.pad(part, [(0, fill)] + [(0, 0)] * (part.shape.rank - 1)) for part in batch[:-1]]
+    return BehaviorBatch(*rows)._replace(seed=batch.seed)
 
 
 def make_sampler(

@@ -17,7 +17,7 @@ from optuna.distributions import (
 from nmtr_tf.config import OPTION_TYPES
 from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.history_section import HISTORY
-from nmtr_tf.methods.combinations import LEAST_SQUARES
+from nmtr_tf.methods.combinations import CONTRASTIVE, LEAST_SQUARES, SOFTMAX, WHOLE_DATA
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.methods.weights import simplex
 from nmtr_tf.options import option_text, option_value
@@ -78,11 +78,14 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         "l2_item": l2,
         "num_negatives": (between(1, 8), None),
     }
-    if plan.objective == "whole_data":
+    if plan.history.user_rows == HISTORY:  # there is no table of users
+        del both["l2_user"]
+    if plan.objective in (SOFTMAX, CONTRASTIVE):
+        both["num_negatives"] = between(64, 1024, log=True), None
+        both |= _shared_space(plan.objective)
+    if plan.objective == WHOLE_DATA:
         del both["num_negatives"]
         both["unobserved_weight"] = between(0.001, 0.5, log=True), listed((0.001, 0.01, 0.1))
-        if plan.history.user_rows == HISTORY:  # there is no table of users
-            del both["l2_user"]
         if plan.learner == LEAST_SQUARES:
             for name in ("optimizer", "learning_rate", "loss_reduction"):
                 del both[name]
@@ -103,6 +106,16 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
         both |= {f"loss_weights[{i}]": (between(low, _STEPS), None) for i, low in enumerate(least)}
         both["loss_weights"] = None, listed(points)
     return {name: one for name, pair in both.items() if (one := pair[is_grid])}
+
+
+def _shared_space(objective: str) -> dict[str, tuple[BaseDistribution, BaseDistribution]]:
+    """What losses with shared negatives have to search: ranges, and values of a grid."""
+    if objective == SOFTMAX:
+        return {"temperature": (between(0.1, 2.0, log=True), listed((0.2, 0.5, 1.0)))}
+    return {
+        "margin": (between(0.0, 0.95), listed((0.4, 0.7, 0.9))),
+        "negative_weight": (between(1.0, 1000.0, log=True), listed((10.0, 50.0, 150.0, 500.0))),
+    }
 
 
 def _linear_space(is_grid: bool) -> dict[str, BaseDistribution]:

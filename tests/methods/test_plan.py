@@ -339,13 +339,81 @@ def test_users_from_histories_learn_from_all_behaviors():
     assert not plan_of(**WHOLE).from_history
 
 
-HISTORY = "`user_rows=history` goes with `objective=whole_data` and `learner=gradient`. Received: "
+HISTORY = (
+    "`user_rows=history` goes with `learner=gradient` and one of the objectives sampled, softmax, "
+    "contrastive, whole_data. Received: "
+)
+
+
+@pytest.mark.parametrize("objective", ["sampled", "softmax", "contrastive", "whole_data"])
+@pytest.mark.parametrize("user_rows", ["table", "history", "both"])
+@pytest.mark.parametrize("method", ["nmtr_gmf", "cmf", "bpr", "nmtr_mlp", "mlp"])
+def test_objectives_rows_and_units_cross(objective, user_rows, method):
+    """All but towers, where inner products are asked for."""
+    options = {"objective": objective, "user_rows": user_rows}
+    if "mlp" in method and objective in ("contrastive", "whole_data"):
+        with pytest.raises(InputError, match="needs units that are inner products"):
+            plan_of(method, **options)
+        return
+    plan = plan_of(method, **options)
+    assert plan.objective == objective
+    assert plan.from_history == (user_rows != "table")
+    assert plan.normalizes_items == (objective == "contrastive")
+    assert not (plan.item_bias and plan.normalizes_items)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objective": "sampled"}, HISTORY + "`objective=sampled`, `learner=gradient`."),
+        (
+            {"objective": "softmax", "method": "mc_gmf"},
+            "`objective=softmax` with `learner=gradient` needs a method without sampled negatives of its "
+            "own. Received: `method=mc_gmf`.",
+        ),
+        (
+            {"objective": "softmax", "method": "nmtr_mlp", "dropout": 0.2},
+            "`objective=softmax` with `learner=gradient` needs `dropout=0`, as logits are computed twice. "
+            "Received: `dropout=0.2`.",
+        ),
+        (
+            {"objective": "contrastive", "item_bias": True},
+            "`objective=contrastive` with `learner=gradient` needs `item_bias=False`, as a cosine has none. "
+            "Received: `item_bias=True`.",
+        ),
+        (
+            {"objective": "contrastive", "share_embeddings": False},
+            "`objective=contrastive` with `learner=gradient` needs item embeddings that all behaviors of a "
+            "cascade share. Received: `share_embeddings=False`.",
+        ),
+        (
+            {"objective": "contrastive", "learner": "als"},
+            "`learner=als` goes with `objective=whole_data`. Received: 'contrastive'.",
+        ),
+        (
+            {"objective": "softmax", "loss": "bpr"},
+            "`loss` should be left out with `objective=softmax`, which is a loss itself. Received: 'bpr'.",
+        ),
+        ({"margin": 0.5}, "`margin` goes with `objective=contrastive`. Received: `objective=sampled`."),
+        (
+            {"objective": "contrastive", "temperature": 0.5},
+            "`temperature` goes with `objective=softmax`. Received: `objective=contrastive`.",
+        ),
+        (
+            {"objective": "softmax", "method": "nmtr_linear_gmf"},
+            "`method=nmtr_linear_gmf` needs `objective=whole_data`. Received: `objective=softmax`.",
+        ),
+    ],
+)
+def test_what_does_not_go_with_shared_negatives_is_one_line(options, message):
+    with pytest.raises(InputError) as caught:
+        plan_of(**options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objective": "mine"}, HISTORY + "`objective=mine`, `learner=gradient`."),
         ({"learner": "als"}, HISTORY + "`objective=whole_data`, `learner=als`."),
         ({"method": "nmtr_mlp"}, PRODUCTS + "`units=mlp,mlp,mlp`."),
         (

@@ -29,6 +29,7 @@ CASES: dict[str, dict[str, Any]] = {
     "shared": {**GMF, "user_rows": "history", "history_items": "shared"},
     "both": {**GMF, "user_rows": "both", "units": ("mf", "gmf", "gmf")},
     "two parents": {**GMF, "user_rows": "history", "after": ("buy:view+cart",)},
+    "cosine": {**GMF, "user_rows": "both", "objective": "contrastive"},
     "linear": {"method": "nmtr_linear"},
     "sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4},
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
@@ -105,6 +106,12 @@ def test_the_table_has_the_strongest_first():
     assert table["part"][table["item"] == "one"].sum() == pytest.approx(
         found.history[:, 1].sum() + found.bias[1] + found.own[1], rel=1e-4
     )
+
+
+def test_a_tower_has_no_reasons():
+    model = model_of(method="nmtr_mlp", embedding_dim=4, user_rows="history")
+    with pytest.raises(InputError, match=r"^`explain` needs units mf or gmf: the logit of a tower is no sum"):
+        explain(model, BITS[[0]], [1])
 
 
 def test_a_model_with_a_vector_for_each_user_has_no_reasons():

@@ -28,10 +28,11 @@ CASES: dict[str, dict[str, Any]] = {
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
     "both": {**POOLED, "user_rows": "both"},
     "history": {**POOLED, "user_rows": "history", "history_items": "shared"},
+    "cosine": {**POOLED, "user_rows": "both", "objective": "contrastive", "item_bias": False},
 }
 
 
-SLOW = [pytest.param(case, marks=pytest.mark.slow) for case in ("sum of both", "both", "history")]
+SLOW = [pytest.param(case, marks=pytest.mark.slow) for case in ("sum of both", "both", "history", "cosine")]
 
 
 @pytest.fixture(scope="module", params=["linear", *SLOW])
@@ -44,6 +45,14 @@ def all_pairs(exported):
     """Every user with every item, as inputs of the signature."""
     users, items = np.repeat(exported.users, ITEMS), np.tile(exported.items, USERS)
     return {"user_id": users.tolist(), "item_id": items.tolist()}
+
+
+@pytest.mark.slow
+def test_a_tower_is_no_sum_and_has_no_reasons(tmp_path):
+    config = RunConfig().with_options(method="nmtr_mlp", embedding_dim=4, user_rows="history")
+    served = Exported(tmp_path, config, make_view(DONE), k=4)
+    assert "recommend_for_history" in served.signatures
+    assert "explain" not in served.signatures
 
 
 def test_the_parts_add_up_to_the_score(explaining):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS
+from plain_pairs import DONE, Setup, assert_same_loss_and_gradient
 
 from nmtr_tf.config import RunConfig, TrainingConfig
 from nmtr_tf.errors import InputError
@@ -197,3 +198,33 @@ def test_what_is_no_loss_or_objective_is_one_line(options, message):
         make_objective(plan_of(**options))
     assert "\n" not in str(caught.value)
     assert caught.value.option in options
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"user_rows": "history"},
+        {"user_rows": "both", "history_items": "shared", "history_alpha": 1.0},
+        pytest.param({"user_rows": "both", "method": "nmtr_neumf", "num_layers": 2}, marks=pytest.mark.slow),
+        pytest.param({"user_rows": "history", "method": "cmf", "loss": "log"}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_a_sampled_pair_is_not_in_the_history_that_predicts_it(options):
+    """Positive or negative, of any behavior: the loss and its gradient are those of histories made anew."""
+    setup = Setup("sampled", **options)
+    batch = setup.batch()
+    touched = DONE.max(axis=0)[batch[2].user_ids.numpy()[:, None], batch[2].negatives] > 0
+    assert touched.any()  # viewed and not bought
+    assert_same_loss_and_gradient(setup, batch, setup.plain_sampled_loss)
+
+
+def test_histories_of_sampled_pairs_are_dropped_out_by_the_seed_of_the_batch():
+    setup = Setup("sampled", user_rows="history", history_dropout=0.5)
+    batch = setup.batch()[1]
+    losses = [float(setup.objective.loss(setup.net, 1, one)[0]) for one in (batch, batch)]
+    assert losses[0] == losses[1]
+    assert float(setup.objective.loss(setup.net, 1, batch._replace(seed=batch.seed + 1))[0]) != losses[0]
+    plain = float(setup.objective.loss(setup.net, 1, batch._replace(seed=None))[0])
+    assert plain == pytest.approx(float(setup.plain_sampled_loss(1, batch)), rel=1e-4)
+    assert plain != losses[0]

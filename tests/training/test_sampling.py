@@ -205,5 +205,5 @@ def test_padded_rows_have_no_weight(capacity, rows):
     assert wide.user_ids.numpy().tolist()[:3] == [7, 8, 9]
     for weights in (wide.positive_weights, wide.negative_weights):
         assert weights.numpy().tolist() == [1, 1, 1, 0, 0][:rows]
-    nothing = BehaviorBatch(*(part[:0] for part in batch))
+    nothing = BehaviorBatch(*(part[:0] for part in batch[:-1]))
     assert padded(nothing, capacity).positive_weights.numpy().tolist() == [0] * capacity

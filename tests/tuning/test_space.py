@@ -118,6 +118,27 @@ def test_users_from_histories_have_their_dropout_to_search():
     assert "history_dropout" not in own_space(plan_of("nmtr_gmf"), False)
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"objective": "softmax"}, ["l2_user", "l2_item", "num_negatives", "temperature"]),
+        ({"objective": "contrastive"}, ["l2_user", "l2_item", "num_negatives", "margin", "negative_weight"]),
+        (
+            {"objective": "contrastive", "user_rows": "history"},
+            ["l2_item", "num_negatives", "margin", "negative_weight", "history_dropout"],
+        ),
+    ],
+)
+def test_losses_with_shared_negatives_have_options_of_their_own_to_search(options, expected):
+    plan = plan_of("bpr", **options)
+    space = own_space(plan, is_grid=False)
+    assert list(space) == ["learning_rate", "loss_reduction", *expected]
+    assert space["num_negatives"] == IntDistribution(64, 1024, log=True)
+    config = RunConfig().with_options(method="bpr", **options)
+    check_space(space, config, BEHAVIORS)
+    check_space(own_space(plan, is_grid=True), config, BEHAVIORS)
+
+
 def test_the_linear_method_has_options_of_its_own_to_search():
     names = ["linear_lambda", "linear_beta", "linear_dropout", "linear_theta"]
     for is_grid in (False, True):

@@ -39,6 +39,11 @@ class Unit(keras.layers.Layer):
         raise NotImplementedError
 
     @property
+    def adds_up(self) -> bool:
+        """Whether the logit of a sum of user rows is the sum of their logits."""
+        return self.is_inner_product
+
+    @property
     def pair_cost(self) -> int:
         """Multiply-adds of `combine` for one (user, item) pair; here one for each dimension."""
         return self.embedding_dim

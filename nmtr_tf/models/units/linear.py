@@ -27,6 +27,11 @@ class Linear(Unit):
         return tf.gather(user_part, item_part[..., 0], axis=-1, batch_dims=leading)
 
     @property
+    def adds_up(self) -> bool:
+        """It does."""
+        return True
+
+    @property
     def pair_cost(self) -> int:
         """The look-up; the sums are the user's."""
         return 1

@@ -47,6 +47,11 @@ class PlusLinear(Unit):
         return self.unit.combine(user_part[..., :size], item_part[..., :size], training=training) + linear
 
     @property
+    def adds_up(self) -> bool:
+        """Where g does."""
+        return self.unit.adds_up
+
+    @property
     def pair_cost(self) -> int:
         """Of g, and the look-up."""
         return self.unit.pair_cost + 1
