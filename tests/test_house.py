@@ -105,6 +105,22 @@ def test_modules_import_in_no_circle():
         visit(module, ())
 
 
+def test_the_models_know_all_that_a_saved_one_may_hold():
+    """A process that reads a model imports their package alone."""
+    found, open_ones = set(), ["nmtr_tf.models"]
+    while open_ones:
+        module = open_ones.pop()
+        found.add(module)
+        open_ones += [one for one in used_modules(MODULES[module]) if one in MODULES and one not in found]
+    registering = {
+        module
+        for module, path in MODULES.items()
+        if "@keras.saving.register_keras_serializable(" in (ROOT / path).read_text(encoding="utf-8")
+    }
+    assert registering
+    assert registering <= found
+
+
 def test_the_paper_can_be_deleted_without_harm_to_the_rest():
     """Its own commands alone know of it, and nothing else knows of those."""
     own = OF_THE_PAPER | {module for module in MODULES if room(module) == "paper"}

@@ -3,6 +3,6 @@
 Importing this package registers all of them with Keras, so that `keras.models.load_model` reads saved models.
 """
 
-from nmtr_tf.models import cascade, history, network, optimizers, pooled, rows, summed, units
+from nmtr_tf.models import cascade, history, network, normalized, optimizers, pooled, rows, summed, units
 
-__all__ = ["cascade", "history", "network", "optimizers", "pooled", "rows", "summed", "units"]
+__all__ = ["cascade", "history", "network", "normalized", "optimizers", "pooled", "rows", "summed", "units"]

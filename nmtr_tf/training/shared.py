@@ -7,6 +7,8 @@ from typing_extensions import override
 
 from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
+from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import Network
 from nmtr_tf.training.objective import Objective, l2_of_batch
 from nmtr_tf.training.pair_scores import shared_scores
@@ -15,12 +17,26 @@ from nmtr_tf.training.trained import TrainedPart
 
 
 class SharedNegatives(Objective):
-    """Base of these losses: a subclass says what its scores are, and its loss of them."""
+    """Base of these losses: a subclass says what its scores are, and its loss of them.
+
+    Args:
+        plan: What is trained.
+
+    Raises:
+        InputError: If the scores are cosines, and the items of the model are not of unit length.
+    """
 
     in_batch = False
     """Whether the positives of the other pairs are negatives, too."""
     cosine = False
     """Whether scores are cosines; else logits."""
+
+    def __init__(self, plan: Plan):
+        if self.cosine and not plan.normalizes_items:
+            raise InputError(
+                f"`objective` should be 'contrastive' where scores are cosines. Received: {plan.objective!r}."
+            )
+        super().__init__(plan)
 
     @override
     def sampler(self, view: TrainingView, training: TrainingConfig, behaviors: Sequence[str]):

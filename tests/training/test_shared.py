@@ -10,6 +10,7 @@ from conftest import BEHAVIORS
 from plain_pairs import VIEW, Setup, assert_same_loss_and_gradient
 
 from nmtr_tf.config import TrainingConfig
+from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.training import pair_scores
 from nmtr_tf.training.shared import Contrastive, Softmax
@@ -237,3 +238,12 @@ def test_a_count_of_a_loss_is_that_of_its_positives():
     setup = Setup("contrastive")
     for r, part in enumerate(setup.batch()):
         assert float(setup.objective.loss(setup.net, r, part)[1]) == len(part.user_ids)
+
+
+def test_cosines_of_ones_own_are_refused_as_no_model_would_rank_by_them():
+    class Own(Contrastive):
+        pass
+
+    with pytest.raises(InputError, match=r"^`objective` should be 'contrastive' where scores are cosines\. "):
+        Setup(Own)
+    assert type(Setup(type("Own", (Softmax,), {})).objective).__name__ == "Own"
