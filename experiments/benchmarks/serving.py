@@ -14,7 +14,11 @@ from experiments.benchmarks.rows import Rows, measured, skipped
 from experiments.benchmarks.setting import Setting
 from experiments.benchmarks.step_clock import make_model
 from nmtr_tf.data.pairs import matrix_of
+from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.methods.table import get_method
+from nmtr_tf.methods.unit_kinds import unit_kind
 from nmtr_tf.serving.export import save_model
+from nmtr_tf.serving.two_stages import fit_two_stages
 
 # Runs without this package: what a serving process does, next to the least work that could answer.
 _CLIENT = """
@@ -60,6 +64,7 @@ result |= {"bare_batch": seconds(lambda ids: bare(tf.constant(ids)).numpy(), 64)
 print(json.dumps(result))
 """
 _BASELINE = "bare product and top-k"
+_CANDIDATES, _FEW_USERS = 1000, 64
 
 
 def measure(setting: Setting) -> Rows:
@@ -70,8 +75,11 @@ def measure(setting: Setting) -> Rows:
     for num_items in setting.num_items:
         for method in setting.methods:
             calls = 20 if setting.quick else 200 if num_items <= 100_000 else 50
-            times = _ask(method, num_items, setting.num_users, calls)
-            yield from rows_of(f"serve {method}, {num_items:,} items", times)
+            what = f"serve {method}, {num_items:,} items"
+            yield from rows_of(what, _ask(method, num_items, setting.num_users, calls))
+            if has_tower(method) and num_items > _CANDIDATES:
+                times = _ask(method, num_items, setting.num_users, calls, _CANDIDATES)
+                yield from rows_of(f"{what}, {_CANDIDATES:,} candidates", times)
 
 
 def rows_of(what: str, times: Mapping[str, Any]) -> Rows:
@@ -94,7 +102,12 @@ def rows_of(what: str, times: Mapping[str, Any]) -> Rows:
     yield measured(f"{what}: peak memory", times["peak"] / 1024, "MiB")
 
 
-def _ask(method: str, num_items: int, num_users: int, calls: int) -> dict[str, Any]:
+def has_tower(method: str) -> bool:
+    """Whether units of a method have layers."""
+    return unit_kind(get_method(method).unit).has_tower
+
+
+def _ask(method: str, num_items: int, num_users: int, calls: int, candidates: int = 0) -> dict[str, Any]:
     """Exports a model with synthetic weights and asks it `calls` times.
 
     Returns:
@@ -102,7 +115,7 @@ def _ask(method: str, num_items: int, num_users: int, calls: int) -> dict[str, A
     """
     with tempfile.TemporaryDirectory() as folder:
         k = min(100, num_items)
-        _export(folder, method, num_items, num_users, k)
+        _export(folder, method, num_items, num_users, k, candidates)
         arguments = [folder, k, num_users, calls, num_items]
         client = subprocess.run(
             [sys.executable, "-I", "-c", _CLIENT, *map(str, arguments)],
@@ -113,10 +126,13 @@ def _ask(method: str, num_items: int, num_users: int, calls: int) -> dict[str, A
     return json.loads(client.stdout.splitlines()[-1])
 
 
-def _export(folder: str, method: str, num_items: int, num_users: int, k: int) -> None:
-    """Writes a model whose users have 20 purchases each, which are left out."""
+def _export(folder: str, method: str, num_items: int, num_users: int, k: int, candidates: int) -> None:
+    """Writes a model whose users have 20 purchases each, which are left out; 0 candidates: it ranks all."""
     rng = np.random.default_rng(0)
     keys = (np.arange(num_users)[:, None] * num_items + rng.integers(num_items, size=(num_users, 20))).ravel()
     bought = matrix_of(keys, (num_users, num_items))
     view = view_of(dict.fromkeys(("view", "cart", "buy"), bought))
-    save_model(folder, make_model(view, method), view, k, left_out=bought)
+    model, stages = make_model(view, method), None
+    if candidates:  # how good they are of made-up weights says nothing, so few users do
+        stages, _ = fit_two_stages(ModelScorer(model), view, candidates, k, most_users=_FEW_USERS)
+    save_model(folder, model, view, k, left_out=bought, stages=stages)

@@ -30,6 +30,15 @@ flags.DEFINE_integer(
     **_at,
     lower_bound=1,
 )
+flags.DEFINE_integer(
+    "candidates",
+    0,
+    "Of models with towers: so many items, 1000 say, are found first by one product, and they alone are "
+    "ranked by the model, which is faster for large catalogues; what that misses is measured and stands in "
+    "the model card. 0: the model ranks all.",
+    **_at,
+    lower_bound=0,
+)
 define_left_out(FLAGS)
 define_items(FLAGS, "the model card then has examples with titles")
 define_unfinished(FLAGS)
@@ -57,8 +66,16 @@ def _export(values: flags.FlagValues) -> None:
         values.exclude,
         exclude_items=exclude_items or (),
         items=values.items or None,
+        candidates=values.candidates,
     )
-    say(values, _summary(directory, read_json(directory / "model.json")["signatures"]))
+    entries = read_json(directory / "model.json")
+    if found := entries["two_stages"]:
+        say(
+            values,
+            f"Two stages: of the {found['k']} best items {100 * found['recall']:.2f} % are among the "
+            f"{found['candidates']:,} candidates (mean over {found['users']:,} users).\n",
+        )
+    say(values, _summary(directory, entries["signatures"]))
 
 
 def _summary(directory: Path, signatures: dict[str, Any]) -> str:

@@ -78,6 +78,14 @@ flags.DEFINE_string(
     **_at,
 )
 flags.DEFINE_integer(
+    "candidates",
+    0,
+    "Of models with towers: so many items are found first by one product, and they alone are ranked by the "
+    "model; see export. 0: the model ranks all.",
+    lower_bound=0,
+    **_at,
+)
+flags.DEFINE_integer(
     "memory_mb", 256, "Memory for the scores of one chunk of users, in MiB.", lower_bound=1, **_at
 )
 define_unfinished(FLAGS)
@@ -164,6 +172,7 @@ def _asked(values: flags.FlagValues, trained: "Run") -> dict[str, Any]:
         "among": items_of_flag(values, "among", trained.dataset),
         "items": values.items or None,
         "memory_mb": values.memory_mb,
+        "candidates": values.candidates,
     }
 
 

@@ -74,6 +74,14 @@ class ModelScorer(Scorer):
             return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
         return net.cascade.logit(user_parts, item_parts, biases, self.terms)
 
+    def pairs(self, user_ids: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Logits float32 [n, k] of users int32 [n] with items of their own, int32 [n, k]."""
+        net = self.network
+        item_parts = net.item_parts(items, self.terms)
+        biases = net.item_rows.bias_rows(items, self.terms)
+        user_parts = net.user_parts(user_ids[:, None], self.terms)
+        return net.cascade.logit(user_parts, item_parts, biases, self.terms)[:, 0]
+
 
 class ArrayScorer(Scorer):
     """Scores that some object gives as an array: NumPy, SciPy or whatever becomes one.

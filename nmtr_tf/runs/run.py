@@ -137,6 +137,7 @@ class Run(OpenedRun):
         among: Collection[Any] | None = None,
         items: str | Path | pd.DataFrame | None = None,
         history: str | Path | pd.DataFrame | None = None,
+        candidates: int = 0,
     ) -> pd.DataFrame:
         """The best items for some users: see `nmtr_tf.serving.recommendation.recommend_table`.
 
@@ -154,6 +155,7 @@ class Run(OpenedRun):
             history: A CSV file or a data frame with the columns user, item and behavior: events of users who
                 need not be in the data set, in place of `user_ids`. They alone count, and by `exclude` what
                 is in them is left out. For runs whose users are read from their histories.
+            candidates: As for `export`.
 
         Returns:
             A row for each user and rank: columns user, rank (from 1), item, title (with `items`), score,
@@ -164,7 +166,7 @@ class Run(OpenedRun):
             InputError: If there is no list of ids, or k is larger than the catalogue.
         """
         mask = self.config.evaluation.mask
-        request = Request(k, exclude, mask, exclude_items, among, items, probabilities, memory_mb)
+        request = Request(k, exclude, mask, exclude_items, among, items, probabilities, memory_mb, candidates)
         if history is None:
             return recommend_table(self.model, self.dataset, self.view, user_ids, request)
         if user_ids is not None:
@@ -204,6 +206,7 @@ class Run(OpenedRun):
         *,
         exclude_items: Collection[Any] = (),
         items: str | Path | pd.DataFrame | None = None,
+        candidates: int = 0,
     ) -> Path:
         """Writes the next version of a SavedModel, with its model card.
 
@@ -213,6 +216,8 @@ class Run(OpenedRun):
             exclude: Items left out of their user's, as for `recommend`.
             exclude_items: Ids of items that are recommended to nobody.
             items: A CSV file or a data frame with the columns id and title; the model card then has examples.
+            candidates: Of models with towers: so many items are found first by one product, and they alone
+                are ranked by the model; the card says what that misses. 0: the model ranks all.
 
         Returns:
             The directory of the version.
@@ -238,7 +243,8 @@ class Run(OpenedRun):
             unfinished=self.unfinished,
         )
         left_out = excluded_items(self.dataset, exclude, mask)
-        return export_model(export_dir, self.model, self.plan, self.view, left_out, count, facts, offered)
+        model, view = self.model, self.view
+        return export_model(export_dir, model, self.plan, view, left_out, count, facts, offered, candidates)
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
         """Writes an HTML page to look at and gives its path: see `nmtr_tf.runs.report.write_report`."""

@@ -72,7 +72,7 @@ def _use(card: ModelCard) -> str:
   that were not in training are never recommended; train again to add them.
 - Users that were not in training get the most popular items, with numbers of training rows as
   scores{_new(card.plan)}.
-- {_scores(card.plan)}.{_why(card)}
+- {_scores(card.plan)}.{_why(card)}{_two_stages(card)}
 - The model repeats what the log shows, so what was displayed and popular then is favored.
 - The files hold the ids of all users and {_pairs_held(card)}: treat them as personal data."""
 
@@ -89,6 +89,19 @@ def _why(card: ModelCard) -> str:
     return (
         "\n- Why a user of the training data has a score, `explain` says exactly: which items of the history "
         "add\n  most to it, what was done to them, what each adds, and the rest; all together is the score."
+    )
+
+
+def _two_stages(card: ModelCard) -> str:
+    """What becomes of the best items where candidates are found first."""
+    found = card.two_stages
+    if found is None:
+        return ""
+    return (
+        f"\n- Lists are made in two stages: {found.candidates:,} candidates by a product that the logits of "
+        f"{found.anchors} items\n  feed, then the model's own ranking of these. Of the {found.k} best items "
+        f"by the model alone {100 * found.recall:.2f} %\n  are among the candidates (mean over "
+        f"{found.users:,} users{', on whom the first stage was not fitted' * found.held_out})."
     )
 
 

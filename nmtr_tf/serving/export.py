@@ -16,6 +16,7 @@ from scipy import sparse
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.folders import new_directory
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
@@ -24,6 +25,7 @@ from nmtr_tf.serving.model_card import ModelCard, ModelFacts
 from nmtr_tf.serving.request import EXPORTED, resolve_k
 from nmtr_tf.serving.served_histories import ServedHistories
 from nmtr_tf.serving.served_model import ServedModel
+from nmtr_tf.serving.two_stages import TwoStages, fit_two_stages
 
 
 def export_model(
@@ -35,6 +37,7 @@ def export_model(
     k: int,
     facts: ModelFacts,
     offered: np.ndarray | None = None,
+    candidates: int = 0,
 ) -> Path:
     """Writes the next version of a model, with its card, whole or not at all.
 
@@ -48,6 +51,7 @@ def export_model(
         k: Items that a recommendation has at most.
         facts: What else its card says.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
+        candidates: Items that are found first, and alone ranked by the model; 0: it ranks all.
 
     Returns:
         The directory of the version.
@@ -56,10 +60,14 @@ def export_model(
         InputError: If the model cannot be exported, or `export_dir` is a file.
     """
     facts.config.to_json()  # refused where a part has no name, before anything is written
-    target = next_version(export_dir)
+    target, stages, agreement = next_version(export_dir), None, None
+    if candidates:
+        seed = facts.config.training.seed
+        stages, agreement = fit_two_stages(ModelScorer(model), view, candidates, k, seed)
     with new_directory(target) as directory:
-        signatures = save_model(directory, model, view, k, left_out, offered)
-        write_model_card(directory, ModelCard(plan, view, facts, int(target.name), k, signatures))
+        signatures = save_model(directory, model, view, k, left_out, offered, stages)
+        card = ModelCard(plan, view, facts, int(target.name), k, signatures, agreement)
+        write_model_card(directory, card)
         if target.exists():
             raise InputError(f"{target} was written by another export meanwhile; try again.")
     return target
@@ -86,6 +94,7 @@ def save_model(
     k: int,
     left_out: sparse.csr_array,
     offered: np.ndarray | None = None,
+    stages: TwoStages | None = None,
 ) -> dict[str, Any]:
     """Saves a model with its vocabularies and the training pairs that it needs.
 
@@ -96,6 +105,7 @@ def save_model(
         k: Items that a recommendation has at most.
         left_out: Binary [num_users, num_items], the items that are never recommended to a user.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
+        stages: Both stages, where candidates are found first; None: all items are ranked.
 
     Returns:
         Signature name -> {"inputs" and "outputs": name -> {"dtype", "shape"}}.
@@ -112,7 +122,7 @@ def save_model(
             lines = id_lines(ids, path.stem)
             path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
         kind = ServedHistories if network(model).from_history else ServedModel
-        served = kind(model, view, left_out, k, vocabularies, offered)
+        served = kind(model, view, left_out, k, vocabularies, offered, stages)
         if not all(np.isfinite(weight.numpy()).all() for weight in served.weights):
             raise InputError("The model has weights that are NaN or infinite; it cannot be exported.")
         signatures = served.signatures()

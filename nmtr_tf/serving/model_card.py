@@ -16,6 +16,7 @@ from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.files import read_json
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.left_out import resolved_exclude
+from nmtr_tf.serving.two_stages import Agreement
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
 
@@ -64,6 +65,7 @@ class ModelCard:
         version: The version that is exported.
         k: Items that a recommendation has at most.
         signatures: What `nmtr_tf.serving.export.save_model` gives.
+        two_stages: How well candidates agree with ranking everything; None: everything is ranked.
         created: When, ISO 8601 in UTC.
     """
 
@@ -73,6 +75,7 @@ class ModelCard:
     version: int
     k: int
     signatures: Mapping[str, Any]
+    two_stages: Agreement | None = None
     created: str = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     )
@@ -136,6 +139,7 @@ class ModelCard:
             "exclude": facts.exclude,
             "left_out": self.left_out,
             "exclude_items": list(facts.exclude_items),
+            "two_stages": dataclasses.asdict(self.two_stages) if self.two_stages else None,
             "signatures": self.signatures,
             "examples": [dict(example) for example in facts.examples],
         }

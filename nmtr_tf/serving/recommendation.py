@@ -11,12 +11,14 @@ import pyarrow as pa
 
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
+from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.new_histories import HistoryScorer, NewHistories
 from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
 from nmtr_tf.serving.request import Request
 from nmtr_tf.serving.table_files import check_table_path, write_table
+from nmtr_tf.serving.two_stages import fit_two_stages
 from nmtr_tf.serving.users import AskedUsers, asked_users
 
 
@@ -121,13 +123,17 @@ def _found(
     history: NewHistories | None,
 ) -> Iterator[tuple[pa.Table, Recommendations]]:
     """The recommendations of each chunk of users, with their table."""
-    k = request.length(view.num_items)
+    k, stages = request.length(view.num_items), None
     if history is None:
         scorer, left_out = ModelScorer(model), excluded_items(dataset, request.exclude, request.mask)
+        if request.candidates:
+            stages, _ = fit_two_stages(scorer, view, request.candidates, k)
+    elif request.candidates:
+        raise InputError("`candidates` and `history` exclude each other; give one of them.")
     else:
         scorer = HistoryScorer(model, history.matrix)
         left_out = history.left_out(request.exclude, request.mask, len(view.behaviors) - 1)
-    recommender = Recommender(scorer, request.offered(dataset), popularity_of(view))
+    recommender = Recommender(scorer, request.offered(dataset), popularity_of(view), stages)
     item_ids, titles, done = pa.array(view.item_ids, pa.string()), request.titles(dataset), 0
     for found in recommender.recommend(users.rows, k, left_out, request.memory_mb, request.probabilities):
         yield found.table(users.ids[done : done + len(found.users)], item_ids, titles), found

@@ -15,6 +15,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import entries_of
 from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.serving.two_stages import NUM_ANCHORS, TwoStages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Recommender:
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
         popularity: float32 [num_items], the scores for users that the model does not know; None: there are
             none such.
+        stages: Both stages, where candidates are found first; None: all items are ranked.
     """
 
     def __init__(
@@ -82,8 +84,9 @@ class Recommender:
         scorer: ModelScorer,
         offered: np.ndarray | None = None,
         popularity: np.ndarray | None = None,
+        stages: TwoStages | None = None,
     ):
-        self.scorer, self._popularity = scorer, popularity
+        self.scorer, self._popularity, self._stages = scorer, popularity, stages
         self._penalty = tf.constant(0.0 if offered is None else penalty(offered), tf.float32)
         self._everything = range(len(scorer.network.behaviors))
 
@@ -108,7 +111,10 @@ class Recommender:
             InputError: If a score is NaN or infinite.
         """
         item_side = self.scorer.item_side()
-        floats = item_side[1][0].shape[0] * (self.scorer.pair_floats + 1)  # 1: the masked copy of the scores
+        num_items, pairs = item_side[1][0].shape[0], self.scorer.pair_floats
+        floats = num_items * (pairs + 1)  # 1: the masked copy of the scores
+        if self._stages:
+            floats = 2 * num_items + pairs * (self._stages.candidates + NUM_ANCHORS)
         if probabilities:
             floats += k * self._probability_floats
         chunk = users_at_once(memory_mb, floats)
@@ -162,13 +168,21 @@ class Recommender:
         """
 
         def top_items(item_side, added, user_ids, masked_rows, masked_items, k):
-            scores = self.scorer.scores(user_ids, item_side)
+            if stages:
+                everyone = tf.tile(stages.anchors.read_value()[None], [tf.size(user_ids), 1])
+                scores = stages.first(self.scorer.pairs(user_ids, everyone))
+            else:
+                scores = self.scorer.scores(user_ids, item_side)
             finite = tf.reduce_all(tf.math.is_finite(scores))
             entries = tf.stack([masked_rows, masked_items], axis=1)
             hidden = tf.fill(tf.shape(masked_rows), tf.constant(-np.inf, tf.float32))
-            top = tf.math.top_k(tf.tensor_scatter_nd_update(scores + added, entries, hidden), k)
+            scores = tf.tensor_scatter_nd_update(scores + added, entries, hidden)
+            if stages:
+                return *stages.best(scores, lambda items: self.scorer.pairs(user_ids, items), k), finite
+            top = tf.math.top_k(scores, k)
             return top.values, top.indices, finite
 
+        stages = self._stages
         ids = tf.TensorSpec([None], tf.int32)
         item_side: Any = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
         added = tf.TensorSpec.from_tensor(self._penalty)

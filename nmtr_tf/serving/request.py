@@ -55,6 +55,7 @@ class Request:
         items: A CSV file or a data frame with the columns id and title, whose titles are added; None: none.
         probabilities: Whether to add the probability of every predicted behavior.
         memory_mb: Memory for the scores of one chunk of users, in MiB.
+        candidates: Items that are found first, and alone ranked by a model with towers; 0: it ranks all.
     """
 
     k: int | None = None
@@ -65,6 +66,7 @@ class Request:
     items: "str | Path | pd.DataFrame | None" = None
     probabilities: bool = False
     memory_mb: int = 256
+    candidates: int = 0
 
     def length(self, num_items: int) -> int:
         """Items for each user, of so many; raises what `resolve_k` does."""

@@ -33,7 +33,8 @@ from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.serving.exported_items import kept
 from nmtr_tf.serving.score_parts import ScoreParts, adds_up
-from nmtr_tf.serving.served_model import ServedModel, look_up
+from nmtr_tf.serving.served_model import ServedModel
+from nmtr_tf.serving.signatures import look_up
 
 EXPLAINED = 5
 """Items of a history that an explanation names at most."""

@@ -43,6 +43,8 @@ from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.exported_items import exported_items, kept
 from nmtr_tf.serving.recommender import penalty, popularity_of
+from nmtr_tf.serving.signatures import concrete, embedding, line_table, look_up
+from nmtr_tf.serving.two_stages import NUM_ANCHORS, TwoStages
 
 _MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
@@ -59,6 +61,7 @@ class ServedModel(tf.Module):
         k: Items to recommend.
         vocabularies: Text files of the user and of the item ids, one a line, in the order of the rows.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
+        stages: Both stages, where candidates are found first; None: all items are ranked.
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class ServedModel(tf.Module):
         k: int,
         vocabularies: tuple[Path, Path],
         offered: np.ndarray | None = None,
+        stages: TwoStages | None = None,
     ):
         super().__init__()
+        self.stages = stages
         self.k, self.num_items = k, view.num_items
         self.scorer = ModelScorer(model)
         self.network = net = self.scorer.network
@@ -78,9 +83,9 @@ class ServedModel(tf.Module):
         own = (*net.user_rows.variables, *net.cascade.variables)
         self.weights = [*(v.value for v in own), *self.items.weights]
         users, items = vocabularies
-        self.user_rows = _line_table(users, tf.string, tf.int64, -1)
-        self.item_rows = _line_table(items, tf.string, tf.int64, -1)
-        self.ids_of_items = _line_table(items, tf.int64, tf.string, "")
+        self.user_rows = line_table(users, tf.string, tf.int64, -1)
+        self.item_rows = line_table(items, tf.string, tf.int64, -1)
+        self.ids_of_items = line_table(items, tf.int64, tf.string, "")
         self.indptr, self.indices = kept(left_out.indptr.astype(np.int64)), kept(left_out.indices)
         self.popularity = kept(popularity_of(view))
         self.penalty = None if offered is None or offered.all() else kept(penalty(offered))
@@ -88,14 +93,14 @@ class ServedModel(tf.Module):
     def recommend(self, user_id):
         """Signature serving_default."""
         users, known = look_up(self.user_rows, user_id)
-        return self._best(self._scores(users, known), self._left_out(users, known), known)
+        return self._best(self._scores(users, known), self._left_out(users, known), known, users)
 
     def recommend_excluding(self, user_id, exclude_item_ids):
         """Signature recommend_excluding."""
         users, known = look_up(self.user_rows, user_id)
         _, excluded = self._listed(exclude_item_ids)
         hidden = tf.concat([self._left_out(users, known), excluded], axis=0)
-        return self._best(self._scores(users, known), hidden, known)
+        return self._best(self._scores(users, known), hidden, known, users)
 
     def recommend_among(self, user_id, candidate_item_ids):
         """Signature recommend_among."""
@@ -122,29 +127,56 @@ class ServedModel(tf.Module):
         users, known = look_up(self.user_rows, user_id)
         parts = self.network.user_parts(users, self.scorer.terms)
         parts = [tf.add_n(parts)] if self.network.has_one_product else parts
-        return _embedding([*parts, tf.ones([tf.size(users), 1])], known)
+        return embedding([*parts, tf.ones([tf.size(users), 1])], known)
 
     def item_embeddings(self, item_id):
         """Signature item_embeddings."""
         items, known = look_up(self.item_rows, item_id)
         parts, biases = self.items.some(items, self.scorer.terms)
         parts = parts[:1] if self.network.has_one_product else parts
-        return _embedding([*parts, tf.add_n(biases)[:, None]], known)
+        return embedding([*parts, tf.add_n(biases)[:, None]], known)
 
     def _scores(self, users, known):
-        """Float32 [B, num_items]: target logits, or popularity for unknown users."""
-        item_side = self.items.all(self.scorer.terms)
-        count = tf.maximum(tf.size(users), 1)
-        chunk = tf.minimum(count, users_at_once(_MEMORY_MB, self.num_items * self.scorer.pair_floats))
-        padding = count + (-count) % chunk - tf.size(users)
-        logits = tf.map_fn(
-            lambda some: self.scorer.scores(some, item_side),
-            tf.reshape(tf.pad(users, [[0, padding]]), [-1, chunk]),
-            parallel_iterations=1,
-            fn_output_signature=tf.TensorSpec([None, self.num_items], tf.float32),
-        )
-        logits = tf.reshape(logits, [-1, self.num_items])[: tf.size(users)]
+        """Float32 [B, num_items]: target logits, or their first stage, or popularity for unknown users."""
+        if self.stages:
+            stages, pairs = self.stages, self.scorer.pair_floats * NUM_ANCHORS
+            logits = self._chunked(
+                lambda some: stages.first(self._logits_with(some, stages.anchors.read_value()[None])),
+                (users,),
+                self.num_items,
+                self.num_items + pairs,
+            )
+        else:
+            item_side = self.items.all(self.scorer.terms)
+            floats = self.num_items * self.scorer.pair_floats
+            logits = self._chunked(
+                lambda some: self.scorer.scores(some, item_side), (users,), self.num_items, floats
+            )
         return tf.where(known[:, None], logits, self.popularity)
+
+    def _chunked(self, function, inputs, width, floats):
+        """A function of rows of inputs [B, ...], float32 [B, width], that holds `floats` for each."""
+        size = tf.shape(inputs[0])[0]
+        count = tf.maximum(size, 1)
+        chunk = tf.minimum(count, users_at_once(_MEMORY_MB, floats))
+        padding = count + (-count) % chunk - size
+
+        def folded(values):
+            padded = tf.pad(values, [[0, padding], *[[0, 0]] * (values.shape.rank - 1)])
+            return tf.reshape(padded, tf.concat([[-1, chunk], tf.shape(values)[1:]], axis=0))
+
+        found = tf.map_fn(
+            lambda some: function(*some),
+            tuple(map(folded, inputs)),
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([None, width], tf.float32),
+        )
+        return tf.reshape(found, [-1, width])[:size]
+
+    def _logits_with(self, users, items):
+        """Target logits float32 [B, C] of users [B] with items [B or 1, C]."""
+        everyone = tf.broadcast_to(items, [tf.size(users), tf.shape(items)[1]])
+        return self._logits_of_pairs(users, everyone)[-1]
 
     def _logits_of_pairs(self, users, items):
         """R logits float32 [B, C] of users [B] with their items [B, C], weakest behavior first."""
@@ -167,18 +199,33 @@ class ServedModel(tf.Module):
         found = tf.cast(tf.gather_nd(items, places), tf.int64)
         return places, tf.stack([places[:, 0], found], axis=1)
 
-    def _best(self, scores, hidden, known):
-        """The K best of scores [B, num_items] but for the hidden (place in the batch, item) int64 [n, 2]."""
+    def _best(self, scores, hidden, known, users=None):
+        """The K best of scores [B, num_items] but for the hidden (place in the batch, item) int64 [n, 2].
+
+        Of `users` the scores may be those of a first stage.
+        """
         scores = scores if self.penalty is None else scores + self.penalty
         nothing = tf.fill([tf.shape(hidden)[0]], -np.inf)
-        best = tf.math.top_k(tf.tensor_scatter_nd_update(scores, hidden, nothing), self.k)
-        real = tf.math.is_finite(best.values)
+        scores = tf.tensor_scatter_nd_update(scores, hidden, nothing)
+        if self.stages and users is not None:
+            width = self.stages.candidates
+            values, items = self.stages.best(
+                scores, lambda found: self._exact(users, found, width, known), self.k
+            )
+        else:
+            values, items = tf.math.top_k(scores, self.k)
+        real = tf.math.is_finite(values)
         return {
-            "item_ids": self.ids_of_items.lookup(tf.where(real, tf.cast(best.indices, tf.int64), -1)),
-            "scores": tf.where(real, best.values, 0.0),
+            "item_ids": self.ids_of_items.lookup(tf.where(real, tf.cast(items, tf.int64), -1)),
+            "scores": tf.where(real, values, 0.0),
             "num_items": tf.math.count_nonzero(real, axis=1, dtype=tf.int32),
             "known_user": known,
         }
+
+    def _exact(self, users, items, width, known):
+        """Target logits of users [B] with items [B, width], or popularity for unknown users."""
+        logits = self._chunked(self._logits_with, (users, items), width, self.scorer.pair_floats * width)
+        return tf.where(known[:, None], logits, tf.gather(self.popularity, items))
 
     @property
     def functions(self) -> dict[str, tuple[Callable, dict[str, int]]]:
@@ -196,41 +243,4 @@ class ServedModel(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """A concrete function per signature."""
-        return {name: _concrete(function, axes) for name, (function, axes) in self.functions.items()}
-
-
-def _embedding(parts: list[tf.Tensor], known: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What the signatures of embeddings give, of parts float32 [B, ...]."""
-    return {"embedding": tf.where(known[:, None], tf.concat(parts, axis=-1), 0.0), "known": known}
-
-
-def _concrete(function: Callable, axes: dict[str, int]) -> Any:
-    """Traces `function` for text inputs: name -> number of axes, all of any length but for equally many rows.
-
-    A server hands on what it is sent: unchecked, a wrong shape fails somewhere in the graph, or does not.
-    """
-    shapes = [[None] * number for number in axes.values()]
-
-    def checked(*inputs):
-        shaped = [tf.ensure_shape(given, shape) for given, shape in zip(inputs, shapes, strict=True)]
-        rows = [tf.shape(given)[0] for given in shaped]
-        for name, count in zip(list(axes)[1:], rows[1:], strict=True):
-            message = f"{name} should have as many rows as {next(iter(axes))}."
-            tf.debugging.assert_equal(count, rows[0], message)
-        return function(*shaped)
-
-    specs = [tf.TensorSpec(shape, tf.string, name) for name, shape in zip(axes, shapes, strict=True)]
-    return tf.function(checked, input_signature=specs, autograph=False).get_concrete_function()
-
-
-def _line_table(path: Path, keys: tf.DType, values: tf.DType, default) -> tf.lookup.StaticHashTable:
-    """The lines of a file, as int64 number -> text or the other way round."""
-    kinds = {tf.string: tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64: tf.lookup.TextFileIndex.LINE_NUMBER}
-    lines = tf.lookup.TextFileInitializer(str(path), keys, kinds[keys], values, kinds[values])
-    return tf.lookup.StaticHashTable(lines, default)
-
-
-def look_up(table: tf.lookup.StaticHashTable, ids) -> tuple[tf.Tensor, tf.Tensor]:
-    """Rows int32 of ids of any shape, 0 for unknown ones, and which are known (bool)."""
-    rows = tf.cast(table.lookup(ids), tf.int32)
-    return tf.maximum(rows, 0), rows >= 0
+        return {name: concrete(function, axes) for name, (function, axes) in self.functions.items()}

@@ -18,6 +18,7 @@ from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.export import save_model
+from nmtr_tf.serving.two_stages import fit_two_stages
 
 K = 30  # of 40 items
 UNKNOWN = "nobody"
@@ -46,14 +47,15 @@ def with_number_ids(view: TrainingView) -> TrainingView:
 class Exported:
     """A view, a model, and what was exported of them, without the items of a matrix, or what was bought."""
 
-    def __init__(self, directory, config, view, left_out=None, k=K, offered=None):
+    def __init__(self, directory, config, view, left_out=None, k=K, offered=None, candidates=0):
         self.directory, self.view, self.model = Path(directory), view, random_model(config, view)
         bought = masked_items(view, "test", "target")
         left_out = bought if left_out is None else left_out
-        self.about = save_model(directory, self.model, view, k, left_out, offered)
+        scorer = ModelScorer(self.model)
+        stages = fit_two_stages(scorer, view, candidates, k)[0] if candidates else None
+        self.about = save_model(directory, self.model, view, k, left_out, offered, stages)
         self.signatures = tf.saved_model.load(str(directory)).signatures
         self.users, self.items = [list(map(str, ids)) for ids in (view.user_ids, view.item_ids)]
-        scorer = ModelScorer(self.model)
         self.scores = scorer.scores(tf.range(view.num_users), scorer.item_side()).numpy()
         self.bought = bought.toarray()
 
