@@ -120,7 +120,7 @@ def test_a_new_user_gets_what_the_same_history_in_training_would(shop, run, tmp_
             "reads users from their histories: `user_rows=history` or `both`",
         ),
         ({"train_mode": "sequential"}, "`method=nmtr_linear_gmf` needs `train_mode=multitask`"),
-        ({"learner": "als"}, "goes with `objective=whole_data` and `learner=gradient`"),
+        ({"learner": "als"}, "goes with `learner=gradient` and one of the objectives"),
         ({"linear_weight": -1.0}, "`linear_weight` should be at least 0"),
         ({"units": ("mlp",) * 3, "history_items": "own"}, "needs units that are inner products"),
     ],
