@@ -1,6 +1,7 @@
 """Item-to-item weights in closed form: EASE, on one matrix or aimed at the target. It needs no TensorFlow.
 
-X is binary, D = diag(d_u^-beta) with d_u the items of user u, G = X'DX, L = lambda I + p/(1-p) diag(G) and
+x_uj is 1 where user u touched item j, or the gate of the strongest behavior that he showed it, else 0;
+D = diag(d_u^-beta) with d_u the items of user u, G = X'DX, L = lambda I + p/(1-p) diag(G) and
 P = (G + L)^-1. For targets Y the least-squares solution without a diagonal, which makes
 
     sum_u d_u^-beta |y_u - x_u B|^2 + sum_ij L_ii B_ij^2
@@ -15,6 +16,7 @@ Steck, "Autoencoders that Don't Overfit towards the Identity" (2020).
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
@@ -32,14 +34,14 @@ class Problem:
     """What the weights are the solution of.
 
     Attributes:
-        binary: X, CSR float32 [num_users, num_items].
+        inputs: X, CSR float32 [num_users, num_items].
         target: T, CSR float32 of the same shape.
         theta: Y is T + theta X.
         scale: D^1/2, float32 [num_users].
         ridge: The diagonal of L, float32 [num_items].
     """
 
-    binary: sparse.csr_array
+    inputs: sparse.csr_array
     target: sparse.csr_array
     theta: float
     scale: np.ndarray
@@ -48,12 +50,25 @@ class Problem:
     @property
     def scaled(self) -> sparse.csr_array:
         """D^1/2 X, CSR float32."""
-        return times_rows(self.binary, self.scale)
+        return times_rows(self.inputs, self.scale)
 
     @property
     def wanted(self) -> sparse.csr_array:
         """Y, CSR float32."""
-        return (self.target + np.float32(self.theta) * self.binary).tocsr()
+        return (self.target + np.float32(self.theta) * self.inputs).tocsr()
+
+
+def gated_rows(histories: sparse.csr_array, gates: Sequence[float]) -> sparse.csr_array:
+    """X, CSR float32 [num_users, num_items], of what users did.
+
+    Args:
+        histories: CSR int32 of that shape, bit s of an entry says that behavior s was shown.
+        gates: The weight of each behavior, weakest first: an entry has that of the strongest one shown.
+    """
+    rows = histories.astype(np.float32)
+    for s, gate in enumerate(gates):
+        rows.data[histories.data >> s & 1 != 0] = gate
+    return rows
 
 
 def problem_of(
@@ -67,7 +82,7 @@ def problem_of(
     """The problem of a matrix and a target.
 
     Args:
-        matrix: X, binary CSR [num_users, num_items].
+        matrix: X, CSR [num_users, num_items].
         target: T, binary CSR of the same shape; None: zero.
         ridge: lambda.
         beta: A user counts as d^-beta, d the number of his items.
@@ -76,10 +91,10 @@ def problem_of(
     """
     target = (sparse.csr_array(matrix.shape) if target is None else target).astype(np.float32)
     scale = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32) ** np.float32(-beta / 2)
-    binary = matrix.astype(np.float32)
-    diagonal = times_rows(binary, scale).power(2).sum(axis=0)  # of G
+    inputs = matrix.astype(np.float32)
+    diagonal = times_rows(inputs, scale).power(2).sum(axis=0)  # of G
     return Problem(
-        binary, target, theta, scale, (ridge + dropout / (1 - dropout) * diagonal).astype(np.float32)
+        inputs, target, theta, scale, (ridge + dropout / (1 - dropout) * diagonal).astype(np.float32)
     )
 
 
@@ -99,7 +114,7 @@ def item_weights(problem: Problem) -> np.ndarray:
         weighted = times_rows(problem.target, problem.scale**2).T.tocsr()
         for first in range(0, len(inverse), CHUNK):
             own = slice(first, first + CHUNK)
-            of_target[own] = (weighted @ (problem.binary @ inverse[:, own])).T
+            of_target[own] = (weighted @ (problem.inputs @ inverse[:, own])).T
         inverse *= -(np.diag(of_target) + np.float32(problem.theta)) / np.diag(inverse)
         inverse += of_target
     np.fill_diagonal(inverse, 0)

@@ -55,7 +55,7 @@ def build_model(
     user_ids = keras.Input((), dtype="int32", name="user_ids")
     item_ids = keras.Input((), dtype="int32", name="item_ids")
     if plan.is_closed_form:
-        p, (q, b) = _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids)
+        p, (q, b) = _linear_rows(plan, num_items, histories, user_ids, item_ids)
     else:
         of_users = options(num_users, plan.shares_users)
         of_items = {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias}
@@ -69,7 +69,7 @@ def build_model(
         else:
             user_rows = TableRows(**of_users, name="user_rows")
         if plan.adds_linear:
-            user_rows, item_rows = _summed_rows(user_rows, item_rows, num_items)
+            user_rows, item_rows = _summed_rows(plan, user_rows, item_rows, num_items)
         p, (q, b) = user_rows(user_ids), item_rows(item_ids)
         if plan.history.is_read:
             user_rows.set_histories(histories)
@@ -98,11 +98,18 @@ def without_linear(model: keras.Model) -> keras.Model:
     return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=model.name)
 
 
-def _summed_rows(users: PooledRows, items: ItemRows, num_items: int) -> tuple[SummedRows, SummedItems]:
+def _summed_rows(
+    plan: Plan, users: PooledRows, items: ItemRows, num_items: int
+) -> tuple[SummedRows, SummedItems]:
     """Rows with what the linear part needs behind them."""
     own: dict[str, Any] = {"num_rows": num_items, "row_size": items.row_size, "shared": True}
     own["num_behaviors"] = items.num_behaviors
-    of_users = {"num_users": users.num_users, "num_entries": users.num_entries, "num_items": num_items}
+    of_users: dict[str, Any] = {
+        "num_users": users.num_users,
+        "num_entries": users.num_entries,
+        "num_items": num_items,
+    }
+    of_users["gates"] = plan.linear_gates
     return (
         SummedRows(users, **of_users, **own, name="user_rows"),
         SummedItems(items, trains_biases=items.trains_biases, **own, name="item_rows"),
@@ -124,18 +131,19 @@ def _pooled_rows(plan: Plan, of_users: dict, vectors: TableRows, histories: spar
     )
 
 
-def _linear_rows(num_behaviors, num_items, histories, user_ids, item_ids):
+def _linear_rows(plan, num_items, histories, user_ids, item_ids):
     """Users as sums over their histories, items as places in them: what their layers give."""
     users = HistoryRows(
         num_users=histories.shape[0],
         num_entries=histories.nnz,
         num_rows=num_items,
         row_size=num_items,
-        num_behaviors=num_behaviors,
+        num_behaviors=len(plan.predicted),
         shared=False,
+        gates=plan.linear_gates,
         name="user_rows",
     )
     p = users(user_ids)
     users.set_histories(histories)
-    own = {"num_rows": num_items, "row_size": 1, "num_behaviors": num_behaviors, "shared": True}
+    own = {"num_rows": num_items, "row_size": 1, "num_behaviors": len(plan.predicted), "shared": True}
     return p, PlaceRows(**own, trains_biases=False, name="item_rows")(item_ids)

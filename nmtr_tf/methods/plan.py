@@ -16,7 +16,7 @@ from nmtr_tf.methods.needs import check_combination
 from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
-from nmtr_tf.methods.weights import channel_weights, unobserved_weights
+from nmtr_tf.methods.weights import channel_weights, linear_gates, unobserved_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Plan:
         stages: The stages of training, in order.
         learner: What an epoch is: "gradient", "als", or "closed_form" where the weights are solved at once.
         linear: The options of weights in closed form.
+        linear_gates: Weight of an item in a user's row there, by the strongest behavior shown; empty: 1 each.
         history: Whether the vectors of users come from their histories, and how.
         contrast: The options of losses with shared negatives.
     """
@@ -74,6 +75,7 @@ class Plan:
     stages: tuple[Stage, ...]
     learner: str
     linear: LinearConfig
+    linear_gates: tuple[float, ...]
     history: HistoryConfig
     contrast: ContrastConfig
 
@@ -186,6 +188,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         stages=resolve_stages(model, training, method, predicted),
         learner=learner,
         linear=config.linear,
+        linear_gates=linear_gates(config.linear, behaviors),
         history=config.history.of_method(method.adds_linear),
         contrast=config.contrast,
     )

@@ -1,8 +1,8 @@
-"""The weights of behaviors: lambda of Eq. 12, of unobserved pairs, and of the channels of negatives."""
+"""The weights of behaviors: lambda of Eq. 12, of unobserved pairs, of channels of negatives, in histories."""
 
 import itertools
 
-from nmtr_tf.config import TrainingConfig
+from nmtr_tf.config import LinearConfig, TrainingConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import get_method
 
@@ -67,6 +67,21 @@ def channel_weights(method: str, training: TrainingConfig, behaviors: tuple[str,
             f"({', '.join(auxiliary)}). Received: {len(weights)}."
         )
     return weights
+
+
+def linear_gates(linear: LinearConfig, behaviors: tuple[str, ...]) -> tuple[float, ...]:
+    """The weight of an item in a user's row by the strongest behavior shown; empty: 1 for each.
+
+    Raises:
+        InputError: If there are some that are not one for each behavior.
+    """
+    gates = linear.linear_gates
+    if gates and len(gates) != len(behaviors):
+        raise InputError(
+            f"`linear_gates` should hold one weight for each of the {len(behaviors)} behaviors "
+            f"({', '.join(behaviors)}). Received: {len(gates)}."
+        )
+    return () if set(gates) == {1.0} else gates
 
 
 def simplex(num_weights: int) -> list[tuple[float, ...]]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from scipy import sparse
 from typing_extensions import override
 
+from nmtr_tf.models.entry_weights import EntryWeights
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
@@ -35,6 +36,8 @@ class StoredHistories(TableRows):
 
         self.starts = zeros("starts", self.num_users + 1, "int64")
         self.entries = zeros("entries", self.num_entries, "int32")
+        if self.tells_behaviors:
+            self.kinds = zeros("kinds", self.num_entries, "int32")
 
     def set_histories(self, matrix: sparse.csr_array) -> None:
         """Sets the histories.
@@ -45,6 +48,8 @@ class StoredHistories(TableRows):
         """
         self.starts.assign(matrix.indptr.astype(np.int64))
         self.entries.assign(matrix.indices)
+        if self.tells_behaviors:
+            self.kinds.assign(matrix.data.astype(np.int32))
 
     def rows(self, ids, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
         """Sums of some behaviors.
@@ -88,7 +93,8 @@ class StoredHistories(TableRows):
 
     def some(self, places) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Some entries: their items, int32 [n], and what was done to each, bits int32 [n] or None."""
-        return tf.gather(self.entries.value, places), None
+        kinds = tf.gather(self.kinds.value, places) if self.tells_behaviors else None
+        return tf.gather(self.entries.value, places), kinds
 
     def sums(self, items, owners, count, terms: Sequence[int], kinds=None, seed=None) -> list[tf.Tensor]:
         """Sums of some behaviors over histories that are given.
@@ -123,14 +129,20 @@ class StoredHistories(TableRows):
 class HistoryRows(StoredHistories):
     """User vectors that are sums over histories: of behavior r, x_u B^r.
 
-    B^r is a table with a row for each item, x_u is 1 at the items of user u's history, else 0. Gradients do
-    not change the tables.
+    B^r is a table with a row for each item, x_u is 1 at the items of user u's history, or as `EntryWeights`
+    has it, else 0. Gradients do not change the tables.
 
     Called on user ids int32 [...] it gives a list with one float32 [..., row_size] per behavior.
 
     Args:
+        gates: As for `EntryWeights`.
         **kwargs: As those of `StoredHistories`; `num_rows` is the number of items, and nothing is `shared`.
     """
+
+    def __init__(self, gates: Sequence[float] = (), **kwargs):
+        super().__init__(**kwargs)
+        self.entry_weights = EntryWeights(gates)
+        self.tells_behaviors = bool(self.entry_weights.gates)
 
     def build(self, input_shape=None):
         """Creates the tables, float32 [num_items, row_size], and the histories: zeros."""
@@ -148,11 +160,15 @@ class HistoryRows(StoredHistories):
 
     @override
     def sums(self, items, owners, count, terms, kinds=None, seed=None):
-        return [tf.sparse.segment_sum(self.tables[r].value, items, owners, count) for r in terms]
+        return [self.entry_weights.sums(self.tables[r].value, items, owners, count, kinds) for r in terms]
 
     @override
     def parts(self, items, owners, count, terms, kinds=None):
-        return [tf.gather(self.tables[r].value, items) for r in terms]
+        return [self.entry_weights.parts(self.tables[r].value, items, kinds) for r in terms]
+
+    @override
+    def get_config(self):
+        return {**super().get_config(), "gates": self.entry_weights.gates}
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")

@@ -1,7 +1,6 @@
 """Users as sums of item vectors over what they did: new ones need no training, and there need be no table."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
@@ -53,18 +52,10 @@ class PooledRows(StoredHistories):
                 rows.build()
         self.gate = self.add_weight((self.num_kinds,), "ones", name="gates")
         self.add_histories()
-        self.kinds = self.add_weight(
-            (self.num_entries,), "zeros", dtype="int32", trainable=False, name="kinds"
-        )
         self.distinct_tables, self.tables = [], []
         if self.own is not None:
             self.distinct_tables, self.tables = list(self.own.distinct_tables), list(self.own.tables)
         self.built = True
-
-    @override
-    def set_histories(self, matrix):
-        super().set_histories(matrix)
-        self.kinds.assign(matrix.data.astype(np.int32))
 
     @override
     def rows(self, ids, terms, seed=None):
@@ -72,10 +63,6 @@ class PooledRows(StoredHistories):
         if self.own is None:
             return rows
         return [p + own for p, own in zip(rows, self.own.rows(ids, terms), strict=True)]
-
-    @override
-    def some(self, places):
-        return tf.gather(self.entries.value, places), tf.gather(self.kinds.value, places)
 
     @override
     def sums(self, items, owners, count, terms, kinds=None, seed=None):

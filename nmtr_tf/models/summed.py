@@ -1,9 +1,12 @@
 """Rows of a sum of two parts: vectors, and a linear part with a weight for every two items."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 from typing_extensions import override
 
+from nmtr_tf.models.entry_weights import EntryWeights
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.pooled import PooledRows, as_layer
 from nmtr_tf.models.rows import ItemRows
@@ -13,20 +16,22 @@ from nmtr_tf.models.rows import ItemRows
 class SummedRows(StoredHistories):
     """User vectors; the target's have the sums x_u B behind them, num_items more numbers.
 
-    B [num_items, num_items] is the linear part, x_u is 1 at the items of user u's history, else 0. Gradients
-    do not change B.
+    B [num_items, num_items] is the linear part, x_u is 1 at the items of user u's history, or as
+    `EntryWeights` has it, else 0. Gradients do not change B.
 
     Args:
         pooled: The vectors, and the histories.
         num_items: Number of items.
+        gates: As for `EntryWeights`.
         **kwargs: As those of `StoredHistories`.
     """
 
     tells_behaviors = True
 
-    def __init__(self, pooled: PooledRows, num_items: int, **kwargs):
+    def __init__(self, pooled: PooledRows, num_items: int, gates: Sequence[float] = (), **kwargs):
         super().__init__(**kwargs)
         self.pooled, self.num_items = pooled, num_items
+        self.entry_weights = EntryWeights(gates)
 
     def build(self, input_shape=None):
         """Creates B, zeros, and what is not there yet of the vectors."""
@@ -67,7 +72,7 @@ class SummedRows(StoredHistories):
         target = self.num_behaviors - 1
         if target not in terms:
             return rows
-        linear = tf.sparse.segment_sum(self.item_weights.value, items, owners, count)
+        linear = self.entry_weights.sums(self.item_weights.value, items, owners, count, kinds)
         return [
             tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, rows, strict=True)
         ]
@@ -75,7 +80,8 @@ class SummedRows(StoredHistories):
     @override
     def parts(self, items, owners, count, terms, kinds=None):
         parts = self.pooled.parts(items, owners, count, terms, kinds)
-        linear, target = tf.gather(self.item_weights.value, items), self.num_behaviors - 1
+        linear = self.entry_weights.parts(self.item_weights.value, items, kinds)
+        target = self.num_behaviors - 1
         return [
             tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, parts, strict=True)
         ]
@@ -90,7 +96,8 @@ class SummedRows(StoredHistories):
 
     @override
     def get_config(self):
-        return {**super().get_config(), "pooled": self.pooled, "num_items": self.num_items}
+        own = {"pooled": self.pooled, "num_items": self.num_items, "gates": self.entry_weights.gates}
+        return {**super().get_config(), **own}
 
     @classmethod
     @override

@@ -13,8 +13,8 @@ A row of recommend_for_history is what one user did, filled up with "". What is 
 training data is passed over, what comes again counts once, and the items of the history are not recommended.
 A user of the training data whose history it is would get the same, where what he touched is left out of his
 and he has no vector of his own besides (`user_rows=both`). Without an item that is known, known_user is false
-and the most purchased items are given. The linear method does not tell behaviors apart, and has no input
-`behavior`.
+and the most purchased items are given. The linear method does not tell behaviors apart without
+`linear_gates`, and has no input `behavior` then.
 
 explain says why a user of the training data has the score that he has: the n items of his history that add
 most to the target's logit, best first, what he did to each ("view, buy"), and what each adds. n is

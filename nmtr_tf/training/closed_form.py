@@ -5,10 +5,10 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from nmtr_tf.data.pairs import all_as_one
+from nmtr_tf.data.pairs import all_as_one, histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.closed_form import item_weights, minimum, problem_of
+from nmtr_tf.methods.closed_form import gated_rows, item_weights, minimum, problem_of
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.training.state import Position
@@ -54,8 +54,9 @@ class ClosedFormLearner:
         """
         before(0)
         view, options = self._view, self._plan.linear
+        gates = self._plan.linear_gates
         problem = problem_of(
-            all_as_one(view),
+            gated_rows(histories_of(view), gates) if gates else all_as_one(view),
             view.target,
             options.linear_lambda,
             options.linear_beta,

@@ -23,6 +23,7 @@ from nmtr_tf.tuning.space import (
     as_options,
     between,
     ends_of,
+    gates_space,
     is_list,
     listed,
     option_of,
@@ -53,6 +54,8 @@ def of_method(plan: Plan, tuning: TuneConfig) -> Searchable:
     """What a method has to search."""
     own = own_space(plan, tuning.sampler == "grid")
     more = {name: one for name, one in OPTIONAL.items() if name.startswith("linear") == plan.is_closed_form}
+    if plan.is_closed_form:
+        more |= gates_space(plan, tuning.sampler == "grid")
     return Searchable(plan.method.label, own, more, OPTION_TYPES, LOGARITHMIC)
 
 

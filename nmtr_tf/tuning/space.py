@@ -133,6 +133,18 @@ def _linear_space(is_grid: bool) -> dict[str, BaseDistribution]:
     }
 
 
+def gates_space(plan: Plan, is_grid: bool) -> Space:
+    """The weights of behaviors in the rows of the linear method, in (0, 1] for the target, in [0, 1] else."""
+    count = len(plan.behaviors)
+    if count == 1:
+        return {}
+    if is_grid:
+        return {
+            "linear_gates": listed([(*own, 1.0) for own in itertools.product((0.3, 1.0), repeat=count - 1)])
+        }
+    return {f"linear_gates[{s}]": between(int(s == count - 1), _STEPS) for s in range(count)}
+
+
 def is_list(kind: Any) -> bool:
     """Whether an option of this type has several values, of which one may stand for all."""
     return typing.get_origin(kind) is tuple

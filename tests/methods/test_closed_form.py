@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from conftest import BEHAVIORS, make_view
 from numpy_ease import objective, plain, random_pair
+from scipy import sparse
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods import closed_form
-from nmtr_tf.methods.closed_form import item_weights, minimum, problem_of
+from nmtr_tf.methods.closed_form import gated_rows, item_weights, minimum, problem_of
 from nmtr_tf.methods.plan import Stage, resolve
 
 OPTIONS = {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3, "ease_theta": 0.7}
@@ -30,6 +31,31 @@ def test_the_solution_and_its_minimum(monkeypatch, shape, chunk):
     assert objective(all_of, target, moved, **OPTIONS) > 1.01 * least
 
 
+def test_gates_are_the_weights_of_the_strongest_behavior():
+    done = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])  # bits: view, cart, buy
+    gates = (0.25, 0.5, 3.0)
+    expected = [[0, 0.25, 0.5, 0.5], [3, 3, 3, 3]]
+    histories = sparse.csr_array(done.astype(np.int32))
+    np.testing.assert_array_equal(gated_rows(histories, gates).toarray(), expected)
+    assert histories.dtype == np.int32
+    assert histories.toarray().tolist() == done.tolist()
+
+
+def test_the_solution_of_gated_rows_and_its_minimum():
+    """Also where a gate is 0."""
+    all_of, target = random_pair((40, 12))
+    rows = all_of * np.random.default_rng(2).choice([0, 0.4, 1.5], all_of.shape, p=[0.2, 0.5, 0.3])
+    matrix = sparse.csr_array(all_of).astype(np.float32)
+    matrix.data = rows[all_of != 0].astype(np.float32)
+    problem = problem_of(matrix, sparse.csr_array(target), *OPTIONS.values())
+    degrees = all_of.sum(axis=1)  # what a gate of 0 hides counts as an item of the user
+    expected = plain(rows, target, **OPTIONS, degrees=degrees)
+    weights = item_weights(problem)
+    np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=2e-5)
+    least = objective(rows, target, expected, **OPTIONS, degrees=degrees)
+    assert minimum(problem, weights) == pytest.approx(least, rel=1e-5)
+
+
 def plan_of(method="nmtr_linear", **options):
     return resolve(RunConfig().with_options(method=method, **options), BEHAVIORS)
 
@@ -41,6 +67,8 @@ def test_its_plan():
     assert plan.stages == (Stage(("buy",), (1.0,), 1),)  # there is one solution
     assert plan.linear.linear_lambda == 3.0
     assert plan_of(units=("linear",)) == plan_of()
+    assert plan_of().linear_gates == plan_of(linear_gates=(1, 1, 1)).linear_gates == ()
+    assert plan_of(linear_gates=(1, 0, 2)).linear_gates == (1.0, 0.0, 2.0)
     assert (plan_of("gmf").learner, plan_of("gmf").from_history) == ("gradient", False)
 
 
@@ -76,6 +104,26 @@ def test_its_plan():
         ("nmtr_linear", {"linear_lambda": float("nan")}, "^`linear_lambda` should be finite numbers"),
         ("nmtr_linear", {"linear_beta": -1.0}, "^`linear_beta` should be at least 0"),
         ("nmtr_linear", {"linear_dropout": 1.0}, r"^`linear_dropout` should be in \[0, 1\)"),
+        (
+            "nmtr_linear",
+            {"linear_gates": (1.0,)},
+            "^`linear_gates` should hold one weight",
+        ),
+        (
+            "nmtr_linear",
+            {"linear_gates": (0.0, 0.0, 0.0)},
+            "^`linear_gates` should be at least 0 ",
+        ),
+        (
+            "nmtr_linear",
+            {"linear_gates": (1.0, -1.0, 1.0)},
+            "^`linear_gates` should be at least 0 ",
+        ),
+        (
+            "nmtr_gmf",
+            {"linear_gates": (1.0, 1.0, 2.0)},
+            "^`linear_gates` is an option of `method",
+        ),
         ("nmtr_linear", {"linear_theta": -1.0}, "^`linear_theta` should be at least 0"),
         ("nmtr_linear", {"linear_theta": "much"}, "^`linear_theta` should be finite numbers"),
     ],

@@ -19,10 +19,13 @@ KINDS = [("history", "own"), ("history", "shared"), ("both", "own")]
 WEIGHT = 2.5
 
 
-def model_of(user_rows: str, history_items: str) -> keras.Model:
+GATES = dict(zip(BEHAVIORS, (0.5, 2.0, 0.7), strict=True))
+
+
+def model_of(user_rows: str, history_items: str, gates: tuple[float, ...] = ()) -> keras.Model:
     """With random weights, those of the linear part too."""
     own = {"user_rows": user_rows, "history_items": history_items, "history_alpha": ALPHA}
-    config = RunConfig().with_options(method="nmtr_linear_gmf", embedding_dim=E, **own)
+    config = RunConfig().with_options(method="nmtr_linear_gmf", embedding_dim=E, linear_gates=gates, **own)
     model = build_model(resolve(config, BEHAVIORS), USERS, ITEMS, 0, histories_of(VIEW))
     rng, net = np.random.default_rng(1), network(model)
     for weight in [*model.trainable_variables, net.user_rows.item_weights]:
@@ -81,7 +84,19 @@ def test_without_the_linear_part_it_is_the_cascade(model):
     assert not any(tuple(v.shape) == (ITEMS, ITEMS) for v in part.variables)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_gates_weigh_the_history_of_the_linear_part_alone():
+    model, gated = model_of(*KINDS[0]), model_of(*KINDS[0], tuple(GATES.values()))
+    rows, weighed = np.zeros((USERS, ITEMS)), plain_logits(model)
+    for name, gate in GATES.items():  # the strongest is the last
+        rows[DONE[name]] = gate
+    touched = np.any(list(DONE.values()), axis=0)
+    weighed[BEHAVIORS[-1]] += WEIGHT * (rows - touched) @ np.array(network(gated).user_rows.item_weights)
+    found = gated({"user_ids": PAIRS[0], "item_ids": PAIRS[1]})
+    for name, expected in weighed.items():
+        np.testing.assert_allclose(found[name], expected.ravel(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, (*KINDS[0], tuple(GATES.values()))], ids=str)
 def test_saved_and_loaded_it_is_the_same_model(kind, tmp_path):
     model = model_of(*kind)
     model.save(tmp_path / "model.keras")

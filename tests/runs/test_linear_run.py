@@ -104,6 +104,24 @@ def test_its_directory_holds_the_weights_once_and_opens_again(run):
     assert first["score"] == pytest.approx(sums[0, item], rel=1e-4)
 
 
+def test_gates_of_one_are_the_default_and_others_weigh_what_was_done(shop, run):
+    alike = nt.fit(shop, method="nmtr_linear", ks=(5, 10), linear_gates=(1, 1, 1), **OPTIONS)
+    for one, other in zip(run.model.get_weights(), alike.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    gates = 0.3, 0.6, 1.2
+    gated = nt.fit(shop, method="nmtr_linear", ks=(5, 10), linear_gates=gates, **OPTIONS)
+    rows = np.zeros_like(dense(run.view)[0])
+    for gate, matrix in zip(gates, run.view.matrices.values(), strict=True):
+        rows[matrix.toarray().astype(bool)] = gate
+    touched, target = dense(run.view)
+    expected = plain(rows, target, **OF_EASE, degrees=touched.sum(axis=1))
+    (table,) = network(gated.model).user_rows.tables
+    np.testing.assert_allclose(table, expected, rtol=1e-4, atol=2e-5)
+    user = int(np.argmax(touched.sum(axis=1)))
+    parts = gated.explain(run.view.user_ids[user], [run.view.item_ids[2]])["part"]
+    assert parts.sum() == pytest.approx(rows[user] @ expected[:, 2], rel=1e-4, abs=1e-6)
+
+
 def test_without_validation_its_weights_are_the_last(shop, tmp_path):
     run = nt.fit(shop, method="nmtr_linear", validation="none", workdir=tmp_path / "run")
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.keras"]

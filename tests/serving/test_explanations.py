@@ -31,6 +31,8 @@ CASES: dict[str, dict[str, Any]] = {
     "two parents": {**GMF, "user_rows": "history", "after": ("buy:view+cart",)},
     "cosine": {**GMF, "user_rows": "both", "objective": "contrastive"},
     "linear": {"method": "nmtr_linear"},
+    "gates": {"method": "nmtr_linear", "linear_gates": (0.2, 0.6, 1.5)},
+    "gated sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "linear_gates": (0.2, 0.6, 1.5)},
     "sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4},
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
 }

@@ -25,6 +25,7 @@ for _matrix in DONE.values():
 POOLED: dict[str, Any] = {"method": "nmtr_gmf", "objective": "whole_data", "embedding_dim": 4}
 CASES: dict[str, dict[str, Any]] = {
     "linear": {"method": "nmtr_linear"},
+    "gates": {"method": "nmtr_linear", "linear_gates": (0.2, 0.6, 1.5)},
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
     "both": {**POOLED, "user_rows": "both"},
     "history": {**POOLED, "user_rows": "history", "history_items": "shared"},
@@ -32,7 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-SLOW = [pytest.param(case, marks=pytest.mark.slow) for case in ("sum of both", "both", "history", "cosine")]
+SLOW = [pytest.param(case, marks=pytest.mark.slow) for case in ("gates", "sum of both", "both", "history", "cosine")]
 
 
 @pytest.fixture(scope="module", params=["linear", *SLOW])

@@ -152,6 +152,26 @@ def test_the_linear_method_has_options_of_its_own_to_search():
         chosen("nmtr_linear", search=("embedding_dim",))
 
 
+def test_the_gates_of_the_linear_method_are_searched_where_they_are_named():
+    assert chosen("nmtr_linear", search=("linear_beta", "linear_gates")) == [
+        "linear_beta",
+        *[f"linear_gates[{s}]" for s in range(3)],
+    ]
+    tuning = TuneConfig(search=("linear_gates",))
+    space = chosen_space(of_method(plan_of("nmtr_linear"), tuning), tuning, ())
+    assert [(one.low, one.high) for one in space.values()] == [(0, 20), (0, 20), (1, 20)]
+    drawn = as_options({"linear_gates[0]": 0, "linear_gates[1]": 10, "linear_gates[2]": 5}, space)
+    assert drawn == {"linear_gates": (0.0, 0.5, 0.25)}
+    assert in_words(space) == {"linear_gates": "0 to 1 each"}
+    tuning = TuneConfig(search=("linear_gates",), sampler="grid")
+    grid = chosen_space(of_method(plan_of("nmtr_linear"), tuning), tuning, ())
+    assert grid["linear_gates"].choices == ("0.3,0.3,1", "0.3,1,1", "1,0.3,1", "1,1,1")
+    check_space(grid, RunConfig().with_options(method="nmtr_linear"), BEHAVIORS)
+    alone = resolve(RunConfig().with_options(method="nmtr_linear"), ("buy",))
+    with pytest.raises(InputError, match="`search` should name options of NMTR-Linear"):
+        chosen_space(of_method(alone, tuning), tuning, ())
+
+
 def test_sequential_training_has_no_weights_to_search():
     sequential = plan_of("nmtr_gmf", train_mode="sequential")
     assert list(own_space(sequential, False)) == BASE

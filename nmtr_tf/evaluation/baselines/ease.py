@@ -76,7 +76,7 @@ def fit_ease(
 
 def _by_items(problem: Problem) -> ItemWeightScorer:
     """By B itself."""
-    return ItemWeightScorer(problem.binary, item_weights(problem))
+    return ItemWeightScorer(problem.inputs, item_weights(problem))
 
 
 def _by_users(problem: Problem) -> UserWeightScorer:
@@ -92,7 +92,7 @@ def _by_users(problem: Problem) -> UserWeightScorer:
     of_all = _diagonal(inverse, scaled, scaled) / ridge
     of_target = _diagonal(inverse, scaled, times_rows(problem.target, scale)) / ridge
     factors = ((of_target + problem.theta * of_all) / (1 - of_all)).astype(np.float32)
-    corrections = problem.binary.copy()
+    corrections = problem.inputs.copy()
     corrections.data *= factors[corrections.indices]
     weights = times_rows((problem.wanted + corrections).tocsr(), scale)
     return UserWeightScorer(problem.wanted, inverse, weights, scale)
