@@ -29,6 +29,11 @@ class LinearConfig:
         "nmtr_linear(_gmf): weight of an item in a user's row, by the strongest behavior shown: one "
         "for each behavior, weakest first, at least 0 and not all 0; empty: 1 each.",
     )
+    linear_rank: int = option(
+        0,
+        "nmtr_linear(_gmf): rank of the item-to-item weights, which takes less memory and knows less; 0: a "
+        "weight for every two items up to 30,000 items, and 1,024 where there are more.",
+    )
     linear_weight: float | None = option(
         None,
         "nmtr_linear_gmf: what the linear part is multiplied with in the sum, at least 0; not given: chosen "
@@ -42,6 +47,7 @@ class LinearConfig:
         require(self, 0 <= self.linear_dropout < 1, "linear_dropout", "in [0, 1)")
         require(self, 0 <= self.linear_theta < float("inf"), "linear_theta", "at least 0")
         require(self, 0 <= self.linear_diagonal < float("inf"), "linear_diagonal", "at least 0")
+        require(self, self.linear_rank >= 0, "linear_rank", "at least 0")
         fits = not self.linear_gates or (min(self.linear_gates) >= 0 and max(self.linear_gates) > 0)
         require(self, fits, "linear_gates", "at least 0 each and not all 0")
         fits = self.linear_weight is None or 0 <= self.linear_weight < float("inf")

@@ -38,6 +38,7 @@ from nmtr_tf.cli.typed import command
 from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
+from nmtr_tf.methods.closed_form import MAX_DENSE
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.checks import CHECKPOINT_EVERY, RESUME, check_resume, checkpoint_interval, set_up
@@ -220,6 +221,9 @@ def _train_one(
     info = trained.info
     if info.init_from:
         say(values, summary(info.init_from))
+    if rank := trained.config.linear.linear_rank:
+        weights = f"Item-to-item weights are of rank {rank:,}, two factors of {info.num_items:,} items"
+        say(values, f"{weights}: up to {MAX_DENSE:,} items, --linear_rank=0 has a weight for every two")
     chosen = "last epoch kept"
     if info.best_value is not None:
         chosen = f"best epoch {info.best_epoch} (validation {config.training.monitor} {info.best_value:.4f})"

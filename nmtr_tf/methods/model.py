@@ -109,7 +109,7 @@ def _summed_rows(
         "num_entries": users.num_entries,
         "num_items": num_items,
     }
-    of_users["gates"] = plan.linear_gates
+    of_users |= {"gates": plan.linear_gates, "rank": plan.linear.linear_rank}
     return (
         SummedRows(users, **of_users, **own, name="user_rows"),
         SummedItems(items, trains_biases=items.trains_biases, **own, name="item_rows"),
@@ -141,6 +141,7 @@ def _linear_rows(plan, num_items, histories, user_ids, item_ids):
         num_behaviors=len(plan.predicted),
         shared=False,
         gates=plan.linear_gates,
+        rank=plan.linear.linear_rank,
         name="user_rows",
     )
     p = users(user_ids)

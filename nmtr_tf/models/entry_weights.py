@@ -1,12 +1,23 @@
-"""What an item of a history weighs, by what was done to it."""
+"""Item-to-item weights B in sums over histories, and what an item of a history weighs there."""
 
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
+
+ItemWeights = Sequence[tf.Tensor]
+"""B float32 [m, D] alone; or its factors, float32 [m, k] each: B is left right' without its diagonal."""
+
+
+def add_item_weights(layer: keras.layers.Layer, num_items: int, rank: int, name: str) -> list[keras.Variable]:
+    """Creates B, zeros, which gradients do not change, as a variable of a layer; rank > 0: its factors."""
+    shape = (num_items, rank or num_items)
+    names = [f"{name}_left", f"{name}_right"] if rank else [name]
+    return [layer.add_weight(shape, "zeros", trainable=False, name=one) for one in names]
 
 
 class EntryWeights:
-    """The weights of the entries of histories in sums of rows of a table, by what was done.
+    """The weights of the entries of histories in x_u B, by what was done.
 
     Args:
         gates: Weight of each behavior, weakest first; an entry has that of the strongest one shown. Empty: 1.
@@ -15,8 +26,29 @@ class EntryWeights:
     def __init__(self, gates: Sequence[float] = ()):
         self.gates = tuple(map(float, gates))
 
-    def sums(self, table, items, owners, count, kinds):
+    def sums(self, weights: ItemWeights, items, owners, count, kinds):
         """Sums of the rows of entries: arguments as for `StoredHistories.sums`, float32 [count, D]."""
+        if len(weights) == 1:
+            return self._sums(weights[0], items, owners, count, kinds)
+        left, right = weights
+        found = tf.matmul(self._sums(left, items, owners, count, kinds), right, transpose_b=True)
+        own = _diagonal(left, right, items)
+        own = own * self._of(kinds) if self.gates else own
+        return tf.tensor_scatter_nd_sub(found, _places(owners, items), own)
+
+    def parts(self, weights: ItemWeights, items, kinds):
+        """The rows of entries as they go into the sums: float32 [n, D]."""
+        if len(weights) == 1:
+            rows = tf.gather(weights[0], items)
+        else:
+            left, right = weights
+            rows = tf.matmul(tf.gather(left, items), right, transpose_b=True)
+            places = _places(tf.range(tf.size(items)), items)
+            rows = tf.tensor_scatter_nd_sub(rows, places, _diagonal(left, right, items))
+        return rows * self._of(kinds)[:, None] if self.gates else rows
+
+    def _sums(self, table, items, owners, count, kinds):
+        """Sums of rows of one table."""
         if not self.gates:
             return tf.sparse.segment_sum(table, items, owners, count)
         strongest, found = self._strongest(kinds), []
@@ -26,10 +58,9 @@ class EntryWeights:
             found.append(gate * tf.sparse.segment_sum(table, *own, count))
         return tf.add_n(found)
 
-    def parts(self, table, items, kinds):
-        """The rows of entries as they go into the sums: float32 [n, D]."""
-        rows = tf.gather(table, items)
-        return rows * tf.gather(self.gates, self._strongest(kinds))[:, None] if self.gates else rows
+    def _of(self, kinds):
+        """The weight of each entry, float32 [n]."""
+        return tf.gather(self.gates, self._strongest(kinds))
 
     def _strongest(self, kinds):
         """The strongest behavior of each entry, int32 [n]."""
@@ -37,3 +68,12 @@ class EntryWeights:
         for s in range(1, len(self.gates)):
             found = tf.where(tf.bitwise.bitwise_and(kinds, 1 << s) != 0, s, found)
         return found
+
+
+def _diagonal(left, right, items):
+    """(left right')_jj of some items, float32 [n]."""
+    return tf.reduce_sum(tf.gather(left, items) * tf.gather(right, items), axis=1)
+
+
+def _places(rows, columns):
+    return tf.stack([tf.cast(rows, tf.int64), tf.cast(columns, tf.int64)], axis=1)

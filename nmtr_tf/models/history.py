@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import sparse
 from typing_extensions import override
 
-from nmtr_tf.models.entry_weights import EntryWeights
+from nmtr_tf.models.entry_weights import EntryWeights, ItemWeights, add_item_weights
 from nmtr_tf.models.rows import ItemRows, TableRows
 
 
@@ -136,39 +136,44 @@ class HistoryRows(StoredHistories):
 
     Args:
         gates: As for `EntryWeights`.
+        rank: Rank of the tables, which stand as two factors; 0: they stand as they are.
         **kwargs: As those of `StoredHistories`; `num_rows` is the number of items, and nothing is `shared`.
     """
 
-    def __init__(self, gates: Sequence[float] = (), **kwargs):
+    def __init__(self, gates: Sequence[float] = (), rank: int = 0, **kwargs):
         super().__init__(**kwargs)
+        self.rank = rank
         self.entry_weights = EntryWeights(gates)
         self.tells_behaviors = bool(self.entry_weights.gates)
 
     def build(self, input_shape=None):
         """Creates the tables, float32 [num_items, row_size], and the histories: zeros."""
         self.add_histories()
-        self.distinct_tables = self.tables = [
-            self.add_weight((self.num_rows, self.row_size), "zeros", trainable=False, name=f"table_{r}")
-            for r in range(self.num_behaviors)
+        self.solved = [
+            add_item_weights(self, self.num_rows, self.rank, f"table_{r}") for r in range(self.num_behaviors)
         ]
+        self.distinct_tables = self.tables = [] if self.rank else [one for (one,) in self.solved]
         self.built = True
 
     @property
-    def item_weights(self) -> keras.Variable:
-        """B of the target."""
-        return self.tables[-1]
+    def item_weights(self) -> list[keras.Variable]:
+        """B of the target, or its factors."""
+        return self.solved[-1]
+
+    def _weights(self, r: int) -> ItemWeights:
+        return [one.value for one in self.solved[r]]
 
     @override
     def sums(self, items, owners, count, terms, kinds=None, seed=None):
-        return [self.entry_weights.sums(self.tables[r].value, items, owners, count, kinds) for r in terms]
+        return [self.entry_weights.sums(self._weights(r), items, owners, count, kinds) for r in terms]
 
     @override
     def parts(self, items, owners, count, terms, kinds=None):
-        return [self.entry_weights.parts(self.tables[r].value, items, kinds) for r in terms]
+        return [self.entry_weights.parts(self._weights(r), items, kinds) for r in terms]
 
     @override
     def get_config(self):
-        return {**super().get_config(), "gates": self.entry_weights.gates}
+        return {**super().get_config(), "gates": self.entry_weights.gates, "rank": self.rank}
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
-from nmtr_tf.models.entry_weights import EntryWeights
+from nmtr_tf.models.entry_weights import EntryWeights, ItemWeights, add_item_weights
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.pooled import PooledRows, as_layer
 from nmtr_tf.models.rows import ItemRows
@@ -23,22 +23,24 @@ class SummedRows(StoredHistories):
         pooled: The vectors, and the histories.
         num_items: Number of items.
         gates: As for `EntryWeights`.
+        rank: As for `HistoryRows`, of B.
         **kwargs: As those of `StoredHistories`.
     """
 
     tells_behaviors = True
 
-    def __init__(self, pooled: PooledRows, num_items: int, gates: Sequence[float] = (), **kwargs):
+    def __init__(
+        self, pooled: PooledRows, num_items: int, gates: Sequence[float] = (), rank: int = 0, **kwargs
+    ):
         super().__init__(**kwargs)
-        self.pooled, self.num_items = pooled, num_items
+        self.pooled, self.num_items, self.rank = pooled, num_items, rank
         self.entry_weights = EntryWeights(gates)
 
     def build(self, input_shape=None):
         """Creates B, zeros, and what is not there yet of the vectors."""
         if not self.pooled.built:
             self.pooled.build()
-        size = self.num_items
-        self.item_weights = self.add_weight((size, size), "zeros", trainable=False, name="item_weights")
+        self.item_weights = add_item_weights(self, self.num_items, self.rank, "item_weights")
         self.distinct_tables, self.tables = [], []
         self.built = True
 
@@ -72,7 +74,7 @@ class SummedRows(StoredHistories):
         target = self.num_behaviors - 1
         if target not in terms:
             return rows
-        linear = self.entry_weights.sums(self.item_weights.value, items, owners, count, kinds)
+        linear = self.entry_weights.sums(self._weights(), items, owners, count, kinds)
         return [
             tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, rows, strict=True)
         ]
@@ -80,11 +82,15 @@ class SummedRows(StoredHistories):
     @override
     def parts(self, items, owners, count, terms, kinds=None):
         parts = self.pooled.parts(items, owners, count, terms, kinds)
-        linear = self.entry_weights.parts(self.item_weights.value, items, kinds)
+        linear = self.entry_weights.parts(self._weights(), items, kinds)
         target = self.num_behaviors - 1
         return [
             tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, parts, strict=True)
         ]
+
+    def _weights(self) -> ItemWeights:
+        """B of the linear part, or its factors."""
+        return [one.value for one in self.item_weights]
 
     @override
     def all_rows(self, terms):
@@ -96,8 +102,8 @@ class SummedRows(StoredHistories):
 
     @override
     def get_config(self):
-        own = {"pooled": self.pooled, "num_items": self.num_items, "gates": self.entry_weights.gates}
-        return {**super().get_config(), **own}
+        own = {"pooled": self.pooled, "num_items": self.num_items, "rank": self.rank}
+        return {**super().get_config(), **own, "gates": self.entry_weights.gates}
 
     @classmethod
     @override

@@ -13,11 +13,16 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.methods.closed_form import MAX_DENSE
+from nmtr_tf.methods.low_rank import DEFAULT_RANK
 from nmtr_tf.methods.plan import Plan, resolve
 
 RESUME = ("auto", "never", "must", "force")
 """What becomes of an unfinished run in the workdir: see `nmtr_tf.fit`."""
 CHECKPOINT_EVERY = "10m"
+
+
+MAX_BYTES = 4 * MAX_DENSE**2
+"""What item-to-item weights may take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +53,9 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
     """
     config, view = checked_view(config, dataset, on_everything)
     plan = resolve(config, config.data.behaviors)
+    if plan.has_item_weights and not config.linear.linear_rank and view.num_items > MAX_DENSE:
+        config = config.with_options(linear_rank=min(DEFAULT_RANK, view.num_items))
+        plan = resolve(config, config.data.behaviors)
     _check_size(plan, view.num_items)
     if plan.adds_linear and plan.linear.linear_weight is None and config.data.validation == "none":
         raise InputError(
@@ -58,11 +66,16 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
 
 
 def _check_size(plan: Plan, num_items: int) -> None:
-    """Refuses weights from items to items that no usual machine holds."""
-    if plan.has_item_weights and num_items > MAX_DENSE:
+    """Refuses factors of weights from items to items that no usual machine holds."""
+    rank, most = plan.linear.linear_rank, MAX_BYTES // (8 * max(num_items, 1))
+    if not plan.has_item_weights or not rank:
+        return
+    if rank > num_items:
+        raise InputError(f"`linear_rank` should be at most the {num_items:,} items. Received: {rank}.")
+    if rank > most:
         raise InputError(
-            f"`method={plan.name}` holds a weight for every two of {num_items:,} items, "
-            f"{4 * num_items**2:,} bytes, and takes {MAX_DENSE:,} items at most; use `method=nmtr_gmf`, or "
+            f"`linear_rank={rank}` holds two factors of {num_items:,} items, {8 * rank * num_items:,} bytes, "
+            f"where {MAX_BYTES:,} are allowed; use `linear_rank={most}` or less, `method=nmtr_gmf`, or "
             "prepare with a `k_core`."
         )
 

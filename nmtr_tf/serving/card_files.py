@@ -108,9 +108,10 @@ def _two_stages(card: ModelCard) -> str:
 def _scores(plan: Plan) -> str:
     """What scores and probabilities are."""
     if plan.is_closed_form:
+        rank = f" of rank {plan.linear.linear_rank:,}" if plan.linear.linear_rank else ""
         return (
-            "Scores are sums of weights over what a user did, fitted by least squares: they order the items "
-            "of one user.\n  Probabilities of `score` are their sigmoids, and only order, too"
+            f"Scores are sums of weights{rank} over what a user did, fitted by least squares: they order the "
+            "items of one user.\n  Probabilities of `score` are their sigmoids, and only order, too"
         )
     return (
         "Scores are logits: they order the items of one user. Probabilities of `score` come from training "

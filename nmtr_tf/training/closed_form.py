@@ -8,7 +8,8 @@ import numpy as np
 from nmtr_tf.data.pairs import all_as_one, histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.closed_form import gated_rows, item_weights, minimum, problem_of
+from nmtr_tf.methods.closed_form import Problem, gated_rows, item_weights, minimum, problem_of
+from nmtr_tf.methods.low_rank import low_rank_weights
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.training.state import Position
@@ -22,18 +23,26 @@ class ClosedFormLearner:
         plan: What it was built for.
         view: The training view.
 
+    Raises:
+        InputError: If weights of low rank should have a diagonal.
+
     Attributes:
         num_steps: Steps of an epoch.
         totals: Nothing.
-        cost: Multiply-adds of an epoch, about: an inverse of items by items.
+        cost: Multiply-adds of an epoch, about: an inverse of items by items, or of the rank times as many.
     """
 
     num_steps = 1
     totals: tuple = ()
 
     def __init__(self, model: keras.Model, plan: Plan, view: TrainingView):
+        if plan.linear.linear_rank and plan.linear.linear_diagonal:
+            raise InputError(
+                "`linear_diagonal` goes with a weight for every two items, `linear_rank=0`, of up to 30,000 "
+                f"items. Received: `linear_rank={plan.linear.linear_rank}`."
+            )
         self._rows, self._plan, self._view = network(model).user_rows, plan, view
-        self.cost = float(view.num_items) ** 3
+        self.cost = float(view.num_items) ** 2 * (plan.linear.linear_rank or view.num_items)
 
     def epoch(
         self, before: Callable[[int], object], after: Callable[[int], object], start: Position | None = None
@@ -47,7 +56,7 @@ class ClosedFormLearner:
 
         Returns:
             "train/loss" and "train/loss_<target>": the least squares with their L2 terms, per user, of the
-            weights between different items.
+            weights between different items; of low rank, those of the inputs of this rank.
 
         Raises:
             InputError: If `linear_lambda` is too small for float32.
@@ -63,14 +72,24 @@ class ClosedFormLearner:
             options.linear_dropout,
             options.linear_theta,
         )
+        weights, loss = self._solution(problem)
+        for variable, values in zip(self._rows.item_weights, weights, strict=True):
+            variable.assign(values)
+        loss /= view.num_users
+        after(0)
+        return {"train/loss": loss, f"train/loss_{view.target_behavior}": loss}
+
+    def _solution(self, problem: Problem) -> tuple[list[np.ndarray], float]:
+        """B or its factors, and what the least squares come to."""
+        if rank := self._plan.linear.linear_rank:
+            found = low_rank_weights(problem, rank)
+            return [found.left, found.right], found.minimum
         try:
             weights = item_weights(problem)
         except np.linalg.LinAlgError:
             raise InputError(
                 "`linear_lambda` is too small for these data: their matrix has no inverse in float32."
             ) from None
-        loss = minimum(problem, weights) / view.num_users
-        np.fill_diagonal(weights, options.linear_diagonal)
-        self._rows.item_weights.assign(weights)
-        after(0)
-        return {"train/loss": loss, f"train/loss_{view.target_behavior}": loss}
+        loss = minimum(problem, weights)
+        np.fill_diagonal(weights, self._plan.linear.linear_diagonal)
+        return [weights], loss

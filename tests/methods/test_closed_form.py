@@ -102,6 +102,7 @@ def test_its_plan():
         ),
         ("nmtr_linear", {"linear_lambda": 0.0}, r"^`linear_lambda` should be positive\. Received: 0\.0\.$"),
         ("nmtr_linear", {"linear_lambda": float("nan")}, "^`linear_lambda` should be finite numbers"),
+        ("nmtr_linear", {"linear_rank": -1}, r"^`linear_rank` should be at least 0\. Received: -1\.$"),
         ("nmtr_linear", {"linear_beta": -1.0}, "^`linear_beta` should be at least 0"),
         ("nmtr_linear", {"linear_dropout": 1.0}, r"^`linear_dropout` should be in \[0, 1\)"),
         (

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_view
+from scipy import sparse
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.evaluation.scorers import ModelScorer
@@ -52,6 +53,28 @@ def test_ranking_scores_every_item(model):
     assert not scorer.worth_compiling  # histories are of any length
     scores = scorer.scores(tf.constant([5, 2, 5]), scorer.item_side())
     np.testing.assert_allclose(scores, SUMS[[5, 2, 5]], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("gates", [(), (0.5, 2.0)])
+def test_of_low_rank_the_sums_are_those_of_a_table_without_diagonal(gates):
+    """sum_j x_uj (A W' - diag(A W'))_ji, of some users, all at once and entry by entry."""
+    bits = np.where(TOUCHED, RNG.integers(1, 4, TOUCHED.shape), 0)  # view: 1, buy: 2
+    factors = RNG.normal(size=(2, ITEMS, 3)).astype(np.float32)
+    config = RunConfig().with_options(method="nmtr_linear", linear_rank=3, linear_gates=gates)
+    model = build_model(resolve(config, ("view", "buy")), USERS, ITEMS, 0, sparse.csr_array(bits))
+    rows = network(model).user_rows
+    for variable, values in zip(rows.item_weights, factors, strict=True):
+        variable.assign(values)
+    table = factors[0] @ factors[1].T
+    table -= np.diag(np.diag(table))
+    weights = np.array([0, *(gates or (1, 1)), (gates or (1, 1))[1]])[
+        bits
+    ]  # the stronger of both is the last
+    (found,) = rows.rows(tf.constant([4, 2, 0, 4]), [0])
+    np.testing.assert_allclose(found, (weights @ table)[[4, 2, 0, 4]], rtol=1e-4, atol=1e-5)
+    entries = np.flatnonzero(bits[0])
+    (parts,) = rows.parts(tf.constant(entries), None, 1, [0], tf.constant(bits[0, entries]))
+    np.testing.assert_allclose(parts, weights[0, entries, None] * table[entries], rtol=1e-4, atol=1e-5)
 
 
 def test_the_unit_looks_up_for_every_user_row_with_every_item_row():

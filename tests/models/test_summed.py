@@ -28,7 +28,7 @@ def model_of(user_rows: str, history_items: str, gates: tuple[float, ...] = ()) 
     config = RunConfig().with_options(method="nmtr_linear_gmf", embedding_dim=E, linear_gates=gates, **own)
     model = build_model(resolve(config, BEHAVIORS), USERS, ITEMS, 0, histories_of(VIEW))
     rng, net = np.random.default_rng(1), network(model)
-    for weight in [*model.trainable_variables, net.user_rows.item_weights]:
+    for weight in [*model.trainable_variables, *net.user_rows.item_weights]:
         weight.assign(rng.normal(size=weight.shape))
     net.cascade.units[-1].linear_weight.assign(WEIGHT)
     return model
@@ -50,7 +50,7 @@ def plain_logits(model: keras.Model) -> dict[str, np.ndarray]:
         out = out + (p * np.array(unit.h)) @ q.T + np.array(bias)
         logits[name] = out
     touched = np.any(list(DONE.values()), axis=0).astype(float)
-    logits[BEHAVIORS[-1]] = out + WEIGHT * touched @ np.array(net.user_rows.item_weights)
+    logits[BEHAVIORS[-1]] = out + WEIGHT * touched @ np.array(net.user_rows.item_weights[0])
     return logits
 
 
@@ -74,7 +74,7 @@ def test_without_the_linear_part_it_is_the_cascade(model):
     """Of the same variables, and the linear ones are none of them."""
     part = without_linear(model)
     found = part({"user_ids": PAIRS[0], "item_ids": PAIRS[1]})
-    linear = np.any(list(DONE.values()), axis=0) @ np.array(network(model).user_rows.item_weights)
+    linear = np.any(list(DONE.values()), axis=0) @ np.array(network(model).user_rows.item_weights[0])
     expected = plain_logits(model)
     expected[BEHAVIORS[-1]] -= WEIGHT * linear
     for name in BEHAVIORS:
@@ -90,7 +90,7 @@ def test_gates_weigh_the_history_of_the_linear_part_alone():
     for name, gate in GATES.items():  # the strongest is the last
         rows[DONE[name]] = gate
     touched = np.any(list(DONE.values()), axis=0)
-    weighed[BEHAVIORS[-1]] += WEIGHT * (rows - touched) @ np.array(network(gated).user_rows.item_weights)
+    weighed[BEHAVIORS[-1]] += WEIGHT * (rows - touched) @ np.array(network(gated).user_rows.item_weights[0])
     found = gated({"user_ids": PAIRS[0], "item_ids": PAIRS[1]})
     for name, expected in weighed.items():
         np.testing.assert_allclose(found[name], expected.ravel(), rtol=1e-3, atol=1e-4)

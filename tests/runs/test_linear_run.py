@@ -221,14 +221,44 @@ def test_it_starts_from_nothing(request, shop, new, old):
 
 @pytest.mark.parametrize("method", ["nmtr_linear", "nmtr_linear_gmf"])
 def test_weights_beyond_memory_are_refused_before_anything_is_written(shop, tmp_path, monkeypatch, method):
-    monkeypatch.setattr(checks, "MAX_DENSE", 39)
+    monkeypatch.setattr(checks, "MAX_BYTES", 8 * 40 * 7)
     message = (
-        rf"^`method={method}` holds a weight for every two of 40 items, 6,400 bytes, and takes 39 items at "
-        r"most; use `method=nmtr_gmf`, or prepare with a `k_core`\.$"
+        r"^`linear_rank=8` holds two factors of 40 items, 2,560 bytes, where 2,240 are allowed; use "
+        r"`linear_rank=7` or less, `method=nmtr_gmf`, or prepare with a `k_core`\.$"
     )
     with pytest.raises(InputError, match=message):
-        nt.fit(shop, method=method, workdir=tmp_path / "run")
+        nt.fit(shop, method=method, linear_rank=8, workdir=tmp_path / "run")
+    with pytest.raises(InputError, match=r"^`linear_rank` should be at most the 40 items\. Received: 41\.$"):
+        nt.fit(shop, method=method, linear_rank=41, workdir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_more_items_than_dense_weights_take_have_factors(shop, shop_dir, monkeypatch, tmp_path, capsys):
+    """Which the config has, and which the command says."""
+    monkeypatch.setattr(checks, "MAX_DENSE", 39)
+    monkeypatch.setattr(checks, "DEFAULT_RANK", 6)
+    run = nt.fit(shop, method="nmtr_linear", ks=(5, 10), workdir=tmp_path / "run", **OPTIONS)
+    assert nt.Run(tmp_path / "run").config.linear.linear_rank == 6
+    assert [tuple(one.shape) for one in network(run.model).user_rows.item_weights] == [(40, 6)] * 2
+    options = f"--dataset_dir={shop_dir}", "--method=nmtr_linear", f"--workdir={tmp_path}/other"
+    assert call(train, *options) == 0
+    assert "Item-to-item weights are of rank 6, two factors of 40 items" in capsys.readouterr().out
+    assert nt.fit(shop, method="nmtr_gmf", num_epochs=1, ks=(5, 10)).config.linear.linear_rank == 0
+
+
+def test_of_full_rank_it_is_the_dense_method(shop, run, tmp_path):
+    """Its scores, its ranks, its loss and its parts; saved, loaded and exported."""
+    full = nt.fit(shop, method="nmtr_linear", ks=(5, 10), linear_rank=40, workdir=tmp_path / "run", **OPTIONS)
+    assert full.history[0]["train/loss"] == pytest.approx(run.history[0]["train/loss"], rel=1e-4)
+    opened = nt.Run(tmp_path / "run")
+    users = run.view.user_ids[:9].tolist()
+    expected, found = (one.recommend(users, k=40, exclude="none") for one in (run, opened))
+    scores = [table.set_index(["user", "item"])["score"].sort_index() for table in (expected, found)]
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3, atol=1e-4)
+    item = run.view.item_ids[2]
+    for user in users:
+        parts = [one.explain(user, [item]).sort_values("history_item")["part"] for one in (run, opened)]
+        np.testing.assert_allclose(parts[1], parts[0], rtol=1e-3, atol=1e-4)
 
 
 def test_too_little_regularization_is_one_line():

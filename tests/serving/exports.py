@@ -32,8 +32,8 @@ def random_model(config: ModelConfig | RunConfig, view: TrainingView, seed: int 
     run = config if isinstance(config, RunConfig) else RunConfig(model=config)
     plan = resolve(run, view.behaviors)
     model = build_model(plan, view.num_users, view.num_items, seed, histories_of(view))
-    rng, linear = np.random.default_rng(seed), getattr(network(model).user_rows, "item_weights", None)
-    for weight in [*model.trainable_variables, *([] if linear is None else [linear])]:
+    rng, linear = np.random.default_rng(seed), getattr(network(model).user_rows, "item_weights", [])
+    for weight in [*model.trainable_variables, *linear]:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))
     return model
 

@@ -31,6 +31,8 @@ CASES: dict[str, dict[str, Any]] = {
     "two parents": {**GMF, "user_rows": "history", "after": ("buy:view+cart",)},
     "cosine": {**GMF, "user_rows": "both", "objective": "contrastive"},
     "linear": {"method": "nmtr_linear"},
+    "rank": {"method": "nmtr_linear", "linear_rank": 3, "linear_gates": (0.2, 0.6, 1.5)},
+    "sum of rank": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "linear_rank": 2},
     "gates": {"method": "nmtr_linear", "linear_gates": (0.2, 0.6, 1.5)},
     "gated sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "linear_gates": (0.2, 0.6, 1.5)},
     "sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4},
@@ -42,8 +44,8 @@ def model_of(**options):
     config = RunConfig().with_options(**{"method": "nmtr_gmf", **options})
     model = build_model(resolve(config, BEHAVIORS), USERS, ITEMS, 0, BITS)
     rng, net = np.random.default_rng(1), network(model)
-    linear = getattr(net.user_rows, "item_weights", None)  # no gradient changes it
-    for weight in [*model.trainable_variables, *([] if linear is None else [linear])]:
+    linear = getattr(net.user_rows, "item_weights", [])  # no gradient changes it
+    for weight in [*model.trainable_variables, *linear]:
         weight.assign(rng.normal(size=weight.shape))
     return model
 

@@ -1,0 +1,107 @@
+"""Item-to-item weights of low rank: the closed form where two items have no number of their own.
+
+With S = D^1/2 X and Z = S L^-1/2 (`nmtr_tf.methods.closed_form` has the names) let V [num_items, k] be
+orthonormal, and the columns of Z V orthogonal, of lengths sigma: at its best the k strongest singular
+directions. What is solved, exactly, is the least squares of `closed_form` with Z V V' in place of Z. Then,
+by Woodbury's identity,
+
+    P = L^-1/2 (I - V diag(sigma^2 / (1 + sigma^2)) V') L^-1/2,    P X'DY = A M',
+    A = L^-1/2 V,    M = (Y'D^1/2 Z V) diag(1 / (1 + sigma^2)),
+
+and B = P X'DY - P diag(gamma) with gamma_j = (A M')_jj / P_jj, which has a zero diagonal, is
+
+    B = A W' - diag(A W'),    W = M + diag(gamma) A diag(sigma^2 / (1 + sigma^2)).
+
+At full rank it is the dense solution. V comes from block power iterations with a seeded start: Halko,
+Martinsson and Tropp, "Finding Structure with Randomness" (2011), Algorithm 4.4.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import sparse
+
+from nmtr_tf.methods.closed_form import Problem, times_rows
+
+DEFAULT_RANK = 1024
+"""The rank where there are more than `MAX_DENSE` items, and none is given."""
+
+ITERATIONS = 6
+USERS = 1 << 16
+"""Users whose rows are multiplied at once."""
+
+MORE = 32
+"""Directions that the iterations have beside those that are kept."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LowRankWeights:
+    """B = left right' without its diagonal.
+
+    Attributes:
+        left: A, float32 [num_items, k].
+        right: W, likewise.
+        minimum: What the least squares come to.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    minimum: float
+
+
+def low_rank_weights(problem: Problem, rank: int, seed: int = 0) -> LowRankWeights:
+    """Solves in the strongest directions.
+
+    Args:
+        problem: The problem.
+        rank: k. What is more than there are users or items is filled up with zeros.
+        seed: Of the start of the iterations.
+    """
+    roots = np.sqrt(problem.ridge)
+    inputs = problem.scaled  # Z, once its columns are divided
+    inputs.data /= roots[inputs.indices]
+    wanted = times_rows(problem.wanted, problem.scale)
+    directions, strengths = strongest_directions(inputs, min(rank, *inputs.shape), seed)
+    moments = _across(wanted, inputs, directions)  # Y'D^1/2 Z V
+    share = strengths / (1 + strengths)
+    left, right = directions / roots[:, None], moments / (1 + strengths)
+    own = (1 - (directions**2) @ share) / problem.ridge  # P_jj
+    gamma = (left * right).sum(axis=1) / own
+    right += gamma[:, None] * (left * share)
+    diagonal = (left * right).sum(axis=1)
+    products = ((directions * roots[:, None]) * moments).sum(axis=1)  # (X'DY)_jj, X of rank k
+    least = np.square(wanted.data, dtype=np.float64).sum()
+    least -= (right * moments).sum(dtype=np.float64) - (diagonal * products).sum(dtype=np.float64)
+    left, right = (np.pad(part, [(0, 0), (0, rank - part.shape[1])]) for part in (left, right))
+    return LowRankWeights(left, right, float(least))
+
+
+def strongest_directions(matrix: sparse.csr_array, rank: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The right singular vectors of the largest singular values, about, and the values' squares.
+
+    Args:
+        matrix: CSR float32 [n, m].
+        rank: k, at most n and m.
+        seed: Of the start.
+
+    Returns:
+        Orthonormal V float32 [m, k], and float32 [k], strongest first: the squared lengths of the columns of
+        the matrix times V, which are orthogonal.
+    """
+    size = min(rank + MORE, *matrix.shape)
+    block = np.random.default_rng(seed).standard_normal((matrix.shape[1], size), np.float32)
+    for _ in range(ITERATIONS):
+        block, _ = np.linalg.qr(_across(matrix, matrix, block))
+    values, turns = np.linalg.eigh(block.T.astype(np.float64) @ _across(matrix, matrix, block))
+    order = np.argsort(-values, kind="stable")[:rank]
+    strengths = np.maximum(values[order], 0).astype(np.float32)
+    return block @ turns[:, order].astype(np.float32), strengths
+
+
+def _across(left: sparse.csr_array, right: sparse.csr_array, block: np.ndarray) -> np.ndarray:
+    """Left' right block, float32 [m, k], of matrices CSR [n, m], without all of right block at once."""
+    found = np.zeros_like(block)
+    for first in range(0, left.shape[0], USERS):
+        own = slice(first, first + USERS)
+        found += left[own].T.tocsr() @ (right[own] @ block)
+    return found
