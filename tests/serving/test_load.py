@@ -76,6 +76,7 @@ def test_at_the_machines_limit_no_answer_is_wrong_and_memory_is_flat(shop, tmp_p
     view = shop.training_view()
     exported = Exported(tmp_path / "export", RunConfig().with_options(**HISTORY), view)
     inputs = {**scored(exported), "recommend_for_history": histories(view, range(view.num_users))}
+    inputs["explain"] = inputs["score"]
     (tmp_path / "inputs.json").write_text(json.dumps(inputs))
     script, length = Path(__file__).with_name("load.py"), f"{SECONDS}s"
     command = [sys.executable, "-I", str(script), exported.directory, tmp_path / "inputs.json", "8", length]
