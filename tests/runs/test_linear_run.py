@@ -65,6 +65,8 @@ def test_an_item_that_was_touched_and_not_bought_speaks_for_itself(shop, run):
     assert sorted(first) == sorted(run.view.item_ids[np.flatnonzero(touched[user] > bought[user])])
     with pytest.raises(InputError, match="`linear_diagonal` should be at least 0"):
         nt.fit(shop, method="nmtr_linear", linear_diagonal=-1.0)
+    with pytest.raises(InputError, match="`linear_diagonal` goes with a weight for every two items"):
+        nt.fit(shop, method="nmtr_linear", linear_diagonal=1.0, linear_rank=4)
 
 
 def test_it_ranks_exactly_as_the_baseline():

@@ -33,7 +33,10 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-SLOW = [pytest.param(case, marks=pytest.mark.slow) for case in ("gates", "sum of both", "both", "history", "cosine")]
+SLOW = [
+    pytest.param(case, marks=pytest.mark.slow)
+    for case in ("gates", "sum of both", "both", "history", "cosine")
+]
 
 
 @pytest.fixture(scope="module", params=["linear", *SLOW])
