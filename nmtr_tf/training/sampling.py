@@ -75,6 +75,11 @@ class BehaviorBatch(NamedTuple):
         """Every positive and its negatives, int32 [n, 1 + num_negatives]."""
         return tf.concat([self.positives[:, None], self.negatives], axis=1)
 
+    def part(self, number: int, count: int) -> "BehaviorBatch":
+        """One (from 0) of `count` parts of about as many rows; some are empty where there are fewer rows."""
+        n = tf.size(self.user_ids)
+        return BehaviorBatch(*(own[number * n // count : (number + 1) * n // count] for own in self))
+
 
 class PairSampler:
     """The training stream of a data set.

@@ -41,6 +41,26 @@ class UserBatch(NamedTuple):
     share: tf.Tensor
     seed: tf.Tensor
 
+    def part(self, number: int, count: int) -> "UserBatch":
+        """One (from 0) of `count` parts of about as many users, with their pairs and a seed of its own.
+
+        Some are empty where there are fewer users.
+        """
+        n, (num_behaviors,) = tf.size(self.user_ids, tf.int64), self.sizes.shape
+        number = tf.cast(number, tf.int64)
+        first, last = number * n // count, (number + 1) * n // count
+        behaviors, places = self.rows // n, self.rows % n
+        kept = (places >= first) & (places < last)
+        return self._replace(
+            user_ids=self.user_ids[first:last],
+            rows=tf.boolean_mask(behaviors * (last - first) + places - first, kept),
+            items=tf.boolean_mask(self.items, kept),
+            sizes=tf.math.unsorted_segment_sum(tf.cast(kept, tf.int32), behaviors, num_behaviors),
+            user_weights=self.user_weights[first:last],
+            share=self.share * tf.cast((last - first) / n, tf.float32),
+            seed=tf.random.experimental.stateless_fold_in(self.seed, number),
+        )
+
 
 class UserSampler:
     """The stream of a data set's users.

@@ -1,0 +1,22 @@
+"""What a command does as one of several workers."""
+
+from absl import flags
+
+from nmtr_tf.cluster import this_worker
+from nmtr_tf.errors import InputError
+
+
+def speaks(values: flags.FlagValues) -> bool:
+    """Whether this process prints and writes, as the first of several workers does; the others are silent.
+
+    Raises:
+        InputError: If TF_CONFIG, which says so, does not.
+    """
+    worker = this_worker(values.strategy)
+    if worker.count > 1 and values.seeds:
+        raise InputError(
+            f"`seeds` trains one run after the other, and `strategy={values.strategy}` one; give one `seed`. "
+            f"Received: {','.join(values.seeds)}."
+        )
+    values.quiet |= not worker.is_chief
+    return worker.is_chief

@@ -1,0 +1,105 @@
+"""What the workers of a training on several machines tell each other.
+
+All call these functions in the same order, in the scope of their strategy. There only what all of them do
+may be done: variables that are made there are copied from the chief to the others, and Keras makes some when
+it saves a model. What travels are chunks of one size, as the collective operations of TensorFlow hold on to
+the shapes that they have seen.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from nmtr_tf.cluster import MULTI_WORKER, Worker, this_worker
+from nmtr_tf.errors import InputError
+
+_CHUNK = 2**18  # numbers: 1 MiB
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.FailedPreconditionError,
+)
+
+
+def current_worker() -> Worker:
+    """This process among those of the strategy in whose scope it is called; without one, the only one."""
+    is_one_of_many = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+    return this_worker(MULTI_WORKER if is_one_of_many else "none")
+
+
+def summed(values: np.ndarray) -> np.ndarray:
+    """Sums over the workers, which all get them.
+
+    Args:
+        values: Integers of the range of int32, of the same shape on every worker.
+
+    Returns:
+        int32, of that shape.
+    """
+    if current_worker().count == 1:
+        return values.astype(np.int32)
+    flat = np.ravel(values).astype(np.int32)
+    chunks = [flat[first : first + _CHUNK] for first in range(0, len(flat), _CHUNK)]
+    parts = [_reduced(np.pad(chunk, (0, _CHUNK - len(chunk))))[: len(chunk)] for chunk in chunks]
+    return np.concatenate([np.zeros(0, np.int32), *parts]).reshape(values.shape)
+
+
+def from_chief(content: bytes) -> bytes:
+    """What the chief gives; what the others give is not looked at."""
+    worker = current_worker()
+    if worker.count == 1:
+        return content
+    own = content if worker.is_chief else b""
+    (size,) = summed(np.array([len(own)]))
+    numbers = np.zeros(-(-int(size) // 4), np.int32)
+    if worker.is_chief:
+        numbers = np.frombuffer(own + bytes(-len(own) % 4), np.int32)
+    return summed(numbers).tobytes()[: int(size)]
+
+
+@contextlib.contextmanager
+def losing_workers(worker: Worker) -> Iterator[None]:
+    """Says in one line that another worker has gone, where this one waits for it in vain.
+
+    Args:
+        worker: This one; where it is the only one, errors stay as they are.
+
+    Raises:
+        InputError: That line.
+    """
+    try:
+        yield
+    except _LOST as error:
+        if worker.count == 1:
+            raise
+        raise InputError(
+            "`strategy=multi_worker`: another worker has stopped or cannot be reached; its own output says "
+            "why. Start all workers again with the same command: the run goes on from its last checkpoint."
+        ) from error
+
+
+def _reduced(chunk: np.ndarray) -> np.ndarray:
+    """The sum of the chunks, int32 [_CHUNK], of all workers."""
+    strategy = tf.distribute.get_strategy()
+    return _reduction(strategy)(tf.constant(chunk)).numpy()
+
+
+@functools.lru_cache
+def _reduction(strategy: tf.distribute.Strategy):
+    per_worker = strategy.num_replicas_in_sync // current_worker().count
+
+    def on_replica(chunk: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        is_first = tf.equal(replica.replica_id_in_sync_group % per_worker, 0)
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_first, chunk, 0))
+
+    def reduction(chunk: tf.Tensor) -> tf.Tensor:
+        return strategy.experimental_local_results(strategy.run(on_replica, args=(chunk,)))[0]
+
+    return tf.function(reduction, input_signature=[tf.TensorSpec([_CHUNK], tf.int32)], autograph=False)
