@@ -8,7 +8,9 @@ the shapes that they have seen.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,7 @@ import tensorflow as tf
 from nmtr_tf.cluster import MULTI_WORKER, Worker, this_worker
 from nmtr_tf.errors import InputError
 
+_Part = TypeVar("_Part")
 _CHUNK = 2**18  # numbers: 1 MiB
 _LOST = (
     tf.errors.UnavailableError,
@@ -37,17 +40,24 @@ def summed(values: np.ndarray) -> np.ndarray:
     """Sums over the workers, which all get them.
 
     Args:
-        values: Integers of the range of int32, of the same shape on every worker.
+        values: Of the same shape and kind on every worker: integers, which become int32, or floats, float32.
 
     Returns:
-        int32, of that shape.
+        int32 or float32, of that shape.
     """
+    values = values.astype(np.float32 if values.dtype.kind == "f" else np.int32)
     if current_worker().count == 1:
-        return values.astype(np.int32)
-    flat = np.ravel(values).astype(np.int32)
+        return values
+    flat = np.ravel(values)
     chunks = [flat[first : first + _CHUNK] for first in range(0, len(flat), _CHUNK)]
     parts = [_reduced(np.pad(chunk, (0, _CHUNK - len(chunk))))[: len(chunk)] for chunk in chunks]
-    return np.concatenate([np.zeros(0, np.int32), *parts]).reshape(values.shape)
+    return np.concatenate([flat[:0], *parts]).reshape(values.shape)
+
+
+def own_share(parts: Iterable[_Part]) -> Iterator[_Part]:
+    """Those of some parts, the same on every worker, that are this worker's."""
+    worker = current_worker()
+    return itertools.islice(parts, worker.number, None, worker.count)
 
 
 def from_chief(content: bytes) -> bytes:
@@ -85,21 +95,21 @@ def losing_workers(worker: Worker) -> Iterator[None]:
 
 
 def _reduced(chunk: np.ndarray) -> np.ndarray:
-    """The sum of the chunks, int32 [_CHUNK], of all workers."""
+    """The sum of the chunks, int32 or float32 [_CHUNK], of all workers."""
     strategy = tf.distribute.get_strategy()
-    return _reduction(strategy)(tf.constant(chunk)).numpy()
+    return _reduction(strategy, chunk.dtype.name)(tf.constant(chunk)).numpy()
 
 
 @functools.lru_cache
-def _reduction(strategy: tf.distribute.Strategy):
+def _reduction(strategy: tf.distribute.Strategy, dtype: str):
     per_worker = strategy.num_replicas_in_sync // current_worker().count
 
     def on_replica(chunk: tf.Tensor) -> tf.Tensor:
         replica = tf.distribute.get_replica_context()
         is_first = tf.equal(replica.replica_id_in_sync_group % per_worker, 0)
-        return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_first, chunk, 0))
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_first, chunk, tf.zeros_like(chunk)))
 
     def reduction(chunk: tf.Tensor) -> tf.Tensor:
         return strategy.experimental_local_results(strategy.run(on_replica, args=(chunk,)))[0]
 
-    return tf.function(reduction, input_signature=[tf.TensorSpec([_CHUNK], tf.int32)], autograph=False)
+    return tf.function(reduction, input_signature=[tf.TensorSpec([_CHUNK], dtype)], autograph=False)

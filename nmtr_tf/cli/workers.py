@@ -1,5 +1,7 @@
 """What a command does as one of several workers."""
 
+import os
+
 from absl import flags
 
 from nmtr_tf.cluster import this_worker
@@ -18,5 +20,7 @@ def speaks(values: flags.FlagValues) -> bool:
             f"`seeds` trains one run after the other, and `strategy={values.strategy}` one; give one `seed`. "
             f"Received: {','.join(values.seeds)}."
         )
+    if worker.count > 1:  # else TensorFlow writes a page about a worker that has gone, before the line does
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     values.quiet |= not worker.is_chief
     return worker.is_chief
