@@ -22,7 +22,7 @@ from nmtr_tf.training.trained import TrainedPart
 from nmtr_tf.training.unit_system import UnitSolver, directions, offsets
 from nmtr_tf.training.user_sampling import UserBatch
 from nmtr_tf.training.whole_data import bias_terms, l2_weights
-from nmtr_tf.workers import own_share, summed
+from nmtr_tf.workers import current_worker, own_share, summed
 
 # Floats of the vectors of pairs that are gathered at once: 64 MiB.
 _BATCH_FLOATS = 2**24
@@ -99,9 +99,10 @@ class LeastSquaresLearner:
                 self._blocks[step]()
             after(step)
         with self._strategy.scope():
-            totals = [np.zeros(1 + 2 * len(self._stage.behaviors), np.float32)]
-            totals += [self._totals(batch).numpy() for batch in own_share(self._batches())]
-            totals = [summed(np.sum(totals, axis=0, dtype=np.float64))]
+            totals = [self._totals(batch).numpy() for batch in own_share(self._batches())]
+            if current_worker().count > 1:
+                nothing = np.zeros(1 + 2 * len(self._stage.behaviors))
+                totals = [summed(np.stack([nothing, *totals]).sum(axis=0))]
         logs = epoch_logs(totals, self._stage)
         if not np.isfinite(logs["train/loss"]):
             raise InputError(
