@@ -28,6 +28,7 @@ def main() -> None:
     import tensorflow as tf
 
     from experiments.benchmarks.step_clock import make_clock
+    from nmtr_tf.models.network import network
     from nmtr_tf.training.strategy import make_strategy
 
     name = "multi_worker" if os.environ.get("TF_CONFIG") else "none"
@@ -54,21 +55,33 @@ def main() -> None:
     result["instances_per_step"] = clock.instances_per_step
     batch = next(iter(clock.sampler.batches()))
     part = [own.part(worker.number, worker.count) for own in batch]
-    result["bytes_sent"] = (worker.count - 1) * bytes_of(part, clock.model.get_layer("user_rows").row_size)
+    net = network(clock.model)
+    result["bytes_sent"] = bytes_of(
+        part, net.user_rows.num_rows, net.item_rows.num_rows, net.item_rows.row_size, worker.count
+    )
     print(json.dumps(result))
 
 
-def bytes_of(part: Sequence[BehaviorBatch], row_size: int) -> int:
-    """Bytes of the gradient of a chain of inner products on a part of a batch, as it travels.
+def bytes_of(
+    part: Sequence[BehaviorBatch], num_users: int, num_items: int, row_size: int, count: int
+) -> float:
+    """Bytes that one of `count` workers sends of the gradient of a chain of inner products on its part.
 
-    It has the distinct rows of the table of users, of that of items and of the item biases of each behavior,
-    those of behaviors after it among them; each is its numbers, float32, and its place, int32.
+    Of a large table these are its distinct rows to each other worker, numbers in float32 and a place in
+    int32; of a small one its numbers, sent around in a ring twice but for what is one's own.
     """
-    users = np.concatenate([own.user_ids for own in part])
+    from nmtr_tf.training.replicas import SMALL
+
     items = [np.ravel(own.candidates) for own in part]
-    rows = len(np.unique(users)) + len(np.unique(np.concatenate(items)))
-    biases = sum(len(np.unique(np.concatenate(items[r:]))) for r in range(len(items)))
-    return 4 * (row_size + 1) * rows + 8 * biases
+    tables = [(num_users, row_size, [own.user_ids for own in part]), (num_items, row_size, items)]
+    tables += [(num_items, 1, items[r:]) for r in range(len(items))]  # the biases that a behavior's logit has
+    sent = 0.0
+    for rows, size, ids in tables:
+        if rows * size <= SMALL:
+            sent += 2 * (count - 1) / count * 4 * rows * size
+        else:
+            sent += (count - 1) * 4 * (size + 1) * (1 + len(np.unique(np.concatenate(ids))))
+    return sent
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ of (seed, step), and takes its part; gradients are summed over the replicas, rep
 before they are squared, and the optimizer then does the same everywhere.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,9 @@ from nmtr_tf.models.optimizers import sum_repeated_rows
 from nmtr_tf.training.objective import Objective
 from nmtr_tf.training.totals import weighted_losses
 from nmtr_tf.training.trained import TrainedPart
+
+SMALL = 2**16
+"""Numbers of a variable whose gradient travels as a whole: 256 KiB."""
 
 
 def replicated_step(
@@ -50,8 +54,8 @@ def replicated_step(
         with tf.GradientTape() as tape:
             weighted, losses, counts = weighted_losses(net, objective, trained, part)
         own = tape.gradient(weighted, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        totals = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.stack([weighted, *losses, *counts]))
-        summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, list(map(_to_send, own)))
+        sent = [tf.stack([weighted, *losses, *counts]), *map(_to_send, own, variables)]
+        totals, *summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, sent)
         with tf.GradientTape() as tape:
             penalty = objective.penalty(trained, batch, training)
         gradients = list(map(_added, summed, tape.gradient(penalty, values)))
@@ -67,14 +71,17 @@ def replicated_step(
     return tf.autograph.experimental.do_not_convert(step)
 
 
-def _to_send(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
-    """The gradient with every row at most once, and then zeros for row 0.
+def _to_send(
+    gradient: tf.Tensor | tf.IndexedSlices, variable: keras.Variable
+) -> tf.Tensor | tf.IndexedSlices:
+    """The gradient as it travels: all of a small variable, else every row at most once, and zeros for row 0.
 
-    A part may have no row at all, and TensorFlow's collective operations crash where none has one.
+    Small ones travel together, and those that are sparse one after the other. A part may have no row at all,
+    and TensorFlow's collective operations crash where none has one.
     """
+    if not isinstance(gradient, tf.IndexedSlices) or math.prod(variable.shape) <= SMALL:
+        return tf.convert_to_tensor(gradient)
     summed = sum_repeated_rows(gradient)
-    if not isinstance(summed, tf.IndexedSlices):
-        return summed
     values = tf.pad(summed.values, [(0, 1)] + [(0, 0)] * (summed.values.shape.rank - 1))
     return tf.IndexedSlices(values, tf.pad(summed.indices, [(0, 1)]), summed.dense_shape)
 
