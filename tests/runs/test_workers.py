@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs.cut_runs import outcome
 
 import nmtr_tf as nt
+from runs.cut_runs import outcome
 
 pytestmark = pytest.mark.slow
 
