@@ -23,7 +23,7 @@ from nmtr_tf.files import new_file
 
 INTERACTIONS = (10**8, 10**9, 10**10)
 USERS = (10**6, 10**7, 10**8, 10**9)
-_BEGIN, _END = "<!-- {}: begin -->\n\n", "\n<!-- {}: end -->"
+_BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
@@ -33,7 +33,7 @@ flags.DEFINE_integer("embedding_dim", 64, "E.", **_at, lower_bound=1)
 flags.DEFINE_integer("workers", 8, "Workers.", **_at, lower_bound=1)
 flags.DEFINE_integer("batch_size", 65_536, "Pairs a step, of all workers together.", **_at, lower_bound=1)
 flags.DEFINE_float("gb_per_second", 1.25, "Network: 1.25 is 10 Gbit/s.", **_at, lower_bound=1e-3)
-flags.DEFINE_float("memory_gb", 256.0, "Memory of a worker.", **_at, lower_bound=1e-3)
+flags.DEFINE_float("memory_gb", 512.0, "Memory of a worker.", **_at, lower_bound=1e-3)
 flags.DEFINE_string("benchmark", "docs/scale/benchmark.json", "What `experiments.benchmark` wrote.", **_at)
 flags.DEFINE_string("write", "", "A page whose tables are to be written; empty: print them.", **_at)
 flags.DEFINE_string("check", "", "A page whose tables have to be these.", **_at)
@@ -73,8 +73,8 @@ def _replaced(text: str, name: str, table: str, page: Path) -> str:
     before, found, rest = text.partition(begin)
     _, also, after = rest.partition(end)
     if not (found and also):
-        raise InputError(f"{page}: expected the marks {begin.strip()} and {end.strip()}.")
-    return f"{before}{begin}{table}{end}{after}"
+        raise InputError(f"{page}: expected the marks {begin} and {end}.")
+    return f"{before}{begin}\n\n{table}\n{end}{after}"
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Setup:
         gb_per_second: Of the network, 10^9 bytes.
         memory_gb: Of a worker, 10^9 bytes.
         pair_seconds: Seconds that a pair takes one worker, measured.
+        shown: Behaviors that a pair shows, of the same data.
     """
 
     num_behaviors: int
@@ -41,13 +42,18 @@ class Setup:
     gb_per_second: float
     memory_gb: float
     pair_seconds: float
+    shown: float
 
     @classmethod
     def of(cls, benchmark: Mapping[str, Any], values: Any) -> "Setup":
         """From what the benchmark measured, and flags for the rest."""
-        pair = next(row["value"] for row in benchmark["rows"] if row["work"].endswith("one process, a pair"))
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "pair_seconds"]
-        return cls(**{name: getattr(values, name) for name in names}, pair_seconds=1e-6 * pair)
+        pair, shown = (
+            next(row["value"] for row in benchmark["rows"] if row["work"].endswith(f"one process, {name}"))
+            for name in ("a pair", "behaviors of a pair")
+        )
+        measured = {"pair_seconds": 1e-6 * pair, "shown": shown}
+        names = {field.name for field in dataclasses.fields(cls)} - set(measured)
+        return cls(**{name: getattr(values, name) for name in names}, **measured)
 
 
 def data_bytes(size: Size, setup: Setup) -> float:
@@ -72,12 +78,12 @@ def model_bytes(size: Size, setup: Setup, has_users: bool = True) -> float:
 def step_bytes(setup: Setup) -> float:
     """That a worker sends in a step at most, with sampled pairs: every row is another one.
 
-    (k - 1) (B / k) R [(2 + n) (4 E + 4) + 8 R (1 + n)]: for a pair of R behaviors rows of a user and of 1 + n
-    items, and their biases, to every other worker.
+    (k - 1) (B / k) s [(2 + n) (4 E + 4) + 8 R (1 + n)]: for each of the s behaviors of a pair rows of a user
+    and of 1 + n items, and their biases, to every other worker.
     """
     candidates = 1 + _NEGATIVES
     rows = (1 + candidates) * 4 * (setup.embedding_dim + 1) + 8 * setup.num_behaviors * candidates
-    return (setup.workers - 1) * setup.batch_size / setup.workers * setup.num_behaviors * rows
+    return (setup.workers - 1) * setup.batch_size / setup.workers * setup.shown * rows
 
 
 def epoch_seconds(size: Size, setup: Setup, workers: int) -> float:
@@ -119,7 +125,8 @@ def sizes_table(sizes: Sequence[Size], setup: Setup) -> str:
         f"Computed, not measured: {sizes[0].num_items:,} items, R = {setup.num_behaviors}, "
         f"E = {setup.embedding_dim}, k = {setup.workers}, B = {setup.batch_size:,}, "
         f"{setup.gb_per_second:g} GB/s, {setup.memory_gb:g} GB a worker, "
-        f"{short(1e6 * setup.pair_seconds)} us a pair (measured, above). A worker sends at most "
+        f"{short(1e6 * setup.pair_seconds)} us a pair and s = "
+        f"{short(setup.shown)} (measured, above). A worker sends at most "
         f"{short(step_bytes(setup) / 1e6)} MB a step.\n"
     )
     return markdown([head, *rows]) + "\n" + about

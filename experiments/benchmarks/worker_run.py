@@ -53,6 +53,7 @@ def main() -> None:
     clock = make_clock(view, method, config)
     result["pairs_per_step"] = clock.sampler.num_pairs / clock.sampler.steps_per_epoch
     result["instances_per_step"] = clock.instances_per_step
+    result["positives_per_step"] = float(clock.sampler.num_positives.sum()) / clock.sampler.steps_per_epoch
     batch = next(iter(clock.sampler.batches()))
     part = [own.part(worker.number, worker.count) for own in batch]
     net = network(clock.model)

@@ -30,6 +30,8 @@ def measure(setting: Setting) -> Rows:
     yield Row(f"{what}: share of the sums over two processes", share, "%")
     yield Row(f"{what}: sent by each of two processes a step", first["bytes_sent"] / 2**20, "MiB")
     yield Row(f"{what}: one process, a pair", 1e6 * one["seconds_per_step"] / one["pairs_per_step"], "us")
+    shown = one["positives_per_step"] / one["pairs_per_step"]
+    yield Row(f"{what}: one process, behaviors of a pair", shown, "")
 
 
 def _together(count: int, setting: Setting) -> list[dict[str, Any]]:

@@ -111,7 +111,7 @@ def fit(
         with directory.writing(overwrite, dataset.directory) if directory else contextlib.nullcontext():
             again = "never" if overwrite else resume
             written = Written.find(directory, setup, info, again, every) if directory else None
-            dataset, info, history = _fit(dataset, setup, info, model, callbacks, written, origin)
+            dataset, setup, info, history = _fit(dataset, setup, info, model, callbacks, written, origin)
     if strategy:  # what is asked of the run is asked of one device
         trained, model = model, _new_model(setup, None)
         model.set_weights(trained.get_weights())
@@ -152,11 +152,11 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
     written: Written | None,
     origin: Origin | None,
-) -> tuple[Dataset, RunInfo, list[dict[str, Any]]]:
+) -> tuple[Dataset, RunSetup, RunInfo, list[dict[str, Any]]]:
     """Trains and records; whatever goes wrong, a run directory says so.
 
     Returns:
-        The data set, as it is stored; what is known of the run; its records of epochs.
+        The data set and the setup, as they are stored; what is known of the run; its records of epochs.
     """
     directory = written.directory if written else None
     with model.distribute_strategy.scope():
@@ -190,7 +190,7 @@ def _fit(
             with contextlib.suppress(OSError):  # a full disk, say, which is what went wrong before
                 directory.write_info(dataclasses.replace(info, status=status))
         raise
-    return dataset, info, recorder.history
+    return dataset, setup, info, recorder.history
 
 
 def _draw(

@@ -30,6 +30,7 @@ SETUP = Setup(
     gb_per_second=1e-6,
     memory_gb=1.0,
     pair_seconds=0.5,
+    shown=1.5,
 )
 
 
@@ -40,7 +41,9 @@ def test_memory_by_hand():
 
 
 def test_a_step_and_an_epoch_by_hand():
-    pair = 2 * (6 * 16 + 8 * 2 * 5)  # two behaviors: 6 rows of 3 numbers and a place, 2 biases of 5 items
+    pair = 1.5 * (
+        6 * 16 + 8 * 2 * 5
+    )  # for each behavior 6 rows of 3 numbers and a place, 2 biases of 5 items
     assert step_bytes(SETUP) == 3 * 25 * pair
     assert epoch_seconds(SIZE, SETUP, 4) == pytest.approx(10 * (25 * 0.5 + 3 * 25 * pair / 1000))
     assert epoch_seconds(SIZE, SETUP, 1) == pytest.approx(10 * 100 * 0.5)
