@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.training.sampling import places_of_step
+from nmtr_tf.training.sampling import places_of_step, seed_of_part
 
 # Fixed, as those of pairs are; a step of users is much work for a batch that is little.
 _STEPS_AHEAD = 2
@@ -58,7 +58,7 @@ class UserBatch(NamedTuple):
             sizes=tf.math.unsorted_segment_sum(tf.cast(kept, tf.int32), behaviors, num_behaviors),
             user_weights=self.user_weights[first:last],
             share=self.share * tf.cast((last - first) / n, tf.float32),
-            seed=tf.random.experimental.stateless_fold_in(self.seed, number),
+            seed=seed_of_part(self.seed, number),
         )
 
 

@@ -36,6 +36,13 @@ STEPS: dict[str, dict[str, Any]] = {
     "mean": {"method": "nmtr_gmf", "loss_reduction": "mean", **L2},
     "neumf": {"method": "nmtr_neumf", **L2},
     "whole data": WHOLE,
+    "softmax": {
+        "method": "gmf",
+        "objective": "softmax",
+        "user_rows": "history",
+        "history_dropout": 0.0,
+        **L2,
+    },
 }
 EPOCHS: dict[str, dict[str, Any]] = {
     "adagrad": {"method": "nmtr_gmf", "learning_rate": 0.05, **L2},
