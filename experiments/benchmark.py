@@ -5,7 +5,7 @@ can do at most is measured in the same run. Without --dataset_dirs it draws stan
 public Beibei and Taobao data sets.
 
 Parts: training (beside stock Keras), ranking (beside pairwise prediction and the bare matrix product),
-sampler, startup, memory, scale, serving, preparation, other_packages.
+sampler, startup, memory, scale, workers (one and two processes), serving, preparation, other_packages.
 
 Examples:
     python -m experiments.benchmark --output_dir=out/benchmark
@@ -43,6 +43,7 @@ PARTS = (
     "startup",
     "memory",
     "scale",
+    "workers",
     "serving",
     "preparation",
     "other_packages",

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # They say where and in what portions a run computes, not what.
-_WITHOUT_EFFECT = ("dataset_dir", "device", "eval_memory_mb")
+_WITHOUT_EFFECT = ("dataset_dir", "device", "strategy", "num_replicas", "eval_memory_mb")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -112,7 +112,8 @@ class TrainingConfig:
 
     num_epochs: int = option(50, "Epochs at most; an epoch visits every observed (user, item) pair once.")
     batch_size: int = option(
-        2048, "Observed (user, item) pairs per step; objective=whole_data: users per step."
+        2048,
+        "Observed (user, item) pairs per step, of all replicas together; objective=whole_data: users.",
     )
     num_negatives: int = option(
         4,
@@ -203,10 +204,21 @@ class TrainingConfig:
     steps_per_call: int = option(32, "Training steps inside one graph call.")
     seed: int = option(0, "Seed of initial values, sampling and dropout.")
     device: str = option("auto", "Where to run; 'auto': a GPU where there is one.", ("auto", "cpu", "gpu"))
+    strategy: str = option(
+        "none",
+        "On how many devices to train, which share each batch: 'none': one, 'mirrored': those of this "
+        "machine, 'multi_worker': those of the processes that the environment variable TF_CONFIG names, all "
+        "started with the same command (docs/scale.md).",
+        ("none", "mirrored", "multi_worker"),
+    )
+    num_replicas: int = option(0, "strategy=mirrored: devices to train on; 0: all of this machine.")
 
     def __post_init__(self):
         check_types(self)
         check_choices(self)
+        require(self, self.num_replicas >= 0, "num_replicas", "at least 0")
+        is_read = not self.num_replicas or self.strategy == "mirrored"
+        require(self, is_read, "num_replicas", "left out, or given with `strategy=mirrored`")
         for name in ("num_epochs", "batch_size", "num_negatives", "eval_every", "steps_per_call"):
             require(self, getattr(self, name) >= 1, name, "at least 1")
         for name in ("l2_user", "l2_item", "l2_unit", "l2_power", "patience", "eval_users", "seed"):

@@ -25,6 +25,8 @@ BASE = (
     "locks",
     "folders",
     "machine",
+    "cluster",
+    "workers",
 )
 ABOVE = (
     "data",

@@ -62,6 +62,17 @@ class StepClock:
 
         return seconds
 
+    def single_steps(self, block: int, repeats: int) -> list[float]:
+        """Seconds of `block` steps, a call each as under a strategy, measured `repeats` times."""
+        batches, one, found = iter(self.sampler.batches()), tf.constant(1), []
+        for number in range(repeats + 1):  # the first one traces
+            started = time.perf_counter()
+            for _ in range(block):
+                self.learner.train_steps(batches, one).numpy()
+            if number:
+                found.append(time.perf_counter() - started)
+        return found
+
 
 def make_clock(view: TrainingView, method: str, training: TrainingConfig | None = None) -> StepClock:
     """The training of a method with its defaults, as `nmtr_tf.training.trainer.train` sets it up."""

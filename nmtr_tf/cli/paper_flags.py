@@ -22,14 +22,15 @@ from nmtr_tf.paper.study import Progress, Study
 
 _NUM_EPOCHS = 60  # at most; early stopping ends most cells before
 
-# The table or figure decides these.
+# The table or figure decides these, and a cell is trained on one device.
 _FIXED = ("method", "units", "share_embeddings", "train_mode", "stage_epochs", "curve_split")
+_ONE_DEVICE = ("strategy", "num_replicas")
 _OPTIONS = [
     field.name
     for section in SECTIONS
     if section not in (LinearConfig, HistoryConfig, ContrastConfig)  # they are not the paper's
     for field in dataclasses.fields(section)
-    if field.name not in _FIXED
+    if field.name not in (*_FIXED, *_ONE_DEVICE)
 ]
 
 # They say where the data is and where to compute, which is no setting.

@@ -35,6 +35,7 @@ from nmtr_tf.cli.flags import (
 )
 from nmtr_tf.cli.several_cuts import for_each_cut
 from nmtr_tf.cli.typed import command
+from nmtr_tf.cli.workers import speaks
 from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
@@ -43,7 +44,7 @@ from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.checks import CHECKPOINT_EVERY, RESUME, check_resume, checkpoint_interval, set_up
 from nmtr_tf.runs.directory import RunDirectory
-from nmtr_tf.runs.final import Origin
+from nmtr_tf.runs.final import OF_THE_PLACE, Origin
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -111,6 +112,7 @@ def _train(values: flags.FlagValues) -> None:
     for cut in for_each_cut(values, option or "dataset_dir"):
         if cut and values.seeds:
             raise InputError("--seeds goes with one cut; for several, give each --seed its --workdir.")
+        speaks(values, bool(cut))
         if option:
             _train_again(values, option, partly=bool(cut))
         else:
@@ -129,7 +131,7 @@ def _train_new(values: flags.FlagValues, partly: bool) -> None:
     configs = configs or {workdir: config}
     done = [] if values.overwrite else _finished(configs, partly) if seeds or partly else []
     for path in configs:
-        if path not in done:
+        if speaks(values) and path not in done:
             RunDirectory(path).check_free(values.overwrite)
         if values.init_from and path.resolve() == Path(values.init_from).resolve():
             raise InputError(f"--init_from={values.init_from} is the run to be written.")
@@ -162,7 +164,7 @@ def _train_again(values: flags.FlagValues, option: str, partly: bool) -> None:
     """Fits the settings of a run on more rows: on everything, or on all but the test rows."""
     own = ["seeds", "method_settings", *({"final_of", "refit_of"} - {option})]
     own += [field.name for section in SECTIONS for field in dataclasses.fields(section)]
-    if given := [name for name in own if values[name].present and name not in ("dataset_dir", "device")]:
+    if given := [name for name in own if values[name].present and name not in ("dataset_dir", *OF_THE_PLACE)]:
         raise InputError(
             f"--{given[0]} goes without --{option}, which takes the settings of the run it names."
         )
@@ -175,10 +177,10 @@ def _train_again(values: flags.FlagValues, option: str, partly: bool) -> None:
     workdir = Path(values.workdir)
     if workdir.resolve() == Path(run).resolve():
         raise InputError(f"--{option}={run} is the run to be written; name another --workdir.")
-    config = dataset.resolved(config.with_options(device=values.device))
+    config = dataset.resolved(config.with_options(**{name: values[name].value for name in OF_THE_PLACE}))
     done = partly and not values.overwrite and RunDirectory(workdir).is_finished
     done = done and getattr(RunDirectory(workdir).read_info(), option) == origin.name
-    if not done:
+    if speaks(values) and not done:
         RunDirectory(workdir).check_free(values.overwrite)
     import_tensorflow()
     _train_one(values, workdir, config, dataset, done)
@@ -194,6 +196,7 @@ def _train_one(
     from nmtr_tf.runs import Run, fit
     from nmtr_tf.runs.warm_start import summary
     from nmtr_tf.training.device import set_device
+    from nmtr_tf.training.strategy import make_strategy
 
     if is_done:
         say(values, f"{workdir}: finished before")
@@ -201,7 +204,9 @@ def _train_one(
     device = set_device(config.training.device)
     label = get_method(config.model.method).label
     title = f"{label}, {config.data.protocol or dataset.protocol}, {config.data.dataset_dir}, "
-    title += f"seed {config.training.seed}, on {device}"
+    strategy = make_strategy(config.training)
+    place = f"{strategy.num_replicas_in_sync} replicas on {device}" if strategy else f"on {device}"
+    title += f"seed {config.training.seed}, {place}"
     again = values.final_of or values.refit_of
     title += f", on everything, as {values.final_of}" if values.final_of else ""
     title += f", on all but the test rows, as {values.refit_of}" if values.refit_of else ""
@@ -216,7 +221,7 @@ def _train_one(
         overwrite=values.overwrite,
         resume=values.resume,
         checkpoint_every=values.checkpoint_every,
-        **({"device": config.training.device} if again else {}),
+        **({name: getattr(config.training, name) for name in OF_THE_PLACE} if again else {}),
     )
     info = trained.info
     if info.init_from:

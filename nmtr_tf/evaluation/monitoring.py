@@ -38,6 +38,7 @@ class EpochEvaluation:
         behavior: str | None = None,
     ):
         self._scorer, self._config = ModelScorer(model, behavior), config.evaluation
+        self._strategy = model.distribute_strategy
         self._suffix = f"_{behavior}" if behavior else ""
         view = validation_of(view, behavior)
         splits = ["validation"] if len(view.held_out["validation"]) else []
@@ -51,9 +52,11 @@ class EpochEvaluation:
         """The metrics of the model as it is now."""
         if self._ranking is None:
             return {}
+        with self._strategy.scope():  # whose workers each rank some of the users
+            found = self._ranking.rank(self._scorer)
         return {
             f"{split}{self._suffix}/{name}": value
-            for split, ranks in zip(self._ranking.splits, self._ranking.rank(self._scorer), strict=True)
+            for split, ranks in zip(self._ranking.splits, found, strict=True)
             for name, value in mean_metrics(ranks, self._config).items()
         }
 

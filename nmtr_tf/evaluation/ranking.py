@@ -18,6 +18,7 @@ from nmtr_tf.evaluation.metrics import list_length
 from nmtr_tf.evaluation.ranks import Ranks
 from nmtr_tf.evaluation.scorers import ArrayScorer, Scorer, as_scorer
 from nmtr_tf.evaluation.sorting import places_by_sorting
+from nmtr_tf.workers import current_worker, summed
 
 # Scores below which XLA's compilation, a second or so, takes longer than all that it saves.
 _SCORES_WORTH_COMPILING = 20_000_000
@@ -106,23 +107,32 @@ class HeldOutRanking:
             InputError: If a score is NaN or infinite.
         """
         scorer = as_scorer(scorer, self._num_items)
-        chunk = self._chunk_size(scorer)
+        chunk, worker = self._chunk_size(scorer), current_worker()
         places_of = self._counting(scorer) if self._counts else self._sorting(scorer)
         found: list[list[np.ndarray]] = [[] for _ in self.splits]
         lists: list[list[np.ndarray]] = [[] for _ in self.splits]
-        for users, parts in self._chunks(chunk):
-            for number, (places, top) in enumerate(places_of(users, parts)):
-                found[number].append(_finite(places))
+        for number, (users, parts) in enumerate(self._chunks(chunk)):
+            is_own = number % worker.count == worker.number
+            places = places_of(users, parts) if is_own else self._nothing(parts)
+            for split, (own, top) in enumerate(places):
+                found[split].append(own)
                 if top is not None:
-                    lists[number].append(top)
+                    lists[split].append(top)
             if progress:
                 progress(len(users))
         return self._results(found, lists)
 
+    def _nothing(self, parts: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Zeros in place of what another worker ranks, which the sum over the workers brings."""
+        for part in parts:
+            top = np.zeros((len(part), self._list_length), np.int32) if self._list_length else None
+            yield np.zeros((2, len(part))), top
+
     def _chunk_size(self, scorer: Scorer) -> int:
-        """Users that are scored at once."""
+        """Users that are scored at once; every worker has some."""
         copies = scorer.pair_floats + (not self._counts or bool(self._list_length))  # a masked copy
-        return min(users_at_once(self._memory_mb, self._num_items * copies), self.num_users)
+        most = -(-self.num_users // current_worker().count)
+        return min(users_at_once(self._memory_mb, self._num_items * copies), most)
 
     def _chunks(self, chunk: int) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Users, and their pairs in every split."""
@@ -135,8 +145,8 @@ class HeldOutRanking:
         """The chunks of ranks and ties, [2, n] each, and of lists of every split, put together."""
         results = []
         for own, places, candidates, top in zip(self._pairs, found, self._candidates, lists, strict=True):
-            ranks, tied = np.concatenate(places, axis=1).astype(np.int64)
-            top_items = np.concatenate(top) if top else None
+            ranks, tied = _finite(np.concatenate(places, axis=1)).astype(np.int64)
+            top_items = summed(np.concatenate(top)) if top else None
             results.append(Ranks(own[:, 0], own[:, 1], ranks, tied, candidates, self._num_items, top_items))
         return results
 
@@ -215,6 +225,8 @@ def _num_candidates(pairs: np.ndarray, mask: sparse.csr_array) -> np.ndarray:
 
 
 def _finite(places: np.ndarray) -> np.ndarray:
-    if np.isnan(places).any():
+    """The places that all workers together have found, int32; NaN of any is refused by all."""
+    found = summed(np.where(np.isnan(places), -1, places))
+    if (found < 0).any():
         raise InputError("There are scores that are NaN or infinite; they cannot be ranked.")
-    return places
+    return found

@@ -88,8 +88,22 @@ _READ_HISTORIES = tuple(objective for objective, learner in _NEEDS if learner ==
 _OPTIONS_OF = {"temperature": SOFTMAX, "margin": CONTRASTIVE, "negative_weight": CONTRASTIVE}
 
 
-def check_combination(plan: Any) -> None:
+_STEPS = _Need(
+    "`learner=gradient` or `als`, not weights in closed form",
+    lambda plan: f"`method={plan.name}`" if plan.has_item_weights else "",
+)
+_NO_TOWER_DROPOUT = _Need(
+    "`dropout=0` in towers, whose chance is of one device",
+    lambda plan: f"`dropout={plan.dropout:g}`" if plan.dropout and plan.has_tower else "",
+)
+
+
+def check_combination(plan: Any, strategy: str = "none") -> None:
     """Refuses what does not go together.
+
+    Args:
+        plan: The plan.
+        strategy: On how many devices it is to be trained.
 
     Raises:
         InputError: If the objective, the learner or the rows of users ask for something that a plan has not.
@@ -116,6 +130,8 @@ def check_combination(plan: Any) -> None:
         f"`objective={objective}` with `learner={plan.learner}`",
         _NEEDS.get((objective, plan.learner), ()),
     )
+    if strategy != "none":
+        _check(plan, f"`strategy={strategy}`", (_STEPS, _NO_TOWER_DROPOUT))
 
 
 def _check_histories(plan: Any, objective: str) -> None:

@@ -192,7 +192,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         history=config.history.of_method(method.adds_linear),
         contrast=config.contrast,
     )
-    check_combination(plan)
+    check_combination(plan, training.strategy)
     return plan
 
 

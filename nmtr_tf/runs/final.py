@@ -5,10 +5,11 @@
 """
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import RunConfig, TrainingConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
@@ -18,6 +19,9 @@ from nmtr_tf.runs.info import RunInfo
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after a command has checked its flags
     from nmtr_tf.runs.run import Run
+
+OF_THE_PLACE = ("device", "strategy", "num_replicas")
+"""Options of where a run is trained: those of the run that is fitted again do not count."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +81,45 @@ class Origin:
         evaluation = Evaluation.load(run, "test") if isinstance(run, str | Path) else run.evaluation("test")
         return cls(option, name, info, config, num_epochs, evaluation)
 
+    @classmethod
+    def given(
+        cls,
+        final_of: "Run | str | Path | None",
+        refit_of: "Run | str | Path | None",
+        dataset: Dataset,
+        workdir: Path | None,
+        config: RunConfig | None,
+        options: Collection[str],
+    ) -> "Origin | None":
+        """The run whose settings are fitted on more rows, checked; None: there is none.
+
+        Args:
+            final_of: As for `nmtr_tf.fit`.
+            refit_of: Likewise.
+            dataset: What it is to be fitted on.
+            workdir: Where the new run goes; None: nowhere.
+            config: What was given besides, which has to be nothing.
+            options: Names of the options that were given.
+
+        Raises:
+            InputError: If two are given, or what does not go together.
+        """
+        if final_of is not None and refit_of is not None:
+            raise InputError("`final_of` and `refit_of` are two ways of fitting a run again; give one.")
+        run, option = (final_of, "final_of") if refit_of is None else (refit_of, "refit_of")
+        if run is None:
+            return None
+        origin = cls.of(run, option)
+        if config is not None or set(options) - set(OF_THE_PLACE):
+            given = "config" if config is not None else min(set(options) - set(OF_THE_PLACE))
+            raise InputError(
+                f"`{given}` goes without `{option}`, which takes the settings of the run it names."
+            )
+        if workdir and workdir.resolve() == Path(origin.name).resolve():
+            raise InputError(f"`{option}={origin.name}` is the run to be written; name another `workdir`.")
+        origin.check(dataset)
+        return origin
+
     def check(self, dataset: Dataset) -> None:
         """Checks that a data set is the one that the run trained on.
 
@@ -93,11 +136,14 @@ class Origin:
     def settings(self) -> RunConfig:
         """Its settings, with as many epochs as its weights took, and nothing held out for validation.
 
+        Where it was trained is not among them.
+
         Raises:
             InputError: If it was stopped before the last stage of sequential training.
         """
         kept = self.info.best_epoch or self.num_epochs
-        config = self.config.with_options(validation="none", curve_split="validation")
+        place = {name: getattr(TrainingConfig(), name) for name in OF_THE_PLACE if name != "device"}
+        config = self.config.with_options(validation="none", curve_split="validation", **place)
         if self.info.chosen:
             return config.with_options(**self.info.chosen)
         if config.training.train_mode == "multitask":

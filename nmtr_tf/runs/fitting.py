@@ -3,16 +3,17 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from nmtr_tf.cluster import this_worker
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import histories_of
-from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.unit_kinds import unit_name
@@ -22,14 +23,16 @@ from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.final import Origin
 from nmtr_tf.runs.info import RunInfo, now, versions
 from nmtr_tf.runs.recorder import EpochRecorder
-from nmtr_tf.runs.resuming import Written
+from nmtr_tf.runs.resuming import Written, followed, shared_start
 from nmtr_tf.runs.run import Run
 from nmtr_tf.runs.warm_start import WarmStart
 from nmtr_tf.training.device import set_device
 from nmtr_tf.training.objectives import loss_name, make_objective, objective_name
 from nmtr_tf.training.optimizers import make_optimizer, optimizer_name
+from nmtr_tf.training.strategy import make_strategy
 from nmtr_tf.training.summed import train_sum
 from nmtr_tf.training.trainer import Trained, train
+from nmtr_tf.workers import losing_workers
 
 
 def fit(
@@ -59,7 +62,8 @@ def fit(
             weights, the rest and the optimizer's state start new.
         final_of: An evaluated run, or its directory, whose settings are fitted on everything: all rows of its
             data set, held-out ones included, for as many epochs as its best weights took. `config` and
-            options (but for the device) are its own. Such a run cannot be evaluated: it is for use.
+            options (but for `device` and `strategy`) are its own. Such a run cannot be evaluated: it is for
+            use.
         refit_of: Likewise a finished run whose settings are fitted on what it held out for validation, but
             not on the test rows: such a run can be evaluated.
         overwrite: Whether a run in the workdir is replaced, a finished one too; implies `resume="never"`.
@@ -85,53 +89,42 @@ def fit(
         options["optimizer"] = optimizer
     every = checkpoint_interval(checkpoint_every)
     check_resume(resume, overwrite)
-    directory = None if workdir is None else RunDirectory(workdir)
+    worker = this_worker(options.get("strategy", config.training.strategy if config else "none"))
+    directory = RunDirectory(workdir) if workdir is not None and worker.is_chief else None
     if directory:
         directory.check_free(overwrite)
-    origin = _origin(final_of, refit_of, dataset, directory, config, options)
+    origin = Origin.given(final_of, refit_of, dataset, directory.path if directory else None, config, options)
     config = origin.settings if origin else config or RunConfig()
     setup = set_up(named(config.with_options(**options)), dataset, on_everything=final_of is not None)
-    if directory:
+    if directory or worker.count > 1:
         setup.config.to_json()  # refused where a part has no name
     device = set_device(setup.config.training.device)  # before anything runs
-    make_objective(setup.plan)
-    make_optimizer(setup.config.training)
+    strategy = make_strategy(setup.config.training)
     if origin and origin.info.init_from:
         init_from = init_from or origin.info.init_from["run"]
     start = _warm_start(init_from, setup, directory) if init_from else None
-    view = setup.view
-    seed, histories = setup.config.training.seed, histories_of(view) if setup.plan.from_history else None
-    model = build_model(setup.plan, view.num_users, view.num_items, seed, histories)
-    info = _first_info(setup, model, device, start.apply(model, view) if start else None, origin)
-    if directory is None:
-        return _fit(dataset, setup, info, model, callbacks, None, origin)
-    with directory.writing(overwrite, dataset.directory):
-        written = Written.find(directory, setup, info, "never" if overwrite else resume, every)
-        return _fit(dataset, setup, info, model, callbacks, written, origin)
+    make_objective(setup.plan)
+    make_optimizer(setup.config.training)
+    with losing_workers(worker):
+        model = _new_model(setup, strategy)
+        info = _first_info(setup, model, device, start.apply(model, setup.view) if start else None, origin)
+        with directory.writing(overwrite, dataset.directory) if directory else contextlib.nullcontext():
+            again = "never" if overwrite else resume
+            written = Written.find(directory, setup, info, again, every) if directory else None
+            dataset, setup, info, history = _fit(dataset, setup, info, model, callbacks, written, origin)
+    if strategy:  # what is asked of the run is asked of one device
+        trained, model = model, _new_model(setup, None)
+        model.set_weights(trained.get_weights())
+    evaluation = origin.evaluation if origin else None
+    return Run.of_training(dataset, setup, info, history, model, directory, evaluation)
 
 
-def _origin(
-    final_of: str | Path | Run | None,
-    refit_of: str | Path | Run | None,
-    dataset: Dataset,
-    directory: RunDirectory | None,
-    config: RunConfig | None,
-    options: Mapping[str, Any],
-) -> Origin | None:
-    """The run whose settings are fitted on more rows, checked; None: there is none."""
-    if final_of is not None and refit_of is not None:
-        raise InputError("`final_of` and `refit_of` are two ways of fitting a run again; give one.")
-    run, option = (final_of, "final_of") if refit_of is None else (refit_of, "refit_of")
-    if run is None:
-        return None
-    origin = Origin.of(run, option)
-    if config is not None or set(options) - {"device"}:
-        given = "config" if config is not None else min(set(options) - {"device"})
-        raise InputError(f"`{given}` goes without `{option}`, which takes the settings of the run it names.")
-    if directory and directory.path.resolve() == Path(origin.name).resolve():
-        raise InputError(f"`{option}={origin.name}` is the run to be written; name another `workdir`.")
-    origin.check(dataset)
-    return origin
+def _new_model(setup: RunSetup, strategy: tf.distribute.Strategy | None) -> keras.Model:
+    """The model before training, its variables on all replicas of a strategy; None: on the one device."""
+    view, seed = setup.view, setup.config.training.seed
+    histories = histories_of(view) if setup.plan.from_history else None
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        return build_model(setup.plan, view.num_users, view.num_items, seed, histories)
 
 
 def _warm_start(init_from: str | Path | Run, setup: RunSetup, directory: RunDirectory | None) -> WarmStart:
@@ -159,9 +152,15 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
     written: Written | None,
     origin: Origin | None,
-) -> Run:
-    """Trains and records; whatever goes wrong, a run directory says so."""
-    directory, earlier = (written.directory, written.state) if written else (None, None)
+) -> tuple[Dataset, RunSetup, RunInfo, list[dict[str, Any]]]:
+    """Trains and records; whatever goes wrong, a run directory says so.
+
+    Returns:
+        The data set and the setup, as they are stored; what is known of the run; its records of epochs.
+    """
+    directory = written.directory if written else None
+    with model.distribute_strategy.scope():
+        earlier = shared_start(written.state if written else None, setup)
     if written and directory:
         info = written.begin(info, keep=dataset.directory)
         if dataset.directory is None:
@@ -184,16 +183,14 @@ def _fit(
                 _draw(directory, setup, dataset.name, recorder, info.best_epoch)
                 written.finish(info)
         else:
-            info = _last_info(info, learn(*given), recorder.seconds)
+            info = _last_info(info, learn(*given, checkpoints=followed(earlier, setup)), recorder.seconds)
     except BaseException as error:
         if directory and not directory.is_finished:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(OSError):  # a full disk, say, which is what went wrong before
                 directory.write_info(dataclasses.replace(info, status=status))
         raise
-    return Run.of_training(
-        dataset, setup, info, recorder.history, model, directory, origin.evaluation if origin else None
-    )
+    return dataset, setup, info, recorder.history
 
 
 def _draw(
@@ -225,6 +222,7 @@ def _first_info(
         started=now(),
         num_parameters=model.count_params(),
         device=device,
+        num_replicas=model.distribute_strategy.num_replicas_in_sync,
         init_from=init_from,
         final_of=origin.name if origin and origin.option == "final_of" else None,
         refit_of=origin.name if origin and origin.option == "refit_of" else None,

@@ -32,6 +32,7 @@ class RunInfo:
         status: "running", "finished", "failed" or "interrupted"; of a run that was killed "running".
         num_parameters: Weights of the model.
         device: "cpu" or "gpu".
+        num_replicas: Devices that shared the steps of its training.
         best_epoch: The epoch (from 1) whose weights the model has; None: the last.
         best_value: The monitored value of that epoch; None: nothing was monitored.
         seconds: Wall time of the training; None: it did not end.
@@ -61,6 +62,7 @@ class RunInfo:
     status: str = "running"
     num_parameters: int = 0
     device: str = "cpu"
+    num_replicas: int = 1
     best_epoch: int | None = None
     best_value: float | None = None
     seconds: float | None = None

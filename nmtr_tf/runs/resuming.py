@@ -2,20 +2,23 @@
 
 import contextlib
 import dataclasses
+import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nmtr_tf.config import config_differences
+from nmtr_tf.config import config_checksum, config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import PREFIX, is_temporary, write_json
 from nmtr_tf.runs.checks import RunSetup
 from nmtr_tf.runs.directory import RESULT_GLOBS, RunDirectory
 from nmtr_tf.runs.info import RunInfo, now
 from nmtr_tf.runs.stopping import noted_signals
+from nmtr_tf.schema import checksum
 from nmtr_tf.training.checkpoints import CheckpointFiles, Checkpoints
 from nmtr_tf.training.state import TrainingState
+from nmtr_tf.workers import current_worker, from_chief
 
 # What the weights of a run depend on besides its config and its data.
 _SURROUNDINGS = ("device", "final_of", "refit_of")
@@ -125,8 +128,7 @@ class Written:
                 CheckpointFiles(self.directory.training_dir),
                 *self.every,
                 state,
-                # The optimizer's is what callbacks made of it; a change of the option counts more.
-                learning_rate=rate if state and state.notes["learning_rate"] != rate else None,
+                learning_rate=_new_rate(state, self.setup),
                 notes=lambda: {**notes(), "learning_rate": rate},
                 stop_signal=stop_signal,
                 advice=self.advice,
@@ -136,6 +138,44 @@ class Written:
         """Says that the run is finished; the checkpoints go."""
         self.directory.write_info(info)
         CheckpointFiles(self.directory.training_dir).clear()
+
+
+def shared_start(state: TrainingState | None, setup: RunSetup) -> TrainingState | None:
+    """What all workers of a training go on from: what the chief has read; alone, it is as it is.
+
+    Args:
+        state: What was read; that of the chief alone counts.
+        setup: What the run is made of, on this worker.
+
+    Raises:
+        InputError: If this worker has other settings or data than the chief.
+    """
+    if current_worker().count == 1:
+        return state
+    stream = io.BytesIO()
+    stream.write(checksum([config_checksum(setup.config.to_json()), setup.view.fingerprint]).encode())
+    own = stream.getvalue()
+    if state:
+        state.write(stream)
+    content = from_chief(stream.getvalue())
+    if not content.startswith(own):
+        raise InputError(
+            "`strategy=multi_worker`: this worker has other settings or another data set than the first one; "
+            "start all with the same command, on the same data."
+        )
+    rest = content[len(own) :]
+    return TrainingState.read(io.BytesIO(rest), "the first worker") if rest else None
+
+
+def followed(state: TrainingState | None, setup: RunSetup) -> Checkpoints | None:
+    """What a training that writes no checkpoints goes on from; None: it begins."""
+    return None if state is None else Checkpoints(None, start=state, learning_rate=_new_rate(state, setup))
+
+
+def _new_rate(state: TrainingState | None, setup: RunSetup) -> float | None:
+    """The learning rate, where it is another one than the checkpoint's; else callbacks' counts."""
+    rate = setup.config.training.learning_rate
+    return rate if state and state.notes["learning_rate"] != rate else None
 
 
 def _is_begun(path: Path) -> bool:

@@ -84,7 +84,7 @@ class Checkpoints:
     """When a training is written down, where, and what it goes on from.
 
     Args:
-        files: Where.
+        files: Where; None: nowhere, as another process does.
         steps: Steps after which one is due within an epoch; 0: they do not count. Each end of an epoch has
             one besides.
         seconds: Likewise seconds; 0: they do not count.
@@ -98,7 +98,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        files: CheckpointFiles,
+        files: CheckpointFiles | None,
         steps: int = 0,
         seconds: float = 600.0,
         start: TrainingState | None = None,
@@ -140,6 +140,6 @@ class Checkpoints:
 
     def _save(self, state: TrainingState) -> None:
         """Where a weight is no longer finite, the loss of the next step will say so: nothing is written."""
-        if all(np.isfinite(value).all() for value in state.variables):
+        if self.files and all(np.isfinite(value).all() for value in state.variables):
             self.files.save(state)
         self._last, self._counted = time.monotonic(), 0

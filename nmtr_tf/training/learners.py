@@ -23,6 +23,7 @@ from nmtr_tf.training.closed_form import ClosedFormLearner
 from nmtr_tf.training.least_squares import LeastSquaresLearner
 from nmtr_tf.training.objective import Objective
 from nmtr_tf.training.objectives import make_objective
+from nmtr_tf.training.replicas import replicated_step
 from nmtr_tf.training.sampling import padded
 from nmtr_tf.training.state import Position
 from nmtr_tf.training.totals import FirstBad, batch_totals, epoch_logs
@@ -57,7 +58,7 @@ class GradientLearner:
     def __init__(
         self, model: keras.Model, plan: Plan, stage: Stage, view: TrainingView, training: TrainingConfig
     ):
-        self.stage, self._training = stage, training
+        self.stage = stage
         objective = make_objective(plan)
         self.sampler = objective.sampler(view, training, stage.behaviors)
         self.num_steps = self.sampler.steps_per_epoch
@@ -69,15 +70,17 @@ class GradientLearner:
         pair_cost = sum(unit.pair_cost for unit in network(model).cascade.units)
         self.cost = self.sampler.num_instances * (3 * pair_cost + _ROW_COST * plan.embedding_dim)
         self.totals: list[np.ndarray] = []
+        # Sums over replicas of what varies in size work once in a call of a graph.
+        self._steps_per_call = 1 if tf.distribute.has_strategy() else training.steps_per_call
         self._batches: Iterator | None = None
 
     def _capacities(self, model: keras.Model) -> tuple[int, ...]:
         """The sampler's capacities where XLA makes these steps faster; empty where it does not.
 
-        It does not where the training is short, where the tables are large next to a step, nor where the
-        sizes follow from histories.
+        It does not where the training is short, where the tables are large next to a step, where the sizes
+        follow from histories, nor under a strategy, whose sums over replicas it does not compile.
         """
-        if network(model).from_history:
+        if network(model).from_history or tf.distribute.has_strategy():
             return ()
         num_weights = sum(math.prod(variable.shape) for variable in model.trainable_variables)
         is_long = self.stage.num_epochs * self.num_steps >= _STEPS_WORTH_COMPILING
@@ -105,8 +108,8 @@ class GradientLearner:
         if self._batches is None:
             self._batches = iter(self.sampler.batches(start.epoch_of_stage * self.num_steps + start.step))
         self.totals = [*start.totals]
-        for first in range(start.step, self.num_steps, self._training.steps_per_call):
-            count = min(self._training.steps_per_call, self.num_steps - first)
+        for first in range(start.step, self.num_steps, self._steps_per_call):
+            count = min(self._steps_per_call, self.num_steps - first)
             before(first)
             self.totals.append(self.train_steps(self._batches, tf.constant(count)).numpy())
             self._first_bad.check(first)
@@ -137,6 +140,8 @@ def make_train_steps(
     first_bad: FirstBad | None = None,
 ) -> Callable[[Iterator, tf.Tensor], tf.Tensor]:
     """A graph that takes several training steps in one call: (iterator, number of steps) -> totals.
+
+    In the scope of a `tf.distribute` strategy its replicas take them together.
 
     The totals, float32 [1 + 2 L] for the L behaviors of the stage, are sums over the steps: the objective
     before any reduction to a mean, the loss of every behavior, the number of instances of every behavior.
@@ -175,7 +180,9 @@ def make_train_steps(
         optimizer.apply(gradients, variables)
         return tf.stack([total, *losses, *counts])
 
-    if capacities:
+    if tf.distribute.has_strategy():
+        step = replicated_step(net, objective, trained, training, optimizer, variables)
+    elif capacities:
         step = tf.function(step, autograph=False, jit_compile=True)
 
     @tf.function

@@ -22,6 +22,7 @@ from nmtr_tf.training.trained import TrainedPart
 from nmtr_tf.training.unit_system import UnitSolver, directions, offsets
 from nmtr_tf.training.user_sampling import UserBatch
 from nmtr_tf.training.whole_data import bias_terms, l2_weights
+from nmtr_tf.workers import current_worker, own_share, summed
 
 # Floats of the vectors of pairs that are gathered at once: 64 MiB.
 _BATCH_FLOATS = 2**24
@@ -31,7 +32,8 @@ class LeastSquaresLearner:
     """Minimises the whole-data loss of mf and gmf by block-coordinate descent, without a learning rate.
 
     An epoch solves for the vectors of all users, then for those of all items with their biases, then for the
-    weights h of all units at once, each exactly: the objective never rises but by rounding.
+    weights h of all units at once, each exactly: the objective never rises but by rounding. The workers of a
+    strategy share each of these; what is solved is sent to all.
 
     Args:
         model: Made by `build_model` and compiled; its optimizer is not used.
@@ -52,6 +54,7 @@ class LeastSquaresLearner:
         self, model: keras.Model, plan: Plan, stage: Stage, view: TrainingView, training: TrainingConfig
     ):
         self._net, self._stage, self._training = network(model), stage, training
+        self._strategy = tf.distribute.get_strategy()
         # Unused, but a compiled model is saved and loaded with an optimizer that knows its variables.
         if optimizer := getattr(model, "optimizer", None):
             optimizer.build(model.trainable_variables)
@@ -92,9 +95,15 @@ class LeastSquaresLearner:
         """
         for step in range(start.step if start else 0, self.num_steps):
             before(step)
-            self._blocks[step]()
+            with self._strategy.scope():
+                self._blocks[step]()
             after(step)
-        logs = epoch_logs([self._totals(batch).numpy() for batch in self._batches()], self._stage)
+        with self._strategy.scope():
+            totals = [self._totals(batch).numpy() for batch in own_share(self._batches())]
+            if current_worker().count > 1:
+                nothing = np.zeros(1 + 2 * len(self._stage.behaviors))
+                totals = [summed(np.stack([nothing, *totals]).sum(axis=0))]
+        logs = epoch_logs(totals, self._stage)
         if not np.isfinite(logs["train/loss"]):
             raise InputError(
                 "`learner=als` met equations without a solution; try a larger `l2_user` and `l2_item`. "

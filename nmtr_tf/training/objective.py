@@ -60,6 +60,18 @@ class Objective:
         """
         return [self.loss(net, r, part) for r, part in zip(places, batch, strict=True)]
 
+    def part(self, batch: Any, number: int, count: int) -> Any:
+        """What one of several replicas takes of a batch: the losses of all parts add up to the batch's.
+
+        To be replaced where batches are not a `BehaviorBatch` for each behavior, as they are here.
+
+        Args:
+            batch: What the stream of batches gives.
+            number: The part, from 0.
+            count: Number of parts.
+        """
+        return tuple(part.part(number, count) for part in batch)
+
     def penalty(self, trained: TrainedPart, batch: Any, training: TrainingConfig) -> tf.Tensor:
         """L2 terms of a batch, a float32 scalar; here of its distinct embedding rows and of units' weights.
 

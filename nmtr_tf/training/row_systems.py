@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from nmtr_tf.workers import current_worker, summed
+
 # Floats of the systems and of the gathered vectors of the rows that are solved at once: 64 MiB.
 _CHUNK_FLOATS = 2**24
 # Added to a system's diagonal, times its mean: what no pair and no L2 determines stays as it is.
@@ -20,7 +22,8 @@ class RowSolver:
 
         sum over r of lambda_r [c_r sum over all l^2 + sum over observed ((1 - c_r) l^2 - 2 l)] + l2 |x|^2.
 
-    What is solved for is the change of x, as float32 leaves more digits to it.
+    What is solved for is the change of x, as float32 leaves more digits to it. Several workers solve for some
+    rows each, and the sum over them brings all rows to all.
 
     Args:
         matrices: Binary CSR [m, n] of each behavior: the m rows, and the n of the other side.
@@ -66,11 +69,15 @@ class RowSolver:
         # A zero after the last, for what is padded.
         stacked = tf.pad(tf.concat(features, axis=0), [(0, 1), (0, 0)])
         rest = tf.pad(tf.concat(offsets, axis=0), [(0, 1)])
+        worker = current_worker()
         solved = [
             self._solved(tf.gather(old, rows), l2, common, pull, stacked, rest, columns)
-            for rows, l2, columns in self._chunks
+            if number % worker.count == worker.number
+            else tf.zeros_like(l2)
+            for number, (rows, l2, columns) in enumerate(self._chunks)
         ]
-        return tf.gather(tf.concat(solved, axis=0), self._places)
+        found = tf.gather(tf.concat(solved, axis=0), self._places)
+        return found if worker.count == 1 else tf.constant(summed(found.numpy()))
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _solved(self, old, l2, common, pull, features, offsets, columns) -> tf.Tensor:

@@ -75,6 +75,21 @@ class BehaviorBatch(NamedTuple):
         """Every positive and its negatives, int32 [n, 1 + num_negatives]."""
         return tf.concat([self.positives[:, None], self.negatives], axis=1)
 
+    def part(self, number: int, count: int) -> "BehaviorBatch":
+        """One (from 0) of `count` parts of about as many rows, with a seed of its own.
+
+        Some are empty where there are fewer rows.
+        """
+        n, whole = tf.size(self.user_ids), self._asdict()
+        seed = whole.pop("seed")
+        rows = {name: own[number * n // count : (number + 1) * n // count] for name, own in whole.items()}
+        return BehaviorBatch(**rows, seed=None if seed is None else seed_of_part(seed, number))
+
+
+def seed_of_part(seed: tf.Tensor, number: int) -> tf.Tensor:
+    """The seed, int64 [2], of one (from 0) of the parts of a batch."""
+    return tf.random.experimental.stateless_fold_in(seed, number)
+
 
 class PairSampler:
     """The training stream of a data set.

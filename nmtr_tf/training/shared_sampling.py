@@ -13,7 +13,7 @@ import tensorflow as tf
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.models.pairs_left_out import places_of
 from nmtr_tf.training.negatives import SharedItems
-from nmtr_tf.training.sampling import PairSampler
+from nmtr_tf.training.sampling import PairSampler, seed_of_part
 
 
 class SharedBatch(NamedTuple):
@@ -35,6 +35,22 @@ class SharedBatch(NamedTuple):
     weights: tf.Tensor
     hits: tf.Tensor
     seed: tf.Tensor
+
+    def part(self, number: int, count: int) -> "SharedBatch":
+        """One (from 0) of `count` parts of about as many rows, with all negatives and a seed of its own.
+
+        Some are empty where there are fewer rows.
+        """
+        n = tf.size(self.user_ids)
+        first, last = number * n // count, (number + 1) * n // count
+        rows = self.hits[:, 0] - tf.cast(first, tf.int64)
+        kept = (rows >= 0) & (rows < tf.cast(last - first, tf.int64))
+        return self._replace(
+            user_ids=self.user_ids[first:last],
+            positives=self.positives[first:last],
+            hits=tf.boolean_mask(tf.stack([rows, self.hits[:, 1]], axis=1), kept),
+            seed=seed_of_part(self.seed, number),
+        )
 
 
 class SharedSampler(PairSampler):

@@ -29,11 +29,19 @@ def batch_totals(
         The weighted sum of the losses with L2, and the loss and the number of instances of each behavior:
         float32 scalars.
     """
+    weighted, losses, counts = weighted_losses(net, objective, trained, batch)
+    return weighted + objective.penalty(trained, batch, training), losses, counts
+
+
+def weighted_losses(
+    net: Network, objective: Objective, trained: TrainedPart, batch: Any
+) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
+    """What `batch_totals` gives, without L2; arguments likewise."""
     stage = trained.stage
     places = [net.behaviors.index(name) for name in stage.behaviors]
     losses, counts = map(list, zip(*objective.losses(net, places, batch), strict=True))
     weighted = [weight * loss for weight, loss in zip(stage.weights, losses, strict=True)]
-    return tf.add_n(weighted) + objective.penalty(trained, batch, training), losses, counts
+    return tf.add_n(weighted), losses, counts
 
 
 def epoch_logs(totals: list[np.ndarray], stage: Stage) -> dict[str, float]:

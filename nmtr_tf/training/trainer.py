@@ -61,7 +61,8 @@ def train(
 
     Args:
         model: Made by `build_model` for the plan. If it was compiled, its optimizer trains it, a copy of it
-            each stage; else the one that the config names.
+            each stage; else the one that the config names. If it was made in the scope of a `tf.distribute`
+            strategy, the replicas train it together, each with a part of every batch.
         plan: What is trained, and in which stages.
         view: The training view.
         config: `training` and `evaluation` are read.
@@ -97,8 +98,9 @@ def train(
         best.begin(f"{split}/{training.monitor}", None if behavior else checkpoint)
         if model.stop_training:  # by a callback, in an earlier stage: the last weights stay
             break
-        model.compile(optimizer=make_optimizer(training))
-        learner = make_learner(model, plan, stage, view, training)
+        with model.distribute_strategy.scope():  # and nothing else: what callbacks make is their own
+            model.compile(optimizer=make_optimizer(training))
+            learner = make_learner(model, plan, stage, view, training)
         evaluation = EpochEvaluation(model, view, config, learner.cost, behavior)
         hooks.set_params(
             {"epochs": plan.num_epochs, "steps": learner.num_steps, "start": start and start.position}

@@ -9,6 +9,7 @@ from nmtr_tf.methods.stages import Stage
 from nmtr_tf.models.network import Network
 from nmtr_tf.training.row_systems import solve
 from nmtr_tf.training.user_sampling import UserBatch
+from nmtr_tf.workers import current_worker, own_share, summed
 
 
 def directions(net: Network) -> list[tf.Tensor]:
@@ -48,12 +49,16 @@ class UnitSolver:
         """Replaces every h.
 
         Args:
-            batches: Of one epoch, all users once.
+            batches: Of one epoch, all users once; several workers take some each.
         """
         systems, gradients = self._everything()
-        for batch in batches:
+        if current_worker().count > 1:
+            systems, gradients = systems / current_worker().count, gradients / current_worker().count
+        for batch in own_share(batches):
             system, gradient = self._observed(batch)
             systems, gradients = systems + system, gradients + gradient
+        if current_worker().count > 1:
+            systems, gradients = (summed(part.numpy()) for part in (systems, gradients))
         units = [self._net.cascade.units[r] for r in self.places]
         old, size = tf.stack([unit.h.value for unit in units]), self._net.user_rows.row_size
         terms = map(self._net.cascade.terms, self._all)

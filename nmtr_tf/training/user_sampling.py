@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.training.sampling import places_of_step
+from nmtr_tf.training.sampling import places_of_step, seed_of_part
 
 # Fixed, as those of pairs are; a step of users is much work for a batch that is little.
 _STEPS_AHEAD = 2
@@ -40,6 +40,26 @@ class UserBatch(NamedTuple):
     item_weights: tf.Tensor
     share: tf.Tensor
     seed: tf.Tensor
+
+    def part(self, number: int, count: int) -> "UserBatch":
+        """One (from 0) of `count` parts of about as many users, with their pairs and a seed of its own.
+
+        Some are empty where there are fewer users.
+        """
+        n, (num_behaviors,) = tf.size(self.user_ids, tf.int64), self.sizes.shape
+        number = tf.cast(number, tf.int64)
+        first, last = number * n // count, (number + 1) * n // count
+        behaviors, places = self.rows // n, self.rows % n
+        kept = (places >= first) & (places < last)
+        return self._replace(
+            user_ids=self.user_ids[first:last],
+            rows=tf.boolean_mask(behaviors * (last - first) + places - first, kept),
+            items=tf.boolean_mask(self.items, kept),
+            sizes=tf.math.unsorted_segment_sum(tf.cast(kept, tf.int32), behaviors, num_behaviors),
+            user_weights=self.user_weights[first:last],
+            share=self.share * tf.cast((last - first) / n, tf.float32),
+            seed=seed_of_part(self.seed, number),
+        )
 
 
 class UserSampler:

@@ -50,6 +50,13 @@ class WholeData(Objective):
         )
         return UserSampler(view, training.batch_size, training.seed, behaviors, own_weights)
 
+    def part(self, batch: UserBatch, number: int, count: int) -> UserBatch:
+        """What one of several replicas takes of a batch: some of its users.
+
+        Arguments as those of `Objective.part`.
+        """
+        return batch.part(number, count)
+
     def losses(
         self, net: Network, places: Sequence[int], batch: UserBatch
     ) -> list[tuple[tf.Tensor, tf.Tensor]]:

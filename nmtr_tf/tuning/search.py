@@ -7,6 +7,7 @@ from typing import Any
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.errors import InputError
 from nmtr_tf.options import option_text
 from nmtr_tf.runs.checks import RunSetup, set_up
 from nmtr_tf.tuning.options import TuneConfig, without_optuna
@@ -58,6 +59,11 @@ def tune(
     own = {field.name for field in dataclasses.fields(TuneConfig)} & set(options)
     tuning = TuneConfig(**{name: options.pop(name) for name in own})
     config = (config or RunConfig()).with_options(**options)
+    if config.training.strategy != "none":
+        raise InputError(
+            "`strategy` is an option of a single run; a search is shared by processes that are started "
+            f"without it, a trial each. Received: {config.training.strategy!r}."
+        )
     setup = _set_up(dataset, config, tuning)
     space = chosen_space(of_method(setup.plan, tuning), tuning, list(options))
     check_space(space, setup.config, setup.view.behaviors)
