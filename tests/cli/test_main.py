@@ -87,14 +87,14 @@ def test_entry_modules_of_the_repository_are_thin():
         assert lines[0] == f'"""{(first or "").splitlines()[0]}"""'
 
 
-def test_the_repository_lists_the_benchmark_too():
+def test_the_repository_lists_benchmark_and_scale_too():
     def finished(*arguments: str) -> subprocess.CompletedProcess:
         started = [sys.executable, "-m", "experiments", *arguments]
         return subprocess.run(started, cwd=ROOT, capture_output=True, text=True, check=False)
 
     found = finished()
     assert listed(found.stdout) == listed(found.stdout) | {"benchmark": benchmark.__doc__.splitlines()[0]}
-    assert listed(found.stdout).keys() == COMMANDS | {"benchmark"}
+    assert listed(found.stdout).keys() == COMMANDS | {"benchmark", "scale"}
     assert found.stdout.startswith("Commands; python -m experiments.<command> --help says more:")
     assert finished("benchmrk").stderr == "error: There is no command 'benchmrk'; did you mean benchmark?\n"
 
