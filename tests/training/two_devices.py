@@ -60,6 +60,11 @@ class Gradients(keras.optimizers.Optimizer):
         self.assign(variable, tf.convert_to_tensor(gradient))
 
 
+def trained(run: nt.Run) -> list[np.ndarray]:
+    """Values of what gradients change."""
+    return [variable.numpy() for variable in run.model.trainable_variables]
+
+
 def logits(run: nt.Run) -> np.ndarray:
     """Of the target, for all pairs."""
     users, items = (ids.ravel() for ids in np.indices((run.view.num_users, run.view.num_items)))
@@ -86,14 +91,14 @@ def one_step(options: dict) -> dict[str, float]:
     size = SHOP.num_users if "objective" in options else 10**6
     all_of_it: dict[str, Any] = {**SMALL, **options, "batch_size": size, "validation": "none"}
     one, two = (nt.fit(SHOP, **all_of_it, strategy=strategy) for strategy in ("none", "mirrored"))
-    gradients = [run.model.get_weights() for run in (one, two)]
+    gradients = [trained(run) for run in (one, two)]
     found = {
         "loss": difference(*(np.array(run.history[0]["train/loss"]) for run in (one, two))),
         "gradients": max(map(difference, *gradients)),
         "nothing": sum(not np.any(own) for own in gradients[0]),
     }
     if options["method"] == "nmtr_neumf":
-        halves = nt.fit(SHOP, **{**all_of_it, "objective": "halves"}).model.get_weights()
+        halves = trained(nt.fit(SHOP, **{**all_of_it, "objective": "halves"}))
         found["another order"] = max(map(difference, gradients[0], halves))
     return found
 
