@@ -49,7 +49,7 @@ def _scale(values: flags.FlagValues) -> None:
     try:
         benchmark = json.loads(path.read_text(encoding="utf-8"))
         setup = Setup.of(benchmark, values)
-    except (ValueError, KeyError, TypeError, StopIteration):
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: expected what `experiments.benchmark --parts=workers` writes.") from None
     sizes = [Size(rows, users, values.num_items) for rows in INTERACTIONS for users in USERS if users <= rows]
     tables = {"measured": measured_table(benchmark), "computed": sizes_table(sizes, setup)}
