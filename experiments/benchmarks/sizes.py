@@ -9,6 +9,8 @@ from experiments.benchmarks.rows import short
 _PER_PAIR = 26
 """Bytes an interaction: 12 of the stream of pairs, 4 for drawing its negatives, 10 of the training view."""
 _NEGATIVES = 4
+_SOON = 3600
+"""Seconds of an epoch that are no reason for a second machine."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,13 +94,15 @@ def epoch_seconds(size: Size, setup: Setup, workers: int) -> float:
 
 
 def strategy_of(size: Size, setup: Setup) -> str:
-    """What fits a worker's memory; several workers where one takes more than twice as long."""
+    """What fits a worker's memory; several workers where one takes an hour, and twice as long as they."""
     fitting = [has for has in (True, False) if _total(size, setup, has) <= setup.memory_gb * 1e9]
     if not fitting:
         return "none fits: every worker holds all rows"
     rows = "" if fitting[0] else ", user_rows=history"
     alone, together = (epoch_seconds(size, setup, count) for count in (1, setup.workers))
-    return f"{'multi_worker' if together < alone / 2 else 'none, or GPUs and mirrored'}{rows}"
+    return (
+        f"{'multi_worker' if alone > _SOON and together < alone / 2 else 'none, or GPUs and mirrored'}{rows}"
+    )
 
 
 def _total(size: Size, setup: Setup, has_users: bool) -> float:

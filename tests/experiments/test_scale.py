@@ -53,7 +53,8 @@ def test_strategies():
     def named(**changed):
         return strategy_of(SIZE, Setup(**{**vars(SETUP), **changed}))
 
-    assert named(gb_per_second=1e9) == "multi_worker"
+    assert named(gb_per_second=1e9, pair_seconds=4) == "multi_worker"
+    assert named(gb_per_second=1e9, pair_seconds=3) == "none, or GPUs and mirrored"  # 3000 seconds
     assert named() == "none, or GPUs and mirrored"
     assert named(memory_gb=1e-9) == "none fits: every worker holds all rows"
 
