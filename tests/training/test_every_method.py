@@ -189,7 +189,7 @@ def test_a_fresh_process_loads_weights_and_optimizers_of_all_methods(trained):
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     registered, *lines = printed.splitlines()
     classes = "Adagrad Adam Cascade GMF HistoryRows ItemRows Linear MF MLP NeuMF "
-    classes += "PlaceRows PlusLinear PooledRows SummedItems SummedRows TableRows"
+    classes += "NormalizedItems PlaceRows PlusLinear PooledRows SummedItems SummedRows TableRows"
     assert sorted(json.loads(registered)) == [f"nmtr_tf>{name}" for name in classes.split()]
     by_gradient = {id(trained(case).model) for case in ALL if case != ALS}
     for model, line in zip(files.values(), lines, strict=True):
