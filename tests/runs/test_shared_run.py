@@ -34,6 +34,7 @@ def losses(run):
     return [logs["train/loss"] for logs in run.history]
 
 
+@pytest.mark.slow
 def test_it_learns_and_opens_again(run):
     assert losses(run)[-1] < 0.9 * losses(run)[0]
     rows = network(run.model).item_rows

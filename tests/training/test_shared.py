@@ -39,7 +39,7 @@ CONTRASTIVE: dict[str, dict[str, Any]] = {
 }
 
 
-QUICK = ("nmtr_gmf", "cmf", "nmtr_neumf", "a tower above products", "both", "one behavior from all")
+QUICK = ("nmtr_gmf", "a tower above products", "both", "one behavior from all")
 
 
 @pytest.mark.parametrize(
