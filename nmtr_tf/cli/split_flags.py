@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-FLAGS = ("split", "split_time", "split_share")
+FLAGS = ("split", "split_time", "split_share", "validation_share")
 
 
 def define_split_flags(at: flags.FlagValues) -> None:
@@ -27,6 +27,13 @@ def define_split_flags(at: flags.FlagValues) -> None:
     )
     flags.DEFINE_float(
         "split_share", None, "Of --split=time: or the share of the rows that come after it.", flag_values=at
+    )
+    flags.DEFINE_float(
+        "validation_share",
+        0.0,
+        "Of --split=leave_one_out: share of every user's other purchases that validation gets, rounded, at "
+        "least one of two; 0: one purchase.",
+        flag_values=at,
     )
 
 

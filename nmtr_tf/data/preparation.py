@@ -3,7 +3,7 @@
 The order is fixed: (1) duplicates of (user, item, behavior) merge into the earliest; (2) users with
 fewer than `min_behaviors` kinds of behavior go; (3) users with fewer than `min_target` target rows go;
 (4) k-core: users and items with fewer than `k_core` target rows go, again and again until none is
-left; (5) leave-one-out on the target; (6) one validation purchase per user.
+left; (5) leave-one-out on the target; (6) one validation purchase per user, or a share of them.
 
 A split in time cuts the log before (1), after which users and items without a row before the cut go; (2) to
 (4) count what comes before it alone, and in place of (5) and (6) rows are held out by their times.
@@ -26,55 +26,12 @@ from nmtr_tf.data.filters import Rows
 from nmtr_tf.data.logs.inputs import is_frame
 from nmtr_tf.data.logs.readers import read_log
 from nmtr_tf.data.order import check_after
+from nmtr_tf.data.prepare_options import PrepareOptions
 from nmtr_tf.data.splits import in_time, leave_one_out
 from nmtr_tf.errors import InputError
-from nmtr_tf.options import check_types, require
 
 if typing.TYPE_CHECKING:  # Who passes data frames has imported pandas; files are read without it.
     import pandas as pd
-
-
-@dataclasses.dataclass(frozen=True)
-class PrepareOptions:
-    """Filters, split and seed.
-
-    Attributes:
-        min_behaviors: Kinds of behavior a user must have shown.
-        min_target: Target rows a user must have, the held-out one included.
-        k_core: Target rows that every user and every item must have; 0: no such filter.
-        seed: Of the choice among equally late purchases and of the validation purchases.
-        on_bad_rows: "error", or "skip": drop held-out rows that contradict the training rows.
-        split: "leave_one_out", or "time": the filters count what comes before the cut.
-        split_time: Of a split in time: the cut, see `nmtr_tf.data.cuts.cuts_of`.
-        split_share: Or the share of the rows that come after it.
-
-    Raises:
-        InputError: If a number is negative or none, `on_bad_rows` something else, or the options of the split
-            do not go together.
-    """
-
-    min_behaviors: int = 1
-    min_target: int = 0
-    k_core: int = 0
-    seed: int = 0
-    on_bad_rows: str = "error"
-    split: str = "leave_one_out"
-    split_time: str = ""
-    split_share: float | None = None
-
-    def __post_init__(self):
-        check_types(self)
-        for name in ("min_behaviors", "min_target", "k_core", "seed"):
-            require(self, getattr(self, name) >= 0, name, "at least 0")
-        require(self, self.on_bad_rows in ("error", "skip"), "on_bad_rows", "'error' or 'skip'")
-        require(self, self.split in ("leave_one_out", "time"), "split", "'leave_one_out' or 'time'")
-        given = [name for name in ("split_time", "split_share") if getattr(self, name) not in ("", None)]
-        if given and self.split != "time":
-            raise InputError(f"`{given[0]}` goes with `split=time`.")
-        if self.split == "time" and len(given) != 1:
-            raise InputError("`split=time` takes one of `split_time` and `split_share`.")
-        share = self.split_share
-        require(self, share is None or 0 < share < 1, "split_share", "above 0 and below 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +89,7 @@ def prepare_events(
         split = in_time(kept, cuts)
     else:
         with sql.session(memory_mb, spill_dir) as connection:
-            split = leave_one_out(connection, kept, options.seed)
+            split = leave_one_out(connection, kept, options.seed, options.validation_share)
     kept = dataclasses.replace(kept, heldout=None)
     return Prepared(kept, split, rows.report, rows.dropped, time_split)
 
@@ -167,6 +124,7 @@ def prepare(
     split: str = "leave_one_out",
     split_time: Any = "",
     split_share: float | None = None,
+    validation_share: float = 0.0,
     columns: Mapping[str, str] | None = None,
     memory_mb: int = 0,
     spill_dir: str | Path | None = None,
@@ -194,6 +152,8 @@ def prepare(
         split_time: Of a split in time: the cut, a date or time, UTC where it has no zone, or a number since
             1970, whose unit is told by its size.
         split_share: Or the share of the rows that come after it, the last ones.
+        validation_share: Share of every user's other purchases that is held out for validation, rounded, at
+            least one where there are two; 0: one purchase.
         memory_mb: Memory that tables of a database may take, in MiB; what is more is on disk. 0: no bound.
         spill_dir: Where on disk; None: the system's directory for temporary files.
         after: What each behavior comes after in a cascade, such as ("cart:view", "buy:share+cart"); runs take
@@ -227,7 +187,7 @@ def prepare(
         min_behaviors = 1 if is_split or split == "time" or len(log.behaviors) == 1 else 2
     split_time = "" if split_time is None else str(split_time)
     options = PrepareOptions(
-        min_behaviors, min_target, k_core, seed, on_bad_rows, split, split_time, split_share
+        min_behaviors, min_target, k_core, seed, on_bad_rows, split, split_time, split_share, validation_share
     )
     num_read = len(log)
     prepared = prepare_events(log, options, memory_mb, spill_dir, release)

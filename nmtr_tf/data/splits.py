@@ -10,8 +10,10 @@ from nmtr_tf.errors import InputError
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 
 
-def leave_one_out(connection: sql.Connection, events: Events, seed: int) -> np.ndarray:
-    """Holds out the last target row of every user with two or more, and one of the others for validation.
+def leave_one_out(
+    connection: sql.Connection, events: Events, seed: int, validation_share: float = 0.0
+) -> np.ndarray:
+    """Holds out the last target row of every user with two or more, and some of the others for validation.
 
     Differs from the paper: its held-out pair stays in the rows of auxiliary behaviors; protocol `strict`
     takes it out of these too, `released` is the paper's.
@@ -22,6 +24,8 @@ def leave_one_out(connection: sql.Connection, events: Events, seed: int) -> np.n
         connection: Database to work in.
         events: Events without duplicates.
         seed: Of the choice among equally late rows, or all where there are no times, and of validation.
+        validation_share: Share of every user's other target rows that validation gets, rounded, drawn at
+            random: at least one where there are two, never all of them. 0: one.
 
     Returns:
         int8 [num_events], positions in `SPLITS`.
@@ -35,8 +39,9 @@ def leave_one_out(connection: sql.Connection, events: Events, seed: int) -> np.n
     if events.heldout is not None:
         split[events.heldout] = TEST
     else:
-        split[_one_per_user(connection, events.user, target, events.timestamp, generator)] = TEST
-    split[_one_per_user(connection, events.user, target & (split == TRAIN), None, generator)] = VALIDATION
+        split[_latest(connection, events.user, target, events.timestamp, generator)] = TEST
+    others = target & (split == TRAIN)
+    split[_latest(connection, events.user, others, None, generator, validation_share)] = VALIDATION
     if not (split == TEST).any():
         raise InputError(
             f"No user has two {events.target_behavior!r} rows, so none can be held out for testing; "
@@ -72,21 +77,26 @@ def in_time(events: Events, cuts: Cuts) -> np.ndarray:
     return split
 
 
-def _one_per_user(
+def _latest(
     connection: sql.Connection,
     user: np.ndarray,
     candidates: np.ndarray,
     timestamp: np.ndarray | None,
     generator: np.random.Generator,
+    share: float = 0.0,
 ) -> np.ndarray:
-    """Positions of the latest candidate row of every user with two or more; ties are broken at random."""
+    """Positions of the latest candidate rows of every user with two or more; ties are broken at random.
+
+    As many as make up `share` of them, rounded: at least one, and never all.
+    """
     position = np.flatnonzero(candidates)
     # Drawn here, in the order of the rows, so that a choice depends on seed and data, never on threads.
     columns = {"position": position, "user": user[position], "draw": generator.random(len(position))}
     columns["time"] = np.zeros(len(position), np.int8) if timestamp is None else timestamp[position]
     connection.register("candidates", columns)
-    latest = """SELECT position FROM candidates WINDOW
+    latest = f"""SELECT position FROM candidates WINDOW
             of_user AS (PARTITION BY candidates.user),
             latest_first AS (PARTITION BY candidates.user ORDER BY time DESC, draw DESC, position DESC)
-        QUALIFY row_number() OVER latest_first = 1 AND count(*) OVER of_user >= 2"""
+        QUALIFY row_number() OVER latest_first
+            <= least(greatest(1, round({share:.17g} * count(*) OVER of_user)), count(*) OVER of_user - 1)"""
     return sql.arrays(connection, latest)["position"]

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
-from nmtr_tf.data.preparation import Prepared, PrepareOptions, prepare_events
+from nmtr_tf.data.preparation import Prepared, prepare_events
+from nmtr_tf.data.prepare_options import PrepareOptions
 from nmtr_tf.errors import InputError
 
 BEHAVIORS = ("v", "c", "b")
@@ -253,6 +254,58 @@ def test_held_out_rows_of_a_log_that_comes_split_are_the_test_rows():
         assert validation < {"a x b", "a y b", "d w b", "d x b"}
     assert prepared.events.heldout is None
     assert prepared.filters == [removed("duplicates merged", 0, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("share", "left", "expected"),
+    [
+        (0.0, 20, 1),
+        (0.1, 1, 0),  # never all of them
+        (0.1, 2, 1),  # .2 rounds to none, but there are two
+        (0.1, 14, 1),
+        (0.1, 16, 2),
+        (0.1, 20, 2),
+        (0.9, 2, 1),
+        (0.9, 3, 2),
+        (0.5, 6, 3),
+    ],
+)
+@pytest.mark.parametrize("comes_split", [False, True])
+def test_share_of_purchases_for_validation(share, left, expected, comes_split):
+    purchases = [f"a i{n} b" for n in range(left)] + ["a last b*" if comes_split else "a last b"]
+    others = ["b x b", "b y b*" if comes_split else "b y b", "a last v", "a i0 v"]
+    prepared = prepare_events(log(",".join(purchases + others)), PrepareOptions(validation_share=share))
+    validation = in_split(prepared, "validation")
+    assert len(validation) == expected
+    assert all(row.startswith("a ") and row.endswith(" b") for row in validation)
+    assert len(in_split(prepared, "test")) == 2
+    assert not validation & in_split(prepared, "test")
+
+
+def test_share_of_purchases_for_validation_is_seeded_and_uniform():
+    count = 2000
+    events = shoppers(count, "t 9," + ",".join(f"{item} 1" for item in "abcde"))
+    first, again, other = (
+        prepare_events(events, PrepareOptions(seed=seed, validation_share=0.4)) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.split, again.split)
+    chosen = [row.split() for row in in_split(first, "validation")]
+    assert set(map(tuple, chosen)) != {tuple(row.split()) for row in in_split(other, "validation")}
+    assert (pd.Series([user for user, _, _ in chosen]).value_counts() == 2).all()
+    found = pd.Series([item for _, item, _ in chosen]).value_counts()
+    assert set(found.index) == set("abcde")
+    assert (abs(found - 0.4 * count) <= 5 * np.sqrt(count * 0.4 * 0.6)).all()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_share_that_is_none_is_refused(share):
+    with pytest.raises(InputError, match="`validation_share` should be at least 0 and below 1"):
+        PrepareOptions(validation_share=share)
+
+
+def test_share_for_validation_is_not_for_a_split_in_time():
+    with pytest.raises(InputError, match="validation is a cut"):
+        PrepareOptions(split="time", split_share=0.2, validation_share=0.1)
 
 
 def test_filters_count_held_out_rows_of_a_log_that_comes_split():

@@ -10,7 +10,8 @@ import pytest
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.logs.readers import read_log
-from nmtr_tf.data.preparation import PrepareOptions, prepare, prepare_events
+from nmtr_tf.data.preparation import prepare, prepare_events
+from nmtr_tf.data.prepare_options import PrepareOptions
 from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.errors import InputError
 
