@@ -26,7 +26,6 @@ from typing import Any
 from absl import flags
 
 from experiments.benchmarks.data import load_prepared
-from experiments.benchmarks.page import to_page
 from experiments.benchmarks.rows import DIFFERENCE, Row
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, run, whole_numbers
@@ -34,6 +33,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.files import new_file, write_json
 from nmtr_tf.machine import hardware, peak_kib
 from nmtr_tf.methods.table import PAPER_METHODS
+from nmtr_tf.reporting.benchmarks import benchmark_page
 from nmtr_tf.reporting.tables import format_table
 
 PARTS = (
@@ -107,10 +107,10 @@ def _benchmark(values: flags.FlagValues) -> None:
     say(values, _table(about["line"], rows))
     if values.output_dir:
         directory = Path(values.output_dir)
-        written = {"machine": about, "rows": [dataclasses.asdict(row) for row in rows]}
-        write_json(directory / "benchmark.json", written)
+        written = [{"part": part, **dataclasses.asdict(row)} for part, own in parts.items() for row in own]
+        write_json(directory / "benchmark.json", {"machine": about, "rows": written})
         with new_file(directory / "benchmark.md") as path:
-            path.write_text(to_page(about["line"], parts), encoding="utf-8")
+            path.write_text(benchmark_page(about["line"], written), encoding="utf-8")
         say(values, f"\nWritten: {directory}/benchmark.json, .md")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from experiments.benchmarks.rows import Row, measured, short
+from experiments.benchmarks.rows import Row, measured
+from nmtr_tf.reporting.benchmarks import short
 
 
 @dataclasses.dataclass(frozen=True)

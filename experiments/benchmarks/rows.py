@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from nmtr_tf.reporting.benchmarks import short
+
 DIFFERENCE = "difference"
 """Unit of rows that compare results, not speed."""
 
@@ -78,11 +80,6 @@ def measured(
 def skipped(work: str, reason: str, target: Target | None = None) -> Row:
     """A row for what could not be measured here."""
     return Row(f"{work}: skipped, {reason}", None, "", target=None if target is None else str(target))
-
-
-def short(number: float) -> str:
-    """A number for people: three significant digits, or all before the point."""
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def medians(calls: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, float]:

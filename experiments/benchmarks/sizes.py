@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.benchmarks.rows import short
+from nmtr_tf.reporting.benchmarks import short
 
 _PER_PAIR = 26
 """Bytes an interaction: 12 of the stream of pairs, 4 for drawing its negatives, 10 of the training view."""

@@ -8,13 +8,14 @@ import numpy as np
 from experiments.benchmarks.data import BenchmarkData, stand_in
 from experiments.benchmarks.equality import measure_equality
 from experiments.benchmarks.limits import Limits, Work
-from experiments.benchmarks.rows import Row, Rows, Target, measured, medians, short
+from experiments.benchmarks.rows import Row, Rows, Target, measured, medians
 from experiments.benchmarks.setting import Setting
 from experiments.benchmarks.step_clock import StepClock, make_clock
 from experiments.benchmarks.stock_keras import compile_stock, fit_seconds, stock_instances
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.models.network import Network, network
 from nmtr_tf.models.units import Unit
+from nmtr_tf.reporting.benchmarks import short
 from nmtr_tf.training.sampling import BehaviorBatch
 
 _SPEED_UP = {2: Target(">=", 2), 3: Target(">=", 3)}  # times stock Keras, by the number of behaviors

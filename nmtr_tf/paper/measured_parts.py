@@ -1,4 +1,4 @@
-"""Parts of a page that are made of what `audit` and `evaluate` wrote below the directory of results."""
+"""Parts of a page that are made of what `audit`, `evaluate` and the benchmark wrote."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from nmtr_tf.files import read_json
 from nmtr_tf.methods.table import METHODS
 from nmtr_tf.options import option_text
 from nmtr_tf.paper.documents import Entry, Table, to_markdown
+from nmtr_tf.reporting.benchmarks import benchmark_page
 from nmtr_tf.schema import checked, reading
 
 Audits = Mapping[str, Mapping[str, Any]]
@@ -147,6 +148,18 @@ def evaluations_part(results_dir: str | Path, place: str) -> str:
     title = f"{place.partition('/')[0]}, test, {question}, {entries['num_users']:,} users"
     notes = [f"Validation purchases: {'held out' if asked[3] == 'random' else 'learned from'}."]
     return to_markdown(Table(title, ["", *shown], rows, notes))
+
+
+def benchmark_part(results_dir: str | Path, place: str) -> str:
+    """The tables of <results_dir>/<place>/benchmark.json, as `experiments.benchmark` wrote it.
+
+    Raises:
+        InputError: If the file is missing or none.
+    """
+    path = Path(results_dir, place, "benchmark.json")
+    with reading(path, "run experiments.benchmark again"):
+        found = checked(path, read_json(path), {"machine": dict[str, Any], "rows": list[dict[str, Any]]})
+        return benchmark_page(found["machine"]["line"], found["rows"])
 
 
 Found = tuple[Mapping[str, Any], Mapping[str, float]]

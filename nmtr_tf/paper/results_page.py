@@ -8,9 +8,10 @@ from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.ablation_tables import subsets_table, training_tables
 from nmtr_tf.paper.cell_results import CellResult
+from nmtr_tf.paper.compared_part import comparison_part
 from nmtr_tf.paper.documents import Table, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
-from nmtr_tf.paper.measured_parts import audits_part, evaluations_part, verdicts_part
+from nmtr_tf.paper.measured_parts import audits_part, benchmark_part, evaluations_part, verdicts_part
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
 from nmtr_tf.paper.search_tables import budgets_of
 from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, training_kinds
@@ -23,8 +24,9 @@ def part_of(name: str, results_dir: str | Path, command_line: "CommandLine") -> 
     """What belongs into a part of a page.
 
     Args:
-        name: "experiments.tables", all finished cells; "audits" and "audit verdicts"; "evaluations <place>"
-            with a directory below `results_dir`, such as "evaluations taobao/strict/rules".
+        name: "experiments.tables", all finished cells; "audits" and "audit verdicts"; "evaluations <place>",
+            "comparison <place>" and "benchmark <place>" with a directory below `results_dir`, such as
+            "taobao/strict/rules".
         results_dir: Holds all of it.
         command_line: Writes the command that makes a table.
 
@@ -38,13 +40,21 @@ def part_of(name: str, results_dir: str | Path, command_line: "CommandLine") -> 
         return audits_part(results_dir)
     if name == "audit verdicts":
         return verdicts_part(results_dir)
-    if kind == "evaluations" and place:
-        return evaluations_part(results_dir, place)
+    if kind in _MEASURED and place:
+        return _MEASURED[kind](results_dir, place)
+    kinds = ", ".join(f"'{kind} <directory>'" for kind in _MEASURED)
     raise InputError(
-        f"A part of a page should be {CELLS!r}, 'audits', 'audit verdicts' or 'evaluations <directory>'. "
+        f"A part of a page should be {CELLS!r}, 'audits', 'audit verdicts' or one of {kinds}. "
         f"Received: {name!r}."
     )
 
+
+_MEASURED: Mapping[str, Callable[[str | Path, str], str]] = {
+    "evaluations": evaluations_part,
+    "comparison": comparison_part,
+    "benchmark": benchmark_part,
+}
+"""Kind of part -> what makes it of a directory below that of results."""
 
 CommandLine = Callable[[Mapping[str, str], Sequence[str]], str]
 """The command for some options, {"table": "3", ...}, and options that people gave, ["num_epochs=20"]."""

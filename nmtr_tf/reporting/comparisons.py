@@ -38,7 +38,7 @@ def differences_table(title: str, comparisons: Comparisons) -> str:
             p_values = [row.t_test_p, row.permutation_p]
             if several:
                 p_values += [row.t_test_p_holm, row.permutation_p_holm]
-            rows.append([metric, name, f"{row.difference:+.4f}", interval, *map(_p_value, p_values)])
+            rows.append([metric, name, f"{row.difference:+.4f}", interval, *map(p_value, p_values)])
     return format_table(title, columns + ["t-test, Holm", "permutation, Holm"] * several, rows)
 
 
@@ -80,5 +80,6 @@ def _mean(mean: float, stddev: float | None) -> str | float:
     return mean if stddev is None else f"{mean:.4f} ± {stddev:.4f}"
 
 
-def _p_value(p: float) -> str:
+def p_value(p: float) -> str:
+    """A p-value for people."""
     return "<0.0001" if p < 0.0001 else f"{p:.4f}"

@@ -10,7 +10,7 @@ from experiments import benchmark
 from experiments.benchmarks import data, log_files, other_packages, package_processes, preparation, scale
 from experiments.benchmarks.sized_run import uniform_view
 
-FIELDS = ["work", "value", "unit", "baseline", "ratio", "target", "met"]
+FIELDS = ["part", "work", "value", "unit", "baseline", "ratio", "target", "met"]
 
 
 def rows_of(tmp_path, *flags):

@@ -5,7 +5,6 @@ import pytest
 
 from experiments.benchmarks import serving, training
 from experiments.benchmarks.limits import Limits, Work
-from experiments.benchmarks.page import to_page
 from experiments.benchmarks.ranking import ranking_work
 from experiments.benchmarks.rows import Row, Target, measured, medians
 from nmtr_tf.config import RunConfig
@@ -50,23 +49,6 @@ def test_rows_of_measured_calls():
 def test_targets(target, value, ratio, met, text):
     row = measured("work", value, "GiB", ("other", 2.0), target)
     assert row == Row("work", value, "GiB", "other: 2 GiB", ratio, text, met)
-
-
-def test_the_page_has_a_table_for_each_part_with_rows():
-    rows = [
-        Row("rank", 88591.2, "users/s", "pairwise: 501 users/s", 176.83, ">= 300x", False),
-        Row("other: skipped, it is not installed", None, ""),
-    ]
-    assert to_page("2 cores", {"ranking": rows, "scale": []}).splitlines() == [
-        "2 cores",
-        "",
-        "**ranking**",
-        "",
-        "| work | measured | baseline in the same run | ratio | target | met |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-        "| rank | 88,591 users/s | pairwise: 501 users/s | 177 x | >= 300x | **no** |",
-        "| other: skipped, it is not installed |  |  |  |  |  |",
-    ]
 
 
 def test_medians_take_turns():

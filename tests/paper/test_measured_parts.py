@@ -4,7 +4,7 @@ import pytest
 
 from nmtr_tf.errors import InputError
 from nmtr_tf.files import write_json
-from nmtr_tf.paper.measured_parts import audits_part, evaluations_part, verdicts_part
+from nmtr_tf.paper.measured_parts import audits_part, benchmark_part, evaluations_part, verdicts_part
 
 AUDIT = {
     "verdict": "Leak: half of it.",
@@ -112,3 +112,16 @@ def test_what_answers_another_question_is_in_no_table(tmp_path, change):
     write(tmp_path, a=evaluation("popularity", 0.5), b=evaluation("random", 0.5, **change))
     with pytest.raises(InputError, match="linear: b answers another question than a: expected the same data"):
         evaluations_part(tmp_path, "shop/strict/linear")
+
+
+def test_a_benchmark_is_shown_as_it_was_written(tmp_path):
+    row = {"part": "limits", "work": "traffic", "value": 55.234, "unit": "GB/s"}
+    row |= {"baseline": None, "ratio": None, "target": None, "met": None}
+    written = {"machine": {"line": "2 cores", "cores": 2}, "rows": [row]}
+    write_json(made(tmp_path / "speed") / "benchmark.json", written)
+    text = benchmark_part(tmp_path, "speed")
+    assert text.startswith("2 cores\n")
+    assert "| traffic | 55.2 GB/s |  |  |  |  |" in text
+    write_json(tmp_path / "speed" / "benchmark.json", {**written, "rows": [{"part": "limits"}]})
+    with pytest.raises(InputError, match=r"benchmark\.json.*run experiments.benchmark again"):
+        benchmark_part(tmp_path, "speed")

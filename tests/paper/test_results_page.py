@@ -93,7 +93,7 @@ def test_a_page_of_this_project_is_what_its_results_give(name):
         (f"{BEGIN}\n{END}\n{BEGIN}\n{END}\n", "each once, in this order"),
         (f"{BEGIN}\n{begin('audits')}\n{END}\n{end('audits')}\n", "each once, in this order"),
         (f"{BEGIN}\n", "each once, in this order"),
-        (f"{begin('audit')}\n{end('audit')}\n", "'evaluations <directory>'. Received: 'audit'."),
+        (f"{begin('audit')}\n{end('audit')}\n", "'benchmark <directory>'. Received: 'audit'."),
         (f"{begin('audits')}\n{end('audits')}\n", "expected <data set>/audit.json, of audit. Found none."),
         (f"{begin('evaluations a/b')}\n{end('evaluations a/b')}\n", "expected a/b/<name>/metrics_test.json."),
     ],
