@@ -79,7 +79,8 @@ def _notes(found: Mapping[str, Any]) -> Sequence[str]:
 
 def _label(name: str, run: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
     """What a method or baseline is called; runs of one and the same by the names of their directories too."""
-    label = {**METHODS, **BASELINES}[run["method"]].label if run["method"] else name
+    rows: Mapping[str, Any] = {**METHODS, **BASELINES}
+    label = rows[run["method"]].label if run["method"] else name
     same = [other for other in runs.values() if other["method"] == run["method"]]
     return f"{label}: {name}" if len(same) > 1 else label
 

@@ -1,9 +1,18 @@
 """Rows of a benchmark as a page."""
 
+from typing import Any
+
 from nmtr_tf.reporting.benchmarks import benchmark_page
 
-ROW = {"value": None, "unit": "", "baseline": None, "ratio": None, "target": None, "met": None}
-ROWS = [
+ROW: dict[str, Any] = {
+    "value": None,
+    "unit": "",
+    "baseline": None,
+    "ratio": None,
+    "target": None,
+    "met": None,
+}
+ROWS: list[dict[str, Any]] = [
     {"part": "limits", "work": "traffic", **ROW, "value": 55.234, "unit": "GB/s"},
     {
         "part": "ranking",
