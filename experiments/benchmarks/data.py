@@ -10,7 +10,7 @@ from scipy import sparse
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.ids import as_text
-from nmtr_tf.data.pairs import pair_keys
+from nmtr_tf.data.pairs import distinct, pair_keys
 from nmtr_tf.data.view import TrainingView
 
 QUICK = 16
@@ -148,7 +148,7 @@ def _grow(
     popularity: np.ndarray,
 ) -> np.ndarray:
     """Adds drawn pairs until there are `count` distinct ones; sorted."""
-    keys = np.unique(keys)
+    keys = distinct(keys)
     while missing := count - len(keys):
         items = rng.choice(shape[1], missing, p=popularity)
         keys = np.union1d(keys, pair_keys(rng.integers(shape[0], size=missing), items, shape[1]))

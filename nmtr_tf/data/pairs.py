@@ -62,6 +62,17 @@ def without(matrix: sparse.csr_array, pairs: np.ndarray) -> sparse.csr_array:
     return matrix_of(keys[~np.isin(keys, pair_keys(pairs[:, 0], pairs[:, 1], matrix.shape[1]))], matrix.shape)
 
 
+def distinct(keys: np.ndarray) -> np.ndarray:
+    """The distinct values of some integers [n], ascending.
+
+    `np.unique` hashes them, which takes ten times as long where they come in ascending runs, as keys do.
+    """
+    ascending = np.sort(keys, kind="stable")
+    new = np.ones(len(ascending), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    return ascending[new]
+
+
 def all_as_one(view: BehaviorMatrices) -> sparse.csr_array:
     """Binary CSR [num_users, num_items] of the pairs that any behavior has in training."""
     keys = [matrix_keys(matrix) for matrix in view.matrices.values()]
@@ -87,7 +98,7 @@ def united(matrix: sparse.csr_array, other: sparse.csr_array) -> sparse.csr_arra
 
 def matrix_of(keys: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:
     """Binary matrix with a one at every distinct pair key; its indices are int32 and sorted."""
-    keys = np.unique(keys)
+    keys = distinct(keys)
     users, items = np.divmod(keys, shape[1])
     # SciPy gives the indices the type of indptr.
     indptr = np.zeros(shape[0] + 1, np.int32 if len(keys) < 2**31 else np.int64)

@@ -9,10 +9,10 @@ import tensorflow as tf
 from scipy import sparse
 
 from nmtr_tf.config import EvaluationConfig
-from nmtr_tf.data.pairs import without
+from nmtr_tf.data.pairs import distinct, without
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.counting import filled, padded_split, places_of_splits
+from nmtr_tf.evaluation.counting import ONE_PASS_ITEMS, filled, padded_split, places_of_splits
 from nmtr_tf.evaluation.masks import entries_of, masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import list_length
 from nmtr_tf.evaluation.ranks import Ranks
@@ -84,10 +84,10 @@ class HeldOutRanking:
         samples = samples or [None] * len(splits)
         masks = [masked_items(view, split, config.mask_under(view.protocol)) for split in splits]
         self._pairs = [ranked_pairs(view, *one) for one in zip(splits, masks, samples, strict=True)]
-        self._users = np.unique(np.concatenate([pairs[:, 0] for pairs in self._pairs]))
+        self._users = distinct(np.concatenate([pairs[:, 0] for pairs in self._pairs]))
         self.num_users = len(self._users)
         self.num_ranked = {
-            split: len(np.unique(pairs[:, 0])) for split, pairs in zip(splits, self._pairs, strict=True)
+            split: len(distinct(pairs[:, 0])) for split, pairs in zip(splits, self._pairs, strict=True)
         }
         # Above one item a user candidates are counted; where there are several, scores are sorted.
         self._counts = all(np.array_equal(pairs[:, 0], self._users) for pairs in self._pairs)
@@ -151,25 +151,38 @@ class HeldOutRanking:
         return results
 
     def _counting(self, scorer: Scorer) -> "_PlacesOf":
-        """How a chunk is ranked where each user has one item in every split: in one graph with its scores."""
-        length, ids = self._list_length, tf.TensorSpec([None], tf.int32)
-        graph = self._graph(
-            scorer,
-            lambda scores, splits: places_of_splits(scores, splits, length),
-            [[ids] * 3] * len(self.splits),
-        )
+        """How a chunk is ranked where each user has one item in every split: in one graph with its scores.
+
+        Where one pass leaves a place open, for ties or for scores that are not finite, two begin.
+        """
+        length, size = self._list_length, self._chunk_size(scorer)
+        in_one_pass = scorer.worth_compiling and self._num_items < ONE_PASS_ITEMS
 
         def places_of(users, parts):
-            size = self._chunk_size(scorer)
+            nonlocal in_one_pass
             padded = [
                 padded_split(part[:, 1], entries_of(mask, users), size)
                 for part, mask in zip(parts, self._masks, strict=True)
             ]
-            places, lists = graph(users, padded)
-            for own, top in itertools.zip_longest(places, lists):
-                yield own.numpy()[:, : len(users)], top.numpy()[: len(users)] if length else None
+            places, lists = self._counting_graph(scorer, in_one_pass)(users, padded)
+            found = [own.numpy()[:, : len(users)] for own in places]
+            if in_one_pass and np.isnan(found).any():
+                in_one_pass = False
+                yield from places_of(users, parts)
+                return
+            for own, top in itertools.zip_longest(found, lists):
+                yield own, top.numpy()[: len(users)] if length else None
 
         return places_of
+
+    def _counting_graph(self, scorer: Scorer, in_one_pass: bool) -> Callable[..., Any]:
+        ids = tf.TensorSpec([None], tf.int32)
+        return self._graph(
+            scorer,
+            lambda scores, splits: places_of_splits(scores, splits, self._list_length, in_one_pass),
+            [[ids] * 3] * len(self.splits),
+            in_one_pass,
+        )
 
     def _sorting(self, scorer: Scorer) -> "_PlacesOf":
         """How a chunk is ranked where users have several items in a split, or none."""
@@ -183,7 +196,9 @@ class HeldOutRanking:
 
         return places_of
 
-    def _graph(self, scorer: Scorer, of_scores: Callable[..., Any], splits: list) -> Callable[..., Any]:
+    def _graph(
+        self, scorer: Scorer, of_scores: Callable[..., Any], splits: list, in_one_pass: bool = False
+    ) -> Callable[..., Any]:
         """A graph of what is asked of the scores: (users int32 [n], splits) -> `of_scores(scores, splits)`.
 
         Chunks of users are filled up to one size, the last one too. A scorer traces its graph once.
@@ -192,6 +207,7 @@ class HeldOutRanking:
             scorer: Gives the scores.
             of_scores: What is asked.
             splits: Signature of its second argument.
+            in_one_pass: What else tells apart what is asked.
         """
         chunk = self._chunk_size(scorer)
         if isinstance(scorer, ArrayScorer):
@@ -200,7 +216,7 @@ class HeldOutRanking:
             return lambda users, own: of_array(scorer.array(filled(users, chunk)), own)
         compiled = scorer.worth_compiling and self.num_users * self._num_items >= _SCORES_WORTH_COMPILING
         item_side = scorer.item_side()
-        key = (len(splits), self._list_length, compiled)
+        key = (len(splits), self._list_length, compiled, in_one_pass)
         if key not in scorer.graphs:
 
             def of_chunk(item_side, user_ids, splits):

@@ -62,9 +62,11 @@ class ModelScorer(Scorer):
         return sum(net.cascade.units[r].pair_cost for r in self.terms)
 
     def item_side(self) -> Any:
-        """Item parts and biases of the behaviors that add up to the logit."""
-        net = self.network
-        return net.all_item_parts(self.terms), net.item_rows.all_biases(self.terms)
+        """Item parts and biases of the behaviors that add up to the logit; of one product the sums."""
+        net, biases = self.network, self.network.item_rows.all_biases(self.terms)
+        if net.has_one_product:
+            return net.all_item_parts(self.terms[:1]), [tf.add_n(biases)]
+        return net.all_item_parts(self.terms), biases
 
     def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
         """Logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from nmtr_tf.config import TrainingConfig
-from nmtr_tf.data.pairs import matrix_keys
+from nmtr_tf.data.pairs import distinct, matrix_keys
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import Plan
@@ -122,7 +122,7 @@ class PairSampler:
         self.behaviors = tuple(behaviors) or view.behaviors
         matrices = [view.matrices[name] for name in self.behaviors]
         keys = [matrix_keys(matrix) for matrix in matrices]
-        pairs = np.unique(np.concatenate(keys))
+        pairs = distinct(np.concatenate(keys))
         if not len(pairs):
             raise InputError(f"There are no training rows of {', '.join(self.behaviors)}.")
         observed = np.zeros(len(pairs), np.int32)  # bit r: behavior r was observed on the pair

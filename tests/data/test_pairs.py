@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nmtr_tf.data.pairs import contained, matrix_keys, matrix_of, pair_keys, without
+from nmtr_tf.data.pairs import contained, distinct, matrix_keys, matrix_of, pair_keys, without
 
 SHAPES = [(1, 1), (1, 9), (7, 1), (5, 8), (12, 6)]
 DENSITIES = [0.0, 0.3, 1.0]
@@ -67,3 +67,8 @@ def test_without(shape, density, count):
     expected[pairs[:, 0], pairs[:, 1]] = False
     check(without(matrix, pairs), expected)
     check(matrix, dense)
+
+
+@pytest.mark.parametrize("values", [[], [3], [5, 5, 5], [3, -1, 2**40, 3, 7, -1], [1, 4, 9, 2, 4, 9]])
+def test_distinct(values):
+    np.testing.assert_array_equal(distinct(np.array(values, np.int64)), sorted(set(values)))

@@ -115,6 +115,28 @@ def test_chunks_do_not_change_the_ranks():
     assert max(done) == 7
 
 
+class CompiledScorer(FixedScorer):
+    """Whose shapes follow from those of the ids."""
+
+    worth_compiling = True
+
+
+@pytest.mark.parametrize("decimals", [1, 3, 6])
+def test_scores_with_many_some_or_no_ties_are_ranked_in_one_pass_or_two(decimals):
+    rng = np.random.default_rng(3)
+    view = make_view(
+        {"buy": rng.random((200, 60)) < 0.1}, test=[(user, int(rng.integers(60))) for user in range(200)]
+    )
+    scores = np.round(rng.normal(size=(200, 60)), decimals)
+    floats = 2**20 // 4 // 60 // 50  # 50 users in 1 MiB
+    config = EvaluationConfig(eval_memory_mb=1)
+    plain, compiled = (
+        rank_held_out(kind(scores, floats), view, "test", config) for kind in (FixedScorer, CompiledScorer)
+    )
+    for field in dataclasses.fields(plain):
+        np.testing.assert_array_equal(getattr(compiled, field.name), getattr(plain, field.name))
+
+
 def test_a_sample_ranks_just_those():
     np.testing.assert_array_equal(ranks(sample=np.array([1])).ranks, ranks().ranks[1:])
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from nmtr_tf.data.dataset import Dataset
-from nmtr_tf.data.pairs import contained, matrix_keys, matrix_of
+from nmtr_tf.data.pairs import contained, distinct, matrix_keys, matrix_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import Scorer
@@ -73,7 +73,7 @@ class TouchedScorer(Scorer):
     def __init__(self, view: TrainingView):
         popularity = dense_ranks(popularity_of(view))
         *auxiliary, target = view.matrices.values()
-        touched = np.unique(np.concatenate([matrix_keys(m) for m in auxiliary] or [np.zeros(0, int)]))
+        touched = distinct(np.concatenate([matrix_keys(m) for m in auxiliary] or [np.zeros(0, int)]))
         touched = np.setdiff1d(touched, matrix_keys(target), assume_unique=True)
         classes = np.zeros(len(touched), np.float32)
         for strength, matrix in enumerate(auxiliary, start=1):  # the stronger behavior counts
