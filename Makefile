@@ -33,7 +33,7 @@ test: $(VENV)/installed
 	$(RUN) -m pytest -m "not slow" --numprocesses=2 --dist=worksteal
 
 test-slow: $(VENV)/installed
-	$(RUN) -m pytest -m slow -rs
+	$(RUN) -m pytest -m slow -rs --numprocesses=2 --dist=worksteal
 
 # The quick tests with the lowest versions that setup.py allows, in an environment beside the other.
 test-lowest:
