@@ -58,7 +58,7 @@ def test_shipped_settings_take_the_place_of_defaults():
     plain, own = parsed(), parsed("--method_settings=taobao/nmtr_gmf", "--l2_user=0.5")
     config = config_from_flags(own)
     assert config.model.method == "nmtr_gmf"
-    assert config.training.learning_rate == 0.05 != config_from_flags(plain).training.learning_rate
+    assert config.training.learning_rate == 0.0541 != config_from_flags(plain).training.learning_rate
     assert config.training.l2_user == 0.5
     assert [name for name in own if own[name].present] == ["l2_user", "method_settings"]
     late = parsed("--l2_user=0.5", "--method_settings=taobao/nmtr_gmf")
