@@ -20,7 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import lapack
+
+from nmtr_tf.methods.inversion import invert
 
 MAX_DENSE = 30_000
 """A dense float32 matrix of so many rows and columns takes 3.4 GiB."""
@@ -157,10 +158,5 @@ def inverse_of(rows: sparse.csr_array, ridge: np.ndarray) -> np.ndarray:
     for first in range(0, size, CHUNK):
         gram[:, first : first + CHUNK] = (rows[first : first + CHUNK] @ columns).toarray().T
     gram[np.diag_indices(size)] += ridge
-    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
-    if failed:
-        raise np.linalg.LinAlgError("The matrix has no inverse in float32.")
-    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-    for j in range(size):  # LAPACK leaves the other triangle alone
-        inverse[j, j + 1 :] = inverse[j + 1 :, j]
-    return inverse.T  # the same numbers, row by row
+    invert(gram)
+    return gram.T  # the same numbers, row by row
