@@ -13,7 +13,7 @@ _COLUMNS = 2048
 def invert(matrix: np.ndarray, at_once: int = _AT_ONCE) -> None:
     """Puts the inverse in place of a matrix.
 
-    A larger one [A, C'; C, D] is halved: with Y = C A^-1 and S = D - Y C', the complement of A, its inverse is
+    A larger [A, C'; C, D] is halved: with Y = C A^-1 and S = D - Y C', of A the complement, the inverse is
     [A^-1 + Y' S^-1 Y, -Y' S^-1; -S^-1 Y, S^-1], symmetric but for rounding.
 
     Args:
