@@ -10,7 +10,9 @@ import tensorflow as tf
 from experiments.benchmarks.data import BenchmarkData
 from experiments.benchmarks.rows import DIFFERENCE, Rows, Target, measured
 from experiments.benchmarks.step_clock import StepClock, make_clock
+from nmtr_tf.config import TrainingConfig
 from nmtr_tf.data.view import TrainingView
+from nmtr_tf.reporting.benchmarks import short
 from nmtr_tf.training.losses import log_loss
 from nmtr_tf.training.sampling import BehaviorBatch
 
@@ -18,7 +20,7 @@ _SAME = Target("<=", 1e-4, DIFFERENCE)
 _SAMPLE = 10_000  # pairs whose logits are compared
 
 
-def measure_equality(data: BenchmarkData, method: str) -> Rows:
+def measure_equality(data: BenchmarkData, method: str, seeds: Sequence[int] = range(5)) -> Rows:
     """Differences of an epoch's mean loss and of the logits of a sample of pairs, where the largest counts.
 
     Left to themselves for an epoch, rounding can take two trainings apart: a ReLU that is on in
@@ -26,11 +28,32 @@ def measure_equality(data: BenchmarkData, method: str) -> Rows:
     stands what happens to the plain formulation when it sums the instances of a batch in reverse order. The
     last row takes every step of the epoch from the same weights, for the reverse order too: nothing adds
     up there.
+
+    Rounding is chance, so it is seen for several seeds; a row has the median, and where it lies.
     """
-    ours, plain, reverse, forced, turned = (make_clock(data.view, method) for _ in range(5))
+    found = np.array([_differences(data.view, method, seed) for seed in seeds])  # [num_seeds, 3, 2]
+    what = f"train {method}, {data.name}, difference from the plain formulation"
+    named = (
+        "mean loss of an epoch",
+        "logits after an epoch",
+        "loss and logits, largest of the epoch's single steps",
+    )
+    for row, when in enumerate(named):
+        (own, turned), (low, _), (high, most) = (
+            of(found[:, row], axis=0) for of in (np.median, np.min, np.max)
+        )
+        where = f"{len(found)} seeds, {short(low)} to {short(high)}, in reverse up to {short(most)}"
+        baseline = "plain, summed in reverse order", turned
+        yield measured(f"{what}: {when}, median of {where}", own, DIFFERENCE, baseline, _SAME)
+
+
+def _differences(view: TrainingView, method: str, seed: int) -> list[tuple[float, float]]:
+    """For each row the difference of ours, and that of the plain formulation summed in reverse order."""
+    training = TrainingConfig(seed=seed)
+    ours, plain, reverse, forced, turned = (make_clock(view, method, training) for _ in range(5))
     steps = [plain_step(plain), plain_step(reverse, in_reverse=True), plain_step(forced)]
     turned_step = plain_step(turned, in_reverse=True)
-    pairs = _sample_pairs(data.view)
+    pairs = _sample_pairs(view)
     batches = iter(ours.sampler.batches())
     summed = np.zeros(3)
     largest_step = rounding_step = 0.0
@@ -47,15 +70,11 @@ def measure_equality(data: BenchmarkData, method: str) -> Rows:
         turned_step(batch)
         rounding_step = max(rounding_step, _largest_difference(forced, turned, pairs))
     mean = summed / ours.sampler.num_instances
-    apart, rounding = _largest_difference(ours, plain, pairs), _largest_difference(plain, reverse, pairs)
-    what = f"train {method}, {data.name}, difference from the plain formulation"
-    for when, value, of_reverse in (
-        ("mean loss of an epoch", abs(mean[0] - mean[1]), abs(mean[1] - mean[2])),
-        ("logits after an epoch", apart, rounding),
-        ("loss and logits, largest of the epoch's single steps", largest_step, rounding_step),
-    ):
-        baseline = "plain, summed in reverse order", of_reverse
-        yield measured(f"{what}: {when}", value, DIFFERENCE, baseline, _SAME)
+    return [
+        (abs(mean[0] - mean[1]), abs(mean[1] - mean[2])),
+        (_largest_difference(ours, plain, pairs), _largest_difference(plain, reverse, pairs)),
+        (largest_step, rounding_step),
+    ]
 
 
 def plain_step(clock: StepClock, in_reverse: bool = False) -> Callable[[Sequence[BehaviorBatch]], tf.Tensor]:
