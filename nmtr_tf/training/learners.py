@@ -162,8 +162,7 @@ def make_train_steps(
     variables = [variable for variable in model.trainable_variables if id(variable) in trained.ids]
     sums_rows = getattr(optimizer, "sums_repeated_rows", False)
 
-    @tf.autograph.experimental.do_not_convert  # which takes long; no branch here depends on a value
-    def step(batches: Any) -> tf.Tensor:
+    def plain_step(batches: Any) -> tf.Tensor:
         with tf.GradientTape() as tape:
             total, losses, counts = batch_totals(net, objective, trained, training, batches)
             scale = tf.add_n(counts) if training.loss_reduction == "mean" else 1.0
@@ -180,23 +179,26 @@ def make_train_steps(
         optimizer.apply(gradients, variables)
         return tf.stack([total, *losses, *counts])
 
+    step: Callable[[Any], tf.Tensor] = plain_step
     if tf.distribute.has_strategy():
         step = replicated_step(net, objective, trained, training, optimizer, variables)
     elif capacities:
-        step = tf.function(step, autograph=False, jit_compile=True)
+        step = tf.function(plain_step, autograph=False, jit_compile=True)
 
-    @tf.function
+    @tf.function(autograph=False)  # which takes long, for one loop
     def train_steps(iterator: tf.data.Iterator, num_steps: tf.Tensor) -> tf.Tensor:
-        totals = tf.zeros([1 + 2 * len(stage.behaviors)])
-        num_good, seen = tf.constant(0), totals
-        for _ in tf.range(num_steps):
+        def one_more(number: tf.Tensor, totals: tf.Tensor, num_good: tf.Tensor, seen: tf.Tensor) -> tuple:
             batches = next(iterator)
             if capacities:
                 batches = [padded(batch, size) for batch, size in zip(batches, capacities, strict=True)]
             own = step(batches)
-            totals += own
             if first_bad is not None:
                 num_good, seen = FirstBad.passed(num_good, seen, own)
+            return number + 1, totals + own, num_good, seen
+
+        none, zero = tf.zeros([1 + 2 * len(stage.behaviors)]), tf.constant(0)
+        start = zero, none, zero, none
+        _, totals, num_good, seen = tf.while_loop(lambda number, *_: number < num_steps, one_more, start)
         if first_bad is not None:
             first_bad.note(num_good, seen)
         return totals
