@@ -127,9 +127,9 @@ class ServedHistories(ServedModel):
         """What one score is made of, as `explain` says it, but that items and behaviors are numbers."""
         rows, chosen = self.parts.rows, tf.reshape(item, [1])
         places = tf.range(*(tf.gather(rows.starts.value, user + step) for step in (0, 1)))
-        entries, kinds = rows.some(places)
+        entries, kinds, weights = rows.some(places)
         kinds = tf.gather(self.kinds, places) if kinds is None else kinds
-        parts = self.parts.of_history(entries, kinds, chosen)[:, 0]
+        parts = self.parts.of_history(entries, kinds, chosen, weights)[:, 0]
         order = tf.argsort(parts, direction="DESCENDING", stable=True)
         best = order[:number]
 
@@ -143,7 +143,7 @@ class ServedHistories(ServedModel):
             "history_parts": filled(parts),
             "rest_of_history": tf.reduce_sum(tf.gather(parts, order[number:])),
             "item_bias": self.parts.of_items(chosen)[0],
-            "user_vector": self.parts.of_user(user, entries, kinds, chosen)[0],
+            "user_vector": self.parts.of_user(user, entries, kinds, chosen, weights)[0],
             "num_items": tf.size(best),
         }
 

@@ -43,20 +43,20 @@ def test_all_of_a_history_is_the_vector_of_the_model(rows):
 
 def test_which_items_are_in_a_history_and_how(rows):
     items, users = np.array([4, 0, 3]), np.array([5, 2, 0, 5])
-    owners, columns, kinds = (
-        x.numpy() for x in PairsLeftOut(rows, tf.constant(users)).among(tf.constant(items))
-    )
-    found = np.zeros((len(users), len(items)), int)
-    found[owners, columns] = kinds
-    np.testing.assert_array_equal(found, histories_of(VIEW).toarray()[users][:, items])
-    assert len(owners) == np.count_nonzero(found)
+    *found, weights = PairsLeftOut(rows, tf.constant(users)).among(tf.constant(items))
+    assert weights is None
+    owners, columns, kinds = (x.numpy() for x in found)
+    shown = np.zeros((len(users), len(items)), int)
+    shown[owners, columns] = kinds
+    np.testing.assert_array_equal(shown, histories_of(VIEW).toarray()[users][:, items])
+    assert len(owners) == np.count_nonzero(shown)
 
 
 def test_what_is_left_out_at_random_is_left_out_first(rows):
     """The share of entries that the dropout says, of all histories; a user has the same ones twice."""
     bits = histories_of(VIEW)
     histories = PairsLeftOut(rows, EVERYBODY, SEED)
-    owners, columns, kinds = histories.among(tf.range(ITEMS))
+    owners, columns, kinds, _ = histories.among(tf.range(ITEMS))
     kept = np.zeros((USERS, ITEMS), bool)
     kept[owners, columns] = True
     assert np.count_nonzero(kept) == bits.nnz - round(0.4 * bits.nnz)
