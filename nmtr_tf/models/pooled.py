@@ -173,12 +173,13 @@ def row_sums(
     Returns:
         float32 [count, D], zeros where nothing is summed.
     """
+    shape = tf.stack([count, tf.shape(table, tf.int64)[0]])
 
     def matrix() -> tf.Tensor:
         return tf.raw_ops.SparseTensorToCSRSparseMatrix(
             indices=tf.stack([rows, columns], axis=1),
             values=tf.ones([tf.size(rows)]) if weights is None else weights,
-            dense_shape=tf.stack([count, tf.shape(table, tf.int64)[0]]),
+            dense_shape=shape,
         )
 
     @tf.custom_gradient

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS
-from numpy_pooled import DONE, ITEMS, USERS, VIEW, E, plain_vectors
+from numpy_pooled import DONE, HALF_LIFE, ITEMS, USERS, VIEW, E, plain_vectors, plain_weights
 from test_pooled import model_of, rows_of
 
 from nmtr_tf.data.pairs import histories_of
@@ -34,6 +34,22 @@ def test_a_vector_without_an_item_is_that_of_a_history_without_it(rows):
     assert found.shape == (USERS, ITEMS, E)
     for item in range(ITEMS):
         np.testing.assert_allclose(found[:, item], plain_vectors(rows, without(item)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [("history", "own"), ("both", "own")], ids=str)
+def test_where_old_items_weigh_less_the_weighted_term_is_left_out(kind):
+    """Also of all there is in a history: what rounding leaves is nothing."""
+    rows, weights = rows_of(network(model_of(*kind, history_half_life=HALF_LIFE))), plain_weights()
+    found = PairsLeftOut(rows, EVERYBODY).without(tf.tile(tf.range(ITEMS)[None, :], [USERS, 1]))
+    for item in range(ITEMS):
+        expected = plain_vectors(rows, without(item), weights)
+        np.testing.assert_allclose(found[:, item], expected, rtol=1e-4, atol=1e-5)
+    histories = PairsLeftOut(rows, EVERYBODY)
+    owners, columns, _, own = histories.among(tf.range(ITEMS))
+    np.testing.assert_allclose(own, weights[owners.numpy(), columns.numpy()], rtol=1e-5)
+    np.testing.assert_allclose(
+        histories.vectors(), plain_vectors(rows, weights=weights), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_all_of_a_history_is_the_vector_of_the_model(rows):
