@@ -19,7 +19,9 @@ class ModelTimes(NamedTuple):
     Attributes:
         popularity: Of `time_bias=window`: float32 [num_predicted, num_items, num_windows + 1], for each
             predicted behavior log(1 + rows of the item in the window before), in window 0 zero and behind
-            the last window what was there in the last; None: the plan does not read it.
+            the last window what was there in the last, less the mean over all items: what all items have is
+            no popularity, and a weight of it would be learned as a bias of all logits. None: the plan does
+            not read it.
         entry_weights: Of `history_half_life`: float32 [nnz of `histories_of` the view], the weight of each
             entry by its age; None: likewise.
     """
@@ -55,7 +57,8 @@ def times_of(view: TrainingView, plan: Plan) -> ModelTimes:
     if plan.time.time_bias not in (NONE, BUCKETS):
         periods = _periods(plan, view)
         before = [np.pad(periods.popularity(view, name), [(0, 0), (1, 0)]) for name in plan.predicted]
-        popularity = np.log1p(np.stack(before)).astype(np.float32)
+        logs = np.log1p(np.stack(before))
+        popularity = (logs - logs.mean(axis=1, keepdims=True)).astype(np.float32)
     if plan.history.history_half_life:
         entry_weights = _entry_weights(view, plan.history.history_half_life)
     return ModelTimes(popularity, entry_weights)

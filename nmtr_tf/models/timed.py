@@ -82,9 +82,9 @@ class BucketItems(TimedItems):
 
 @keras.saving.register_keras_serializable("nmtr_tf")
 class WindowItems(TimedItems):
-    """t_i^r(c) = w^r x_ic^r, where x_ic^r = log(1 + rows of behavior r of the item in the window before c).
+    """t_i^r(c) = w^r x_ic^r, with x_ic^r = log(1 + rows of behavior r of the item in the window before c).
 
-    No row of a pair's own window or of a later one is in it. The weight w^r of a behavior starts at zero, and
+    The mean of x over all items is taken off, which orders no items. No row of a pair's own window or of a later one is in it. The weight w^r of a behavior starts at zero, and
     is learned.
 
     Args:
