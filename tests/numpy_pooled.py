@@ -18,7 +18,7 @@ HALF_LIFE = 20.0
 
 
 def plain_weights() -> np.ndarray:
-    """The weight of each item in each history, [USERS, ITEMS], by the time of the last that was done to it."""
+    """The weight of each item in each history, [USERS, ITEMS], by the last that was done to it."""
     last = max(DAYS[name][DONE[name]].max() for name in BEHAVIORS)
     weights = np.zeros((USERS, ITEMS))
     for u, i in np.ndindex(USERS, ITEMS):

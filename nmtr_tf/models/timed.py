@@ -84,8 +84,8 @@ class BucketItems(TimedItems):
 class WindowItems(TimedItems):
     """t_i^r(c) = w^r x_ic^r, with x_ic^r = log(1 + rows of behavior r of the item in the window before c).
 
-    The mean of x over all items is taken off, which orders no items. No row of a pair's own window or of a later one is in it. The weight w^r of a behavior starts at zero, and
-    is learned.
+    The mean of x over all items is taken off, which orders no items. No row of a pair's own window or of a
+    later one is in it. The weight w^r of a behavior starts at zero, and is learned.
 
     Args:
         *args: As those of `TimedItems`; the columns are the windows, and one behind the last.

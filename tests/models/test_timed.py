@@ -96,7 +96,7 @@ OLD_IDS, NEW_IDS = np.array([0, 2, 4]), np.array([3, 5, 1])
 @pytest.mark.parametrize("source", [BucketItems, WindowItems, ItemRows])
 @pytest.mark.parametrize("target", [BucketItems, WindowItems, ItemRows])
 def test_a_new_model_goes_on_from_what_holds_now(source, target):
-    """The buckets of new data are others: the bias now becomes b_i; the weight of windows stays what it is."""
+    """The buckets of new data are others: the bias now becomes b_i; the weight of windows stays."""
     if source is ItemRows:
         old = ItemRows(**OPTIONS)
         old.build()
