@@ -70,8 +70,8 @@ class Setup:
         vectors = self.vectors(users, items)
         q, biases = self.net.item_rows(tf.constant(items, tf.int32))
         if bucket is not None:
-            terms = range(len(self.net.behaviors))
-            biases = self.net.item_rows.bias_rows(tf.constant(items, tf.int32), terms, bucket)
+            everything = range(len(self.net.behaviors))
+            biases = self.net.item_rows.bias_rows(tf.constant(items, tf.int32), everything, bucket)
         logits = self.net.cascade((vectors, q, biases))[self.net.behaviors[r]]
         if not cosine:
             return logits

@@ -173,11 +173,12 @@ def row_sums(
     Returns:
         float32 [count, D], zeros where nothing is summed.
     """
+    places = tf.stack([rows, columns], axis=1)
     shape = tf.stack([count, tf.shape(table, tf.int64)[0]])
 
     def matrix() -> tf.Tensor:
         return tf.raw_ops.SparseTensorToCSRSparseMatrix(
-            indices=tf.stack([rows, columns], axis=1),
+            indices=places,
             values=tf.ones([tf.size(rows)]) if weights is None else weights,
             dense_shape=shape,
         )
@@ -190,7 +191,9 @@ def row_sums(
 
         if weights is None:
             return tf.sparse.segment_sum(table, columns, rows, count), gradient
-        return tf.raw_ops.SparseMatrixMatMul(a=matrix(), b=table), gradient
+        # Not the product of the gradient: without any sum, as in a batch of nobody, that crashes the process.
+        summands = tf.SparseTensor(places, weights, shape)
+        return tf.sparse.sparse_dense_matmul(summands, table), gradient
 
     return sums(table)
 

@@ -37,8 +37,10 @@ def test_ages_are_counted_from_the_last_training_row():
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_the_unit_of_the_times_does_not_matter(unit):
-    view = make_view({"buy": [[1, 0], [1, 1]]}, days={"buy": [[1, 0], [2.5, 9]]})
-    times = view.log.timestamp * {"ms": 1, "us": 10**3, "ns": 10**6}[unit]
+    days = np.array([[1, 0], [2.5, 9]])
+    view = make_view({"buy": [[1, 0], [1, 1]]}, days={"buy": days})
+    assert view.log is not None
+    times = np.asarray(view.log.timestamp) * {"ms": 1, "us": 10**3, "ns": 10**6}[unit]
     log = dataclasses.replace(view.log, timestamp=times, time_unit=unit)
     np.testing.assert_allclose(ages_of(log, view.matrices)["buy"], [8, 6.5, 0])
 

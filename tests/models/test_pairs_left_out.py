@@ -46,6 +46,7 @@ def test_where_old_items_weigh_less_the_weighted_term_is_left_out(kind):
         np.testing.assert_allclose(found[:, item], expected, rtol=1e-4, atol=1e-5)
     histories = PairsLeftOut(rows, EVERYBODY)
     owners, columns, _, own = histories.among(tf.range(ITEMS))
+    assert own is not None
     np.testing.assert_allclose(own, weights[owners.numpy(), columns.numpy()], rtol=1e-5)
     np.testing.assert_allclose(
         histories.vectors(), plain_vectors(rows, weights=weights), rtol=1e-4, atol=1e-5

@@ -157,6 +157,26 @@ def test_sums_have_the_gradient_of_the_plain_formula(weights):
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("weights", [None, tf.zeros([0])], ids=["alike", "weighted"])
+def test_in_a_graph_a_batch_of_nobody_has_sums_and_a_gradient(weights):
+    """A product of sparse matrices that TensorFlow has takes the whole process along."""
+    table, nothing = tf.Variable(tf.ones([ITEMS, E])), tf.zeros([0], tf.int64)
+
+    @tf.function
+    def step(count):
+        with tf.GradientTape() as tape:
+            sums = row_sums(table, nothing, nothing, count, weights)
+            loss = tf.reduce_sum(sums**2)
+        return sums, tf.convert_to_tensor(tape.gradient(loss, table))
+
+    for count in (0, 3):
+        sums, gradient = step(tf.constant(count, tf.int64))
+        assert sums.shape == (count, E)
+        assert gradient.shape == (ITEMS, E)
+        assert not np.any(sums)
+        assert not np.any(gradient)
+
+
 @pytest.mark.parametrize("kind", [("history", "own"), ("history", "shared"), ("both", "own")], ids=str)
 def test_saved_and_loaded_it_is_the_same_model(kind, tmp_path):
     model = model_of(*kind, history_half_life=HALF_LIFE if kind[0] == "both" else 0.0)
