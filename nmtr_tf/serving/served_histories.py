@@ -12,7 +12,8 @@ explain                 user_id [B], item_id [B]               history_item_ids 
 A row of recommend_for_history is what one user did, filled up with "". What is no item or no behavior of the
 training data is passed over, what comes again counts once, and the items of the history are not recommended.
 A user of the training data whose history it is would get the same, where what he touched is left out of his
-and he has no vector of his own besides (`user_rows=both`). Without an item that is known, known_user is false
+and he has no vector of his own besides (`user_rows=both`), nor weights by age (`history_half_life`): what is
+given has none, and counts as what is done today. Without an item that is known, known_user is false
 and the most purchased items are given. The linear method does not tell behaviors apart without
 `linear_gates`, and has no input `behavior` then.
 

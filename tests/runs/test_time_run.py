@@ -64,8 +64,9 @@ def test_fitted_again_now_is_the_end_of_more_rows(timed, windows):
     """What was popular in the last window before the test cut, not before that of validation."""
     refit = nt.fit(timed, refit_of=windows)
     for run in (windows, refit):
-        rows, times = network(run.model).item_rows, times_of(run.view, run.plan)
-        for variable, expected in zip(rows.popularity, times.popularity, strict=True):
+        rows, (popularity, _) = network(run.model).item_rows, times_of(run.view, run.plan)
+        assert popularity is not None
+        for variable, expected in zip(rows.popularity, popularity, strict=True):
             np.testing.assert_array_equal(variable, expected.ravel())
     days = [max(ages.max() for ages in run.view.ages.values()) for run in (windows, refit)]
     assert days[1] > days[0] + 1

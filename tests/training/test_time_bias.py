@@ -18,6 +18,7 @@ from nmtr_tf.training.trainer import train
 
 BUCKETS = {"time_bias": "buckets", "time_buckets": 4}
 WINDOW = {"time_bias": "window", "time_window": 15.0}
+MIXED = {"units": ("gmf", "mlp", "gmf"), "num_layers": 2}
 
 
 @pytest.mark.parametrize("options", [BUCKETS, WINDOW], ids=str)
@@ -53,10 +54,7 @@ def test_without_the_option_there_are_none():
         {**BUCKETS, "after": ("buy:view+cart",)},
         pytest.param({**WINDOW, "method": "cmf", "item_bias": True, "loss": "log"}, marks=pytest.mark.slow),
         pytest.param({**BUCKETS, "method": "nmtr_neumf", "num_layers": 2}, marks=pytest.mark.slow),
-        pytest.param(
-            {**BUCKETS, "units": ("gmf", "mlp", "gmf"), "user_rows": "both", "num_layers": 2},
-            marks=pytest.mark.slow,
-        ),
+        pytest.param({**BUCKETS, "user_rows": "both", **MIXED}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
