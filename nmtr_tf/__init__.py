@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         LinearConfig,
         ModelConfig,
         RunConfig,
+        TimeConfig,
         TrainingConfig,
     )
     from nmtr_tf.data.dataset import Dataset
@@ -61,6 +62,7 @@ __all__ = [
     "Objective",
     "Run",
     "RunConfig",
+    "TimeConfig",
     "TrainingConfig",
     "Unit",
     "compare",
@@ -94,6 +96,7 @@ _PLACES = {
     "Objective": "nmtr_tf.training.objective",
     "Run": "nmtr_tf.runs.run",
     "RunConfig": "nmtr_tf.config",
+    "TimeConfig": "nmtr_tf.config",
     "TrainingConfig": "nmtr_tf.config",
     "Unit": "nmtr_tf.models.units",
     "compare": "nmtr_tf.runs.comparison",

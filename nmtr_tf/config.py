@@ -14,6 +14,7 @@ from nmtr_tf.linear_section import LinearConfig
 from nmtr_tf.options import check_plain
 from nmtr_tf.schema import checked, checksum
 from nmtr_tf.sections import PROTOCOLS, DataConfig, ModelConfig, TrainingConfig
+from nmtr_tf.time_section import TimeConfig
 
 __all__ = [
     "OPTION_TYPES",
@@ -25,6 +26,7 @@ __all__ = [
     "LinearConfig",
     "ModelConfig",
     "RunConfig",
+    "TimeConfig",
     "TrainingConfig",
     "config_differences",
 ]
@@ -44,6 +46,7 @@ class RunConfig:
     linear: LinearConfig = dataclasses.field(default_factory=LinearConfig)
     history: HistoryConfig = dataclasses.field(default_factory=HistoryConfig)
     contrast: ContrastConfig = dataclasses.field(default_factory=ContrastConfig)
+    time: TimeConfig = dataclasses.field(default_factory=TimeConfig)
 
     def __post_init__(self):
         metrics, monitor = self.evaluation.metric_names, self.training.monitor

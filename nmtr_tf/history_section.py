@@ -27,6 +27,11 @@ class HistoryConfig:
     history_alpha: float = option(
         0.5, "The sum over a history of n entries is times n^-alpha; 1 makes it a mean, 0 a plain sum."
     )
+    history_half_life: float = option(
+        0.0,
+        "Days in which the weight of an item of a history halves, of a log with times: what is older counts "
+        "less; 0: all count alike.",
+    )
     history_dropout: float = option(
         0.5,
         "Share of the items of histories that each training step leaves out at random, in [0, 1): so that "
@@ -38,6 +43,7 @@ class HistoryConfig:
         check_types(self)
         check_choices(self)
         require(self, 0 <= self.history_alpha < float("inf"), "history_alpha", "at least 0")
+        require(self, self.history_half_life >= 0, "history_half_life", "at least 0")
         require(self, 0 <= self.history_dropout < 1, "history_dropout", "in [0, 1)")
 
     @property

@@ -11,6 +11,7 @@ from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.models.rows import distinct
 from nmtr_tf.training.objectives import make_objective
@@ -23,14 +24,14 @@ L2 = {"l2_user": 0.3, "l2_item": 0.2, "l2_unit": 0.1, "l2_power": 0.5}
 
 
 def random_view() -> TrainingView:
-    """Random pairs; user 2 did nothing, and nobody bought item 5."""
+    """Random pairs at times of sixty days; user 2 did nothing, and nobody bought item 5."""
     rng = np.random.default_rng(4)
     shares = {"view": 0.6, "cart": 0.4, "buy": 0.3}
     matrices = {name: rng.random((USERS, ITEMS)) < share for name, share in shares.items()}
     for matrix in matrices.values():
         matrix[2] = False
     matrices["buy"][:, 5] = False
-    return make_view(matrices)
+    return make_view(matrices, days={name: rng.uniform(0, 60, (USERS, ITEMS)) for name in matrices})
 
 
 def config_of(method="nmtr_gmf", **options) -> RunConfig:
@@ -46,7 +47,8 @@ class Setup:
         self.config = config_of(**options)
         self.training = self.config.training
         self.plan = resolve(self.config, BEHAVIORS)
-        self.model = build_model(self.plan, USERS, ITEMS, 0, histories_of(view))
+        times = times_of(view, self.plan)
+        self.model = build_model(self.plan, USERS, ITEMS, 0, histories_of(view), times)
         rng = np.random.default_rng(1)
         for weight in self.model.trainable_variables:
             weight.assign(rng.normal(scale=0.5, size=weight.shape))

@@ -48,8 +48,15 @@ def small_config() -> RunConfig:
     )
 
 
-def make_view(matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int, int]]) -> TrainingView:
-    """A training view from dense 0/1 matrices [num_users][num_items] and (user, item) pairs per split."""
+def make_view(
+    matrices: Mapping[str, npt.ArrayLike],
+    days: Mapping[str, npt.ArrayLike] | None = None,
+    **held_out: list[tuple[int, int]],
+) -> TrainingView:
+    """A training view from dense 0/1 matrices [num_users][num_items] and (user, item) pairs per split.
+
+    `days` are the times of what was done, for each behavior [num_users][num_items]; None: there are none.
+    """
     dense = {name: np.array(rows) for name, rows in matrices.items()}
     num_users, num_items = next(iter(dense.values())).shape
     binary = {
@@ -63,6 +70,23 @@ def make_view(matrices: Mapping[str, npt.ArrayLike], **held_out: list[tuple[int,
         held_out={split: _pairs(held_out.get(split, [])) for split in SPLITS[1:]},
         protocol="released",
         fingerprint="made by hand",
+        log=None if days is None else _timed_log(dense, days),
+    )
+
+
+def _timed_log(dense: Mapping[str, np.ndarray], days: Mapping[str, npt.ArrayLike]) -> Events:
+    """The events of dense matrices at times in days, each [num_users][num_items]."""
+    shape = num_users, num_items = next(iter(dense.values())).shape
+    user, item, behavior = np.stack(list(dense.values()), axis=-1).nonzero()
+    times = np.stack([np.broadcast_to(np.asarray(days[name], float), shape) for name in dense], axis=-1)
+    return Events(
+        users=np.arange(100, 100 + num_users),
+        items=np.arange(num_items),
+        behaviors=tuple(dense),
+        user=user.astype(np.int32),
+        item=item.astype(np.int32),
+        behavior=behavior.astype(np.int8),
+        timestamp=np.round(times[user, item, behavior] * 86_400_000).astype(np.int64),
     )
 
 

@@ -12,6 +12,7 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.training.objectives import make_objective
 
@@ -30,7 +31,11 @@ class Setup:
             objective=objective, batch_size=batch_size, num_negatives=num_negatives, **own
         )
         self.plan = resolve(self.config, BEHAVIORS)
-        self.model = build_model(self.plan, USERS, ITEMS, 0, histories_of(VIEW))
+        times, histories = times_of(VIEW, self.plan), histories_of(VIEW)
+        self.model = build_model(self.plan, USERS, ITEMS, 0, histories, times)
+        self.weights = np.ones((USERS, ITEMS), np.float32)  # of what is in histories
+        if times.entry_weights is not None:
+            self.weights[histories.nonzero()] = times.entry_weights
         rng = np.random.default_rng(1)
         for weight in self.model.trainable_variables:
             weight.assign(rng.normal(scale=0.7, size=weight.shape))
@@ -50,16 +55,23 @@ class Setup:
         if not self.net.from_history:
             return rows.rows(tf.constant(users, tf.int32), terms)
         left = DONE[:, users] * (np.arange(ITEMS) != items[:, None])  # [behaviors, m, items]
+        left = left * self.weights[users]
         numbers = left.sum(axis=(0, 2))
         scale = np.where(numbers > 0, np.maximum(numbers, 1) ** -rows.alpha, 0).astype(np.float32)
         sums = tf.einsum("s,smi,ie->me", rows.gate.value, left, rows.items.tables[0].value)
         own = 0.0 if rows.own is None else tf.gather(rows.own.tables[0].value, users)
         return [scale[:, None] * sums + own] * len(terms)
 
-    def scores(self, r, users, items, cosine=False):
-        """Logits or cosines of behavior r for pairs int [m], by the layers of the functional model."""
+    def scores(self, r, users, items, cosine=False, bucket=None):
+        """Logits or cosines of behavior r for pairs int [m], by the layers of the functional model.
+
+        With a bucket of time it has the biases of that one.
+        """
         vectors = self.vectors(users, items)
         q, biases = self.net.item_rows(tf.constant(items, tf.int32))
+        if bucket is not None:
+            everything = range(len(self.net.behaviors))
+            biases = self.net.item_rows.bias_rows(tf.constant(items, tf.int32), everything, bucket)
         logits = self.net.cascade((vectors, q, biases))[self.net.behaviors[r]]
         if not cosine:
             return logits
@@ -89,12 +101,13 @@ class Setup:
 
     def plain_sampled_loss(self, r, batch):
         """Log loss of behavior r on a batch of pairs with negatives of their own."""
-        total = tf.constant(0.0)
-        for u, i, negatives, weight in zip(
-            *(part.numpy() for part in batch[:3]), batch[4].numpy(), strict=True
+        total, n = tf.constant(0.0), len(batch.user_ids)
+        buckets = [None] * n if batch.buckets is None else batch.buckets.numpy()
+        for u, i, negatives, weight, bucket in zip(
+            *(part.numpy() for part in batch[:3]), batch[4].numpy(), buckets, strict=True
         ):
             items = np.array([i, *negatives])
-            logits = self.scores(r, np.full(len(items), u), items)
+            logits = self.scores(r, np.full(len(items), u), items, bucket=bucket)
             total -= tf.math.log_sigmoid(logits[0]) + weight * tf.reduce_sum(tf.math.log_sigmoid(-logits[1:]))
         return total
 

@@ -16,6 +16,7 @@ from nmtr_tf.config import (
     LinearConfig,
     ModelConfig,
     RunConfig,
+    TimeConfig,
     TrainingConfig,
 )
 from nmtr_tf.errors import InputError
@@ -32,6 +33,7 @@ SECTIONS = (
     LinearConfig,
     HistoryConfig,
     ContrastConfig,
+    TimeConfig,
 )
 
 
@@ -94,6 +96,11 @@ def test_json_round_trip():
         (HistoryConfig, "history_alpha", -1.0, "at least 0"),
         (HistoryConfig, "history_alpha", float("nan"), "finite numbers"),
         (HistoryConfig, "history_dropout", 1.0, r"in \[0, 1\)"),
+        (HistoryConfig, "history_half_life", -1.0, "at least 0"),
+        (TimeConfig, "time_bias", "ids", "one of 'none', 'buckets', 'window'"),
+        (TimeConfig, "time_buckets", 1, "from 2 to 1000"),
+        (TimeConfig, "time_buckets", 1001, "from 2 to 1000"),
+        (TimeConfig, "time_window", 0.0, "positive"),
         (ContrastConfig, "temperature", 0.0, "positive"),
         (ContrastConfig, "margin", 1.0, r"in \[-1, 1\)"),
         (ContrastConfig, "negative_weight", -1.0, "positive"),

@@ -20,6 +20,7 @@ BASE = (
     "linear_section",
     "history_section",
     "contrast_section",
+    "time_section",
     "config",
     "files",
     "locks",

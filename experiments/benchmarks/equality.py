@@ -85,7 +85,7 @@ def plain_step(clock: StepClock, in_reverse: bool = False) -> Callable[[Sequence
     @tf.function(input_signature=[clock.sampler.batches().element_spec])
     def step(batches: Sequence[BehaviorBatch]) -> tf.Tensor:
         if in_reverse:
-            batches = [BehaviorBatch(*(part[::-1] for part in batch[:-1])) for batch in batches]
+            batches = [batch.map_rows(lambda part: part[::-1]) for batch in batches]
         with tf.GradientTape() as tape:
             losses = [plain_loss(model, *pair) for pair in zip(stage.behaviors, batches, strict=True)]
             total = tf.add_n([weight * loss for weight, loss in zip(stage.weights, losses, strict=True)])

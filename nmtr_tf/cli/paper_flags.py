@@ -14,7 +14,7 @@ from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, new_flags, require
 from nmtr_tf.cli.method_settings import settings_dir
 from nmtr_tf.cli.run_settings import read_settings
-from nmtr_tf.config import ContrastConfig, HistoryConfig, LinearConfig, RunConfig
+from nmtr_tf.config import ContrastConfig, HistoryConfig, LinearConfig, RunConfig, TimeConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import PAPER_METHODS, get_method
@@ -28,7 +28,7 @@ _ONE_DEVICE = ("strategy", "num_replicas")
 _OPTIONS = [
     field.name
     for section in SECTIONS
-    if section not in (LinearConfig, HistoryConfig, ContrastConfig)  # they are not the paper's
+    if section not in (LinearConfig, HistoryConfig, ContrastConfig, TimeConfig)  # they are not the paper's
     for field in dataclasses.fields(section)
     if field.name not in (*_FIXED, *_ONE_DEVICE)
 ]

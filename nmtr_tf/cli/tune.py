@@ -27,7 +27,14 @@ from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_o
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import SECTIONS, config_from_flags, given, new_flags, require, run, section_from_flags
 from nmtr_tf.cli.typed import command
-from nmtr_tf.config import ContrastConfig, HistoryConfig, LinearConfig, ModelConfig, TrainingConfig
+from nmtr_tf.config import (
+    ContrastConfig,
+    HistoryConfig,
+    LinearConfig,
+    ModelConfig,
+    TimeConfig,
+    TrainingConfig,
+)
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES
@@ -54,7 +61,7 @@ flags.DEFINE_bool("dry_run", False, "Say what would be searched, and train nothi
 _OF_BASELINES = define_baseline_options(FLAGS)
 _OF_METHODS = [
     field.name
-    for one in (ModelConfig, TrainingConfig, LinearConfig, HistoryConfig, ContrastConfig)
+    for one in (ModelConfig, TrainingConfig, LinearConfig, HistoryConfig, ContrastConfig, TimeConfig)
     for field in dataclasses.fields(one)
     if field.name in _OPTIONS and field.name not in ("monitor", "seed", "device")
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from nmtr_tf.config import PROTOCOLS, DataConfig, RunConfig
+from nmtr_tf.data.ages import has_times
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.data.held_out import matrices_of, pairs_of, protocol_of_view
@@ -183,9 +184,8 @@ class Dataset(BehaviorMatrices):
         matrices = keep_share(whole, shares, config.training.seed)
         nothing = {name: pairs[:0] for name, pairs in self.held_out.items()}
         protocol = config.data.protocol or self.protocol
-        return TrainingView(
-            self.user_ids, self.item_ids, matrices, nothing, protocol, self.fingerprint, self.whole
-        )
+        ids = self.user_ids, self.item_ids
+        return TrainingView(*ids, matrices, nothing, protocol, self.fingerprint, self.whole, log=self._timed)
 
     def training_view(
         self,
@@ -227,7 +227,8 @@ class Dataset(BehaviorMatrices):
             every = {name: without(matrix, pairs) for name, matrix in every.items()}
         matrices = keep_share({name: every[name] for name in behaviors}, shares, seed)
         ids = self.user_ids, self.item_ids
-        return TrainingView(*ids, matrices, held_out, protocol, self.fingerprint, every, between, shown)
+        view = TrainingView(*ids, matrices, held_out, protocol, self.fingerprint, every, between, shown)
+        return dataclasses.replace(view, log=self._timed)
 
     def before(self, split: str, behaviors: Sequence[str] = ()) -> TrainingView:
         """A view of all that users had done before the held-out pairs of a split, whatever is trained on.
@@ -237,6 +238,11 @@ class Dataset(BehaviorMatrices):
         is_timed = self.protocol == "time"
         validation = "random" if is_timed and split == "validation" else "none"
         return self.training_view(behaviors, "time" if is_timed else "released", validation)
+
+    @property
+    def _timed(self) -> Events | None:
+        """The events, where they have times."""
+        return self.events if has_times(self.events) else None
 
     def _after(self, data: DataConfig) -> tuple[str, ...]:
         """What each of a run's behaviors comes after: as it says, else as prepared."""

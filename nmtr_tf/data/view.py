@@ -1,11 +1,14 @@
 """The training view: what a run trains on and is evaluated against."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
 
+from nmtr_tf.data.ages import ages_of
+from nmtr_tf.data.events import Events
 from nmtr_tf.data.matrices import BehaviorMatrices
 from nmtr_tf.data.pairs import contained
 
@@ -24,6 +27,7 @@ class TrainingView(BehaviorMatrices):
             out for validation: what users did before the test pairs, and a run does not learn from.
         shown: Under protocol strict: behavior name -> the training rows from which it took the held-out
             pairs. Else empty.
+        log: The prepared events, where they have times; None: they have none.
     """
 
     user_ids: np.ndarray
@@ -35,6 +39,16 @@ class TrainingView(BehaviorMatrices):
     every: Mapping[str, sparse.csr_array]
     between: Mapping[str, sparse.csr_array] = dataclasses.field(default_factory=dict)
     shown: Mapping[str, sparse.csr_array] = dataclasses.field(default_factory=dict)
+    log: Events | None = None
+
+    @functools.cached_property
+    def ages(self) -> Mapping[str, np.ndarray]:
+        """Behavior name -> days from each training row to the last one, as `ages_of` has them.
+
+        A row's time is that of the first such event of the pair. Only a view with a `log` has ages.
+        """
+        assert self.log is not None  # a run that reads them is refused without times
+        return ages_of(self.log, self.matrices)
 
     def without_test(self) -> "TrainingView":
         """The view without its test pairs, for what must not see them."""

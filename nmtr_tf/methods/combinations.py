@@ -18,7 +18,8 @@ SAMPLED, SOFTMAX, CONTRASTIVE, WHOLE_DATA = "sampled", "softmax", "contrastive",
 """Names of the objectives."""
 
 _OF_EMBEDDINGS = ("dropout", "share_embeddings", "item_bias")
-_OF_HISTORIES = ("history_items", "history_alpha", "history_dropout")
+_OF_HISTORIES = ("history_items", "history_alpha", "history_half_life", "history_dropout")
+_OF_TIME = ("time_bias",)
 _OF_STEPS = (
     "objective",
     "learner",
@@ -65,7 +66,8 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
             )
         return config.training.learner
     of_history = (config.history, ("user_rows", *_OF_HISTORIES))
-    for section, names in ((config.model, _OF_EMBEDDINGS), (config.training, _OF_STEPS), of_history):
+    of_gradients = (config.training, _OF_STEPS), (config.time, _OF_TIME)
+    for section, names in ((config.model, _OF_EMBEDDINGS), *of_gradients, of_history):
         if (option := changed(section, names)) is not None:
             raise InputError(
                 f"`{option}` has no meaning for {name}, whose weights are solved in closed form. "

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from nmtr_tf.history_section import BOTH
 from nmtr_tf.methods.plan import Plan
+from nmtr_tf.methods.times import NO_TIMES, ModelTimes
 from nmtr_tf.models.cascade import Cascade
 from nmtr_tf.models.history import HistoryRows, PlaceRows
 from nmtr_tf.models.network import network
@@ -19,11 +20,18 @@ from nmtr_tf.models.normalized import NormalizedItems
 from nmtr_tf.models.pooled import PooledRows
 from nmtr_tf.models.rows import ItemRows, TableRows
 from nmtr_tf.models.summed import SummedItems, SummedRows
+from nmtr_tf.models.timed import BucketItems, WindowItems
 from nmtr_tf.models.units import PlusLinear
+from nmtr_tf.time_section import BUCKETS, WINDOW
 
 
 def build_model(
-    plan: Plan, num_users: int, num_items: int, seed: int, histories: sparse.csr_array | None = None
+    plan: Plan,
+    num_users: int,
+    num_items: int,
+    seed: int,
+    histories: sparse.csr_array | None = None,
+    times: ModelTimes = NO_TIMES,
 ) -> keras.Model:
     """The functional model: int32 ids [batch_size] in, a logit [batch_size] per predicted behavior out.
 
@@ -37,6 +45,8 @@ def build_model(
         seed: Seed of every initial value and of dropout.
         histories: What the users did, CSR int32 [num_users, num_items]: `histories_of` the training view.
             Only plans that are `from_history` read it, and they need it.
+        times: What it keeps of the times of the training view, `times_of` it, which plans with a
+            `timed_option` need.
     """
     generator, num_behaviors = np.random.default_rng(seed), len(plan.predicted)
 
@@ -59,8 +69,7 @@ def build_model(
     else:
         of_users = options(num_users, plan.shares_users)
         of_items = {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias}
-        items_class = NormalizedItems if plan.normalizes_items else ItemRows
-        item_rows = items_class(**of_items, name="item_rows")
+        item_rows = _item_rows(plan, of_items, times)
         if plan.history.is_read:
             vectors = item_rows if plan.history.history_items == "shared" else None
             if vectors is None:
@@ -72,7 +81,9 @@ def build_model(
             user_rows, item_rows = _summed_rows(plan, user_rows, item_rows, num_items)
         p, (q, b) = user_rows(user_ids), item_rows(item_ids)
         if plan.history.is_read:
-            user_rows.set_histories(histories)
+            user_rows.set_histories(histories, times.entry_weights)
+        if isinstance(item_rows, WindowItems) and times.popularity is not None:
+            item_rows.set_popularity(times.popularity)
     units = [
         kind.make(
             widths=plan.tower_widths, dropout=plan.dropout, seed=unit_seed, separate=plan.separates_parts
@@ -96,6 +107,16 @@ def without_linear(model: keras.Model) -> keras.Model:
     rows = users.pooled(user_ids), *items.embedded(item_ids)
     logits = Cascade(net.behaviors, units, net.cascade.parents, name="cascade")(rows)
     return keras.Model({"user_ids": user_ids, "item_ids": item_ids}, logits, name=model.name)
+
+
+def _item_rows(plan: Plan, of_items: dict, times: ModelTimes) -> ItemRows:
+    """Item vectors and biases; what is known of times is yet to be set."""
+    if plan.time.time_bias == BUCKETS:
+        return BucketItems(**of_items, num_columns=plan.time.time_buckets, name="item_rows")
+    if plan.time.time_bias == WINDOW:
+        assert times.popularity is not None
+        return WindowItems(**of_items, num_columns=times.popularity.shape[-1], name="item_rows")
+    return (NormalizedItems if plan.normalizes_items else ItemRows)(**of_items, name="item_rows")
 
 
 def _summed_rows(
@@ -124,6 +145,7 @@ def _pooled_rows(plan: Plan, of_users: dict, vectors: TableRows, histories: spar
         num_kinds=len(plan.behaviors),
         alpha=plan.history.history_alpha,
         dropout=plan.history.history_dropout,
+        weighs_entries=plan.history.history_half_life > 0,
         items=vectors,
         own=TableRows(**of_users, name="own") if plan.history.user_rows == BOTH else None,
         **{**of_users, "seeds": None},

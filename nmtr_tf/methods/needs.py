@@ -18,6 +18,7 @@ from nmtr_tf.methods.combinations import (
     changed,
 )
 from nmtr_tf.methods.unit_kinds import UnitKind
+from nmtr_tf.time_section import BUCKETS, NONE, WINDOW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +75,20 @@ _ALL_PAIRS = _Need(
     "`objective=whole_data`",
     lambda plan: "" if plan.objective == WHOLE_DATA else f"`objective={plan.objective}`",
 )
+_SAMPLED = _Need(
+    "`objective=sampled`, whose pairs have their times",
+    lambda plan: "" if plan.objective == SAMPLED else f"`objective={plan.objective}`",
+)
+_WITH_BIAS = _Need(
+    "`item_bias=True`, of which it is a part",
+    lambda plan: "" if plan.item_bias else f"`item_bias=False` (`method={plan.name}`)",
+)
+_NO_HALF_LIFE = _Need(
+    "`history_half_life=0`, as its linear part weighs no ages",
+    lambda plan: (
+        f"`history_half_life={plan.history.history_half_life:g}`" if plan.history.history_half_life else ""
+    ),
+)
 _WHOLE = (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)
 _NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
     (SAMPLED, GRADIENT): (),
@@ -86,6 +101,7 @@ _NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
 _READ_HISTORIES = tuple(objective for objective, learner in _NEEDS if learner == GRADIENT)
 """Objectives that leave what they predict out of histories, or have another way; by gradient alone."""
 _OPTIONS_OF = {"temperature": SOFTMAX, "margin": CONTRASTIVE, "negative_weight": CONTRASTIVE}
+_TIMED_OPTIONS_OF = {"time_buckets": BUCKETS, "time_window": WINDOW}
 
 
 _STEPS = _Need(
@@ -116,13 +132,20 @@ def check_combination(plan: Any, strategy: str = "none") -> None:
     for name, of in _OPTIONS_OF.items():
         if objective != of and changed(plan.contrast, (name,)):
             raise InputError(f"`{name}` goes with `objective={of}`. Received: `objective={plan.objective}`.")
+    for name, of in _TIMED_OPTIONS_OF.items():
+        if plan.time.time_bias != of and changed(plan.time, (name,)):
+            raise InputError(
+                f"`{name}` goes with `time_bias={of}`. Received: `time_bias={plan.time.time_bias}`."
+            )
+    if plan.time.time_bias != NONE:
+        _check(plan, f"`time_bias={plan.time.time_bias}`", (_SAMPLED, _WITH_BIAS))
     if plan.adds_linear and not plan.history.is_read:
         raise InputError(
             f"`method={plan.name}` reads users from their histories: `user_rows=history` or `both`. "
             f"Received: `user_rows={plan.history.user_rows}`."
         )
     if plan.adds_linear:
-        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _ALL_PAIRS))
+        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _ALL_PAIRS, _NO_HALF_LIFE))
     if plan.history.is_read:
         _check_histories(plan, objective)
     _check(

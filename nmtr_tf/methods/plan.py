@@ -8,7 +8,15 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from nmtr_tf.config import ContrastConfig, HistoryConfig, LinearConfig, ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import (
+    ContrastConfig,
+    HistoryConfig,
+    LinearConfig,
+    ModelConfig,
+    RunConfig,
+    TimeConfig,
+    TrainingConfig,
+)
 from nmtr_tf.data.order import parents_of
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.combinations import CLOSED_FORM, CONTRASTIVE, learner_of
@@ -17,6 +25,7 @@ from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
 from nmtr_tf.methods.weights import channel_weights, linear_gates, unobserved_weights
+from nmtr_tf.time_section import NONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Plan:
         linear_gates: Weight of an item in a user's row there, by the strongest behavior shown; empty: 1 each.
         history: Whether the vectors of users come from their histories, and how.
         contrast: The options of losses with shared negatives.
+        time: What item biases know of time.
     """
 
     method: Method
@@ -78,6 +88,7 @@ class Plan:
     linear_gates: tuple[float, ...]
     history: HistoryConfig
     contrast: ContrastConfig
+    time: TimeConfig
 
     @property
     def row_size(self) -> int:
@@ -136,6 +147,14 @@ class Plan:
         return self.objective == CONTRASTIVE
 
     @property
+    def timed_option(self) -> str:
+        """An option that reads the times of training rows, with its value; "": none does."""
+        if self.time.time_bias != NONE:
+            return f"time_bias={self.time.time_bias}"
+        half_life = self.history.history_half_life
+        return f"history_half_life={half_life:g}" if half_life else ""
+
+    @property
     def num_epochs(self) -> int:
         """Epochs at most, of all stages."""
         return sum(stage.num_epochs for stage in self.stages)
@@ -191,6 +210,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         linear_gates=linear_gates(config.linear, behaviors),
         history=config.history.of_method(method.adds_linear),
         contrast=config.contrast,
+        time=config.time,
     )
     check_combination(plan, training.strategy)
     return plan

@@ -3,6 +3,28 @@
 Importing this package registers all of them with Keras, so that `keras.models.load_model` reads saved models.
 """
 
-from nmtr_tf.models import cascade, history, network, normalized, optimizers, pooled, rows, summed, units
+from nmtr_tf.models import (
+    cascade,
+    history,
+    network,
+    normalized,
+    optimizers,
+    pooled,
+    rows,
+    summed,
+    timed,
+    units,
+)
 
-__all__ = ["cascade", "history", "network", "normalized", "optimizers", "pooled", "rows", "summed", "units"]
+__all__ = [
+    "cascade",
+    "history",
+    "network",
+    "normalized",
+    "optimizers",
+    "pooled",
+    "rows",
+    "summed",
+    "timed",
+    "units",
+]

@@ -23,6 +23,8 @@ class StoredHistories(TableRows):
 
     tells_behaviors = False
     """Whether it matters what was done to an item."""
+    weighs_entries = False
+    """Whether each stored entry has a weight; an entry that is given has 1."""
 
     def __init__(self, num_users: int, num_entries: int, **kwargs):
         super().__init__(**kwargs)
@@ -38,18 +40,23 @@ class StoredHistories(TableRows):
         self.entries = zeros("entries", self.num_entries, "int32")
         if self.tells_behaviors:
             self.kinds = zeros("kinds", self.num_entries, "int32")
+        if self.weighs_entries:
+            self.entry_weight = zeros("entry_weights", self.num_entries, "float32")
 
-    def set_histories(self, matrix: sparse.csr_array) -> None:
+    def set_histories(self, matrix: sparse.csr_array, weights: np.ndarray | None = None) -> None:
         """Sets the histories.
 
         Args:
             matrix: CSR [num_users, num_items] with `num_entries` entries: bit s of an entry says whether the
                 user showed behavior s.
+            weights: float32 [num_entries], above 0 and at most 1, where it `weighs_entries`.
         """
         self.starts.assign(matrix.indptr.astype(np.int64))
         self.entries.assign(matrix.indices)
         if self.tells_behaviors:
             self.kinds.assign(matrix.data.astype(np.int32))
+        if self.weighs_entries:
+            self.entry_weight.assign(weights)
 
     def rows(self, ids, terms: Sequence[int], seed=None) -> list[tf.Tensor]:
         """Sums of some behaviors.
@@ -80,8 +87,8 @@ class StoredHistories(TableRows):
         users = tf.reshape(ids, [-1])
         first, last = (tf.gather(starts, users + step) for step in (0, 1))
         places = tf.ragged.range(first, last)
-        items, kinds = some(places.flat_values)
-        found = self.sums(items, places.value_rowids(), tf.size(users), terms, kinds, seed)
+        items, kinds, weights = some(places.flat_values)
+        found = self.sums(items, places.value_rowids(), tf.size(users), terms, kinds, seed, weights)
         return [
             tf.ensure_shape(tf.reshape(sums, tf.concat([tf.shape(ids), [size]], axis=0)), [*ids.shape, size])
             for sums, size in zip(found, map(self.size_of, terms), strict=True)
@@ -91,12 +98,22 @@ class StoredHistories(TableRows):
         """Length of the sums of behavior r."""
         return self.row_size
 
-    def some(self, places) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Some entries: their items, int32 [n], and what was done to each, bits int32 [n] or None."""
-        kinds = tf.gather(self.kinds.value, places) if self.tells_behaviors else None
-        return tf.gather(self.entries.value, places), kinds
+    def some(self, places) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
+        """Some entries: items int32 [n], what was done to each, bits int32 [n] or None, and their weights.
 
-    def sums(self, items, owners, count, terms: Sequence[int], kinds=None, seed=None) -> list[tf.Tensor]:
+        The weights are float32 [n]; None: they are 1.
+        """
+        kinds = tf.gather(self.kinds.value, places) if self.tells_behaviors else None
+        weights = tf.gather(self.entry_weight.value, places) if self.weighs_entries else None
+        return tf.gather(self.entries.value, places), kinds, weights
+
+    def weights_of(self, user) -> tf.Tensor | None:
+        """The weights of the entries of a user, int32 scalar: float32 [n]; None: they are 1."""
+        return self.some(tf.range(*(tf.gather(self.starts.value, user + step) for step in (0, 1))))[2]
+
+    def sums(
+        self, items, owners, count, terms: Sequence[int], kinds=None, seed=None, weights=None
+    ) -> list[tf.Tensor]:
         """Sums of some behaviors over histories that are given.
 
         Args:
@@ -106,13 +123,14 @@ class StoredHistories(TableRows):
             terms: Behaviors, from 0.
             kinds: int32 [n], bit s of an entry says whether behavior s was shown; None: it is not asked.
             seed: As for `rows`.
+            weights: float32 [n], of the entries; None: 1 each.
 
         Returns:
             A float32 [count, row_size] for each.
         """
         raise NotImplementedError
 
-    def parts(self, items, owners, count, terms: Sequence[int], kinds=None) -> list[tf.Tensor]:
+    def parts(self, items, owners, count, terms: Sequence[int], kinds=None, weights=None) -> list[tf.Tensor]:
         """What each entry adds to the sums; arguments as for `sums`.
 
         Returns:
@@ -164,11 +182,11 @@ class HistoryRows(StoredHistories):
         return [one.value for one in self.solved[r]]
 
     @override
-    def sums(self, items, owners, count, terms, kinds=None, seed=None):
+    def sums(self, items, owners, count, terms, kinds=None, seed=None, weights=None):
         return [self.entry_weights.sums(self._weights(r), items, owners, count, kinds) for r in terms]
 
     @override
-    def parts(self, items, owners, count, terms, kinds=None):
+    def parts(self, items, owners, count, terms, kinds=None, weights=None):
         return [self.entry_weights.parts(self._weights(r), items, kinds) for r in terms]
 
     @override
@@ -219,5 +237,5 @@ class GivenHistories:
         """As `StoredHistories.rows`, without what is of a user himself."""
         return self._rows.rows_of(ids, self._starts, self._some, terms, seed)
 
-    def _some(self, places) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.gather(self._entries, places), tf.gather(self._kinds, places)
+    def _some(self, places) -> tuple[tf.Tensor, tf.Tensor, None]:
+        return tf.gather(self._entries, places), tf.gather(self._kinds, places), None

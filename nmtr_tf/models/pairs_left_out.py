@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from nmtr_tf.models.pooled import PooledRows
+from nmtr_tf.models.pooled import PooledRows, masked
 
 
 class PairsLeftOut:
@@ -13,7 +13,8 @@ class PairsLeftOut:
         p_uj = (|N(u)| - |T|)^-alpha (sum over all of his history - sum over s in T of g_s z_j)  [+ P_u]:
 
     exactly what it would be if he had never touched j, in training for positives and negatives alike. Else
-    a viewed item that is a negative of buying is told from others by its own term.
+    a viewed item that is a negative of buying is told from others by its own term. Where entries have
+    weights, terms are times that of their entry, and |N(u)| and |T| are sums of them, as in `PooledRows`.
 
     Args:
         rows: The rows of the model's users.
@@ -30,27 +31,28 @@ class PairsLeftOut:
         if seed is not None and rows.dropout:
             kept = _kept(entries, rows.dropout, rows.num_entries, seed)
             entries, owners = (tf.boolean_mask(part, kept) for part in (entries, owners))
-        self._items, self._kinds = rows.some(entries)
+        self._items, self._kinds, self._weights = rows.some(entries)
         self._owners = owners
         count = tf.size(user_ids)
-        self._sums, self._numbers = rows.gated_sums(self._items, owners, count, self._kinds)
+        self._sums, self._numbers = rows.gated_sums(self._items, owners, count, self._kinds, self._weights)
         self._own = None if rows.own is None else rows.own.rows(user_ids, [0])[0]
 
     def vectors(self) -> tf.Tensor:
         """The vectors with everything: float32 [n, E]."""
         return self._plus_own(self._rows.scale(self._numbers)[:, None] * self._sums)
 
-    def among(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def among(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor | None]:
         """Which of some different items, int32 [c], are in which history.
 
         Returns:
             For each such pair the user's place in the batch, int64 [m], the item's among `items`, int32 [m],
-            and what was done, bits int32 [m].
+            what was done, bits int32 [m], and the entry's weight, float32 [m]; None: 1 each.
         """
         places = places_of(items, self._num_items)
         columns = tf.gather(places, self._items)
         found = columns >= 0
-        return tuple(tf.boolean_mask(part, found) for part in (self._owners, columns, self._kinds))
+        owners, columns, kinds, weights = masked((self._owners, columns, self._kinds, self._weights), found)
+        return owners, columns, kinds, weights
 
     def without(self, items: tf.Tensor) -> tf.Tensor:
         """Vectors float32 [n, k, E]: of each user without each of his items int32 [n, k]."""
@@ -64,22 +66,28 @@ class PairsLeftOut:
         places = tf.searchsorted(keys, wanted)
         kinds = tf.gather(tf.concat([self._kinds, [0]], axis=0), places)
         kinds = tf.where(tf.gather(keys, places) == wanted, kinds, 0)
-        vectors = self.leaving_out(users, flat, kinds)
+        weights = self._weights
+        if weights is not None:
+            weights = tf.gather(tf.concat([weights, [0.0]], axis=0), places)
+        vectors = self.leaving_out(users, flat, kinds, weights)
         return tf.reshape(vectors, [count, k, self._rows.row_size])
 
-    def leaving_out(self, users: tf.Tensor, items: tf.Tensor, kinds: tf.Tensor) -> tf.Tensor:
+    def leaving_out(
+        self, users: tf.Tensor, items: tf.Tensor, kinds: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Vectors of users without an item each.
 
         Args:
             users: int64 [m], places in the batch.
             items: int32 [m].
             kinds: int32 [m], what the user did to it, bits.
+            weights: float32 [m], of these entries; None: 1 each.
 
         Returns:
             float32 [m, E].
         """
-        weights, numbers = self._rows.gated(kinds)
-        terms = weights[:, None] * tf.gather(self._rows.items.tables[0].value, items)
+        gates, numbers = self._rows.gated(kinds, weights)
+        terms = gates[:, None] * tf.gather(self._rows.items.tables[0].value, items)
         left = tf.gather(self._sums, users) - terms
         scale = self._rows.scale(tf.gather(self._numbers, users) - numbers)
         return self._plus_own(scale[:, None] * left, users)

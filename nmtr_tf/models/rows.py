@@ -111,7 +111,7 @@ class TableRows(keras.layers.Layer):
             own_ids: int [n], the same ids here.
         """
         for there, here in behaviors:
-            _copy(source.tables[there], self.tables[here], source_ids, own_ids)
+            copy_rows(source.tables[there], self.tables[here], source_ids, own_ids)
 
     @override
     def get_config(self):
@@ -159,19 +159,33 @@ class ItemRows(TableRows):
         """Rows and biases of every behavior."""
         return super().call(ids), self.bias_rows(ids, range(self.num_behaviors))
 
-    def bias_rows(self, ids, terms: Sequence[int]) -> list[tf.Tensor]:
-        """Biases of some behaviors: a float32 [...] for each."""
+    def bias_rows(self, ids, terms: Sequence[int], buckets=None) -> list[tf.Tensor]:
+        """Biases of some behaviors, as they are at the end of the training time.
+
+        Args:
+            ids: int32 [...].
+            terms: Behaviors, from 0.
+            buckets: int32 of a shape that broadcasts to that of `ids`, in training: the buckets of time that
+                they are asked for, where biases have a term of time (`TimedItems`); None: the end.
+
+        Returns:
+            A float32 [...] for each.
+        """
         return [tf.gather(self.biases[r].value, ids) for r in terms]
 
     def all_biases(self, terms: Sequence[int]) -> list[tf.Tensor]:
         """Biases of all items, float32 [num_rows], for each of some behaviors."""
         return [tf.convert_to_tensor(self.biases[r].value) for r in terms]
 
+    def bias_variables(self, r: int) -> list[keras.Variable]:
+        """What the biases of a behavior are made of, as far as training may change it."""
+        return [self.biases[r]]
+
     @override
     def take_over(self, source, behaviors, source_ids, own_ids):
         super().take_over(source, behaviors, source_ids, own_ids)
         for there, here in behaviors:
-            _copy(source.biases[there], self.biases[here], source_ids, own_ids)
+            copy_rows(source.all_biases([there])[0], self.biases[here], source_ids, own_ids)
 
     @override
     def get_config(self):
@@ -184,7 +198,10 @@ def gathered(tables: Sequence[keras.Variable], ids) -> list[tf.Tensor]:
     return [rows[id(table)] for table in tables]
 
 
-def _copy(old: keras.Variable, new: keras.Variable, old_ids: np.ndarray, new_ids: np.ndarray) -> None:
+def copy_rows(
+    old: keras.Variable | tf.Tensor, new: keras.Variable, old_ids: np.ndarray, new_ids: np.ndarray
+) -> None:
+    """Gives rows of a variable the values of those of another one, in order; the others stay."""
     values = np.array(keras.ops.convert_to_numpy(new))
     values[new_ids] = keras.ops.convert_to_numpy(old)[old_ids]
     new.assign(values)

@@ -50,8 +50,8 @@ class SummedRows(StoredHistories):
         return self.pooled.starts
 
     @override
-    def set_histories(self, matrix):
-        self.pooled.set_histories(matrix)
+    def set_histories(self, matrix, weights=None):
+        self.pooled.set_histories(matrix, weights)
 
     @override
     def rows(self, ids, terms, seed=None):
@@ -69,8 +69,8 @@ class SummedRows(StoredHistories):
         return self.pooled.some(places)
 
     @override
-    def sums(self, items, owners, count, terms, kinds=None, seed=None):
-        rows = self.pooled.sums(items, owners, count, terms, kinds, seed)
+    def sums(self, items, owners, count, terms, kinds=None, seed=None, weights=None):
+        rows = self.pooled.sums(items, owners, count, terms, kinds, seed, weights)
         target = self.num_behaviors - 1
         if target not in terms:
             return rows
@@ -80,8 +80,8 @@ class SummedRows(StoredHistories):
         ]
 
     @override
-    def parts(self, items, owners, count, terms, kinds=None):
-        parts = self.pooled.parts(items, owners, count, terms, kinds)
+    def parts(self, items, owners, count, terms, kinds=None, weights=None):
+        parts = self.pooled.parts(items, owners, count, terms, kinds, weights)
         linear = self.entry_weights.parts(self._weights(), items, kinds)
         target = self.num_behaviors - 1
         return [

@@ -15,6 +15,7 @@ from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.methods.closed_form import MAX_DENSE
 from nmtr_tf.methods.low_rank import DEFAULT_RANK
 from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.methods.times import check_times
 
 RESUME = ("auto", "never", "must", "force")
 """What becomes of an unfinished run in the workdir: see `nmtr_tf.fit`."""
@@ -56,6 +57,7 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
     if plan.has_item_weights and not config.linear.linear_rank and view.num_items > MAX_DENSE:
         config = config.with_options(linear_rank=min(DEFAULT_RANK, view.num_items))
         plan = resolve(config, config.data.behaviors)
+    check_times(plan, view)
     _check_size(plan, view.num_items)
     if plan.adds_linear and plan.linear.linear_weight is None and config.data.validation == "none":
         raise InputError(

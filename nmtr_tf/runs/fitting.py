@@ -16,6 +16,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.files import new_file
 from nmtr_tf.methods.model import build_model
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.methods.unit_kinds import unit_name
 from nmtr_tf.reporting.plots import plot_curves
 from nmtr_tf.runs.checks import CHECKPOINT_EVERY, RunSetup, check_resume, checkpoint_interval, set_up
@@ -124,7 +125,8 @@ def _new_model(setup: RunSetup, strategy: tf.distribute.Strategy | None) -> kera
     view, seed = setup.view, setup.config.training.seed
     histories = histories_of(view) if setup.plan.from_history else None
     with strategy.scope() if strategy else contextlib.nullcontext():
-        return build_model(setup.plan, view.num_users, view.num_items, seed, histories)
+        times = times_of(view, setup.plan)
+        return build_model(setup.plan, view.num_users, view.num_items, seed, histories, times)
 
 
 def _warm_start(init_from: str | Path | Run, setup: RunSetup, directory: RunDirectory | None) -> WarmStart:

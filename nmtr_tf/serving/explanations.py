@@ -108,7 +108,8 @@ def explain(
 
     Args:
         model: A model made by `nmtr_tf.methods.model.build_model`.
-        history: CSR int32 [1, num_items] of one user: bit s of an entry says that he showed behavior s.
+        history: CSR int32 [1, num_items] of one user: bit s of an entry says that he showed behavior s. Of
+            one whom the model knows it is the stored one, whose entries may have weights.
         items: k item rows.
         user: His row, whose own vector counts, too; None: the model does not know him.
 
@@ -123,10 +124,11 @@ def explain(
         raise InputError("`explain` needs units mf or gmf: the logit of a tower is no sum over a history.")
     parts, chosen = ScoreParts(net), tf.constant(list(items), tf.int32)
     entries, kinds = tf.constant(history.indices, tf.int32), tf.constant(history.data, tf.int32)
-    own = np.zeros(len(items), np.float32)
+    own, weights = np.zeros(len(items), np.float32), None
     if user is not None:
-        own = parts.of_user(tf.constant(user), entries, kinds, chosen).numpy()
-    found = parts.of_history(entries, kinds, chosen).numpy()
+        weights = rows.weights_of(tf.constant(user))
+        own = parts.of_user(tf.constant(user), entries, kinds, chosen, weights).numpy()
+    found = parts.of_history(entries, kinds, chosen, weights).numpy()
     return Explanation(history.indices, history.data, found, parts.of_items(chosen).numpy(), own)
 
 

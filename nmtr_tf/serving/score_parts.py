@@ -33,22 +33,33 @@ class ScoreParts:
     def _of_model(self, items: tf.Tensor, terms: Sequence[int]) -> Items:
         return self.network.item_parts(items, terms), self.network.item_rows.bias_rows(items, terms)
 
-    def of_history(self, entries: tf.Tensor, kinds: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    def of_history(
+        self, entries: tf.Tensor, kinds: tf.Tensor, items: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """What each entry of a history adds to the logits of some items.
 
         Args:
             entries: int32 [n], items, ascending.
             kinds: int32 [n], bit s says that behavior s was shown.
             items: int32 [k].
+            weights: float32 [n], of the entries; None: 1 each.
 
         Returns:
             float32 [n, k].
         """
-        return self._logits(self.rows.parts(entries, _one_owner(entries), 1, self.terms, kinds), items)
+        parts = self.rows.parts(entries, _one_owner(entries), 1, self.terms, kinds, weights)
+        return self._logits(parts, items)
 
-    def of_user(self, user: tf.Tensor, entries: tf.Tensor, kinds: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    def of_user(
+        self,
+        user: tf.Tensor,
+        entries: tf.Tensor,
+        kinds: tf.Tensor,
+        items: tf.Tensor,
+        weights: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """What the own vector of a user adds: int32 scalar, and as for `of_history` -> float32 [k]."""
-        sums = self.rows.sums(entries, _one_owner(entries), 1, self.terms, kinds)
+        sums = self.rows.sums(entries, _one_owner(entries), 1, self.terms, kinds, weights=weights)
         known = self.rows.rows(tf.reshape(user, [1]), self.terms)
         return self._logits([one - other for one, other in zip(known, sums, strict=True)], items)[0]
 

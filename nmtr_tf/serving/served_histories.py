@@ -12,7 +12,8 @@ explain                 user_id [B], item_id [B]               history_item_ids 
 A row of recommend_for_history is what one user did, filled up with "". What is no item or no behavior of the
 training data is passed over, what comes again counts once, and the items of the history are not recommended.
 A user of the training data whose history it is would get the same, where what he touched is left out of his
-and he has no vector of his own besides (`user_rows=both`). Without an item that is known, known_user is false
+and he has no vector of his own besides (`user_rows=both`), nor weights by age (`history_half_life`): what is
+given has none, and counts as what is done today. Without an item that is known, known_user is false
 and the most purchased items are given. The linear method does not tell behaviors apart without
 `linear_gates`, and has no input `behavior` then.
 
@@ -127,9 +128,9 @@ class ServedHistories(ServedModel):
         """What one score is made of, as `explain` says it, but that items and behaviors are numbers."""
         rows, chosen = self.parts.rows, tf.reshape(item, [1])
         places = tf.range(*(tf.gather(rows.starts.value, user + step) for step in (0, 1)))
-        entries, kinds = rows.some(places)
+        entries, kinds, weights = rows.some(places)
         kinds = tf.gather(self.kinds, places) if kinds is None else kinds
-        parts = self.parts.of_history(entries, kinds, chosen)[:, 0]
+        parts = self.parts.of_history(entries, kinds, chosen, weights)[:, 0]
         order = tf.argsort(parts, direction="DESCENDING", stable=True)
         best = order[:number]
 
@@ -143,7 +144,7 @@ class ServedHistories(ServedModel):
             "history_parts": filled(parts),
             "rest_of_history": tf.reduce_sum(tf.gather(parts, order[number:])),
             "item_bias": self.parts.of_items(chosen)[0],
-            "user_vector": self.parts.of_user(user, entries, kinds, chosen)[0],
+            "user_vector": self.parts.of_user(user, entries, kinds, chosen, weights)[0],
             "num_items": tf.size(best),
         }
 

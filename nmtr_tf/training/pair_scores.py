@@ -24,10 +24,10 @@ def pair_logits(net: Network, r: int, batch: BehaviorBatch) -> tf.Tensor:
     if not net.from_history:
         user_parts = net.user_parts(batch.user_ids[:, None], terms)
         item_parts = net.item_parts(candidates, terms)
-        biases = net.item_rows.bias_rows(candidates, terms)
+        biases = net.item_rows.bias_rows(candidates, terms, _columns(batch))
         return net.cascade.logit(user_parts, item_parts, biases, terms, training=True)[:, 0, :]
     vectors = _histories(net, batch).without(candidates)
-    logits = Scores(net, terms).of_pairs([vectors] * len(terms), candidates)
+    logits = Scores(net, terms).of_pairs([vectors] * len(terms), candidates, _columns(batch))
     return tf.ensure_shape(logits, candidates.shape)
 
 
@@ -49,11 +49,16 @@ def shared_scores(net: Network, r: int, batch: SharedBatch, cosine: bool) -> tup
     without = histories.without(batch.positives[:, None])[:, 0]
     positive = scores.of_pairs([without] * len(terms), batch.positives)
     everything = scores.of_all([histories.vectors()] * len(terms), batch.items)
-    rows, columns, kinds = histories.among(batch.items)
+    rows, columns, kinds, weights = histories.among(batch.items)
     items = tf.gather(batch.items, columns)
-    own = [histories.leaving_out(rows, items, kinds)] * len(terms)
+    own = [histories.leaving_out(rows, items, kinds, weights)] * len(terms)
     places = tf.stack([rows, tf.cast(columns, tf.int64)], axis=1)
     return positive, tf.tensor_scatter_nd_update(everything, places, scores.of_pairs(own, items))
+
+
+def _columns(batch: BehaviorBatch) -> tf.Tensor | None:
+    """The bucket of time of each positive and its negatives, int32 [n, 1]; None: there are none."""
+    return None if batch.buckets is None else batch.buckets[:, None]
 
 
 def _histories(net: Network, batch: BehaviorBatch | SharedBatch) -> PairsLeftOut:
@@ -79,9 +84,12 @@ class Scores:
         self._net, self._terms, self._cosine = net, terms, cosine
         self._is_one = net.is_inner_product and (net.item_rows.shared or len(terms) == 1)
 
-    def of_pairs(self, vectors: Sequence[tf.Tensor], items: tf.Tensor) -> tf.Tensor:
-        """Float32 [...] of vectors of users, float32 [..., E] for each term, with items int32 [...]."""
-        parts, biases = self._item_side(items)
+    def of_pairs(self, vectors: Sequence[tf.Tensor], items: tf.Tensor, buckets=None) -> tf.Tensor:
+        """Float32 [...] of vectors of users, float32 [..., E] for each term, with items int32 [...].
+
+        Their biases are those of `buckets`, see `ItemRows.bias_rows`.
+        """
+        parts, biases = self._item_side(items, buckets)
         if self._is_one:
             return tf.reduce_sum(self._side(vectors) * parts[0], axis=-1) + tf.add_n(biases)
         users = self._net.cascade.user_parts([p[..., None, :] for p in vectors], self._terms)
@@ -98,9 +106,9 @@ class Scores:
             return self._net.cascade.logit(users, parts, biases, self._terms, training=True)
         return self._by_some(users, parts, biases)
 
-    def _item_side(self, items: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    def _item_side(self, items: tf.Tensor, buckets=None) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         net = self._net
-        return net.item_parts(items, self._terms), net.item_rows.bias_rows(items, self._terms)
+        return net.item_parts(items, self._terms), net.item_rows.bias_rows(items, self._terms, buckets)
 
     def _side(self, vectors: Sequence[tf.Tensor]) -> tf.Tensor:
         """The vectors of users that have one product with those of items, float32 [..., E]."""

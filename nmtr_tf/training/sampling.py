@@ -11,7 +11,7 @@ Differs from the paper: it draws pairs with replacement until a batch is full; a
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from nmtr_tf.data.pairs import distinct, matrix_keys
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import Plan
+from nmtr_tf.methods.times import buckets_of
 from nmtr_tf.training.negatives import MultiChannel, Unobserved
 
 # Fixed, as tf.data's tuning of an endless stream fills buffers far ahead and takes seconds to stop.
@@ -61,6 +62,8 @@ class BehaviorBatch(NamedTuple):
         positive_weights: float32 [n], 1; 0 in the rows that `padded` adds.
         negative_weights: float32 [n], 0 where there is no such item.
         seed: int64 [2], for what else depends on chance; None: nothing does.
+        buckets: int32 [n], the bucket of time of each positive, which its negatives have too; None: no bias
+            asks for one.
     """
 
     user_ids: tf.Tensor
@@ -69,6 +72,7 @@ class BehaviorBatch(NamedTuple):
     positive_weights: tf.Tensor
     negative_weights: tf.Tensor
     seed: Any = None
+    buckets: Any = None
 
     @property
     def candidates(self) -> tf.Tensor:
@@ -80,10 +84,16 @@ class BehaviorBatch(NamedTuple):
 
         Some are empty where there are fewer rows.
         """
-        n, whole = tf.size(self.user_ids), self._asdict()
-        seed = whole.pop("seed")
-        rows = {name: own[number * n // count : (number + 1) * n // count] for name, own in whole.items()}
-        return BehaviorBatch(**rows, seed=None if seed is None else seed_of_part(seed, number))
+        n = tf.size(self.user_ids)
+        rows = self.map_rows(lambda own: own[number * n // count : (number + 1) * n // count])
+        return rows._replace(seed=None if self.seed is None else seed_of_part(self.seed, number))
+
+    def map_rows(self, function: Callable[[tf.Tensor], tf.Tensor]) -> "BehaviorBatch":
+        """The batch with a function of all that has a row for each instance."""
+        rows = self._asdict()
+        del rows["seed"]
+        mapped = {name: None if own is None else function(own) for name, own in rows.items()}
+        return self._replace(**mapped)
 
 
 def seed_of_part(seed: tf.Tensor, number: int) -> tf.Tensor:
@@ -102,6 +112,7 @@ class PairSampler:
         behaviors: Behaviors to train on, weakest first; only pairs with one of them are visited. Empty: all.
         negatives: What the negatives of each of these behaviors are drawn from; empty: the items that the
             user has not shown it.
+        buckets: The bucket of time of each row of each of these behaviors, int32 [nnz]; empty: none has one.
 
     Raises:
         InputError: If no pair has any of the behaviors.
@@ -115,6 +126,7 @@ class PairSampler:
         seed: int,
         behaviors: Sequence[str] = (),
         negatives: Sequence[Any] = (),
+        buckets: Sequence[np.ndarray] = (),
     ):
         self.batch_size = batch_size
         self.num_negatives = num_negatives
@@ -132,6 +144,11 @@ class PairSampler:
         self._users = tf.constant(users, tf.int32)
         self._items = tf.constant(items, tf.int32)
         self._observed = tf.constant(observed)
+        self._buckets = []
+        for own, values in zip(keys, buckets, strict=bool(buckets)):
+            of_pairs = np.zeros(len(pairs), np.int32)
+            of_pairs[np.searchsorted(pairs, own)] = values
+            self._buckets.append(tf.constant(of_pairs))
         self._negatives: list[Any] = list(negatives) or [Unobserved(matrix) for matrix in matrices]
         self.num_pairs = len(pairs)
         self.num_positives = np.array([len(k) for k in keys])
@@ -168,9 +185,13 @@ class PairSampler:
         users, items = tf.gather(self._users, pair), tf.gather(self._items, pair)
         observed = tf.gather(self._observed, pair)
         step_seed = tf.random.experimental.stateless_fold_in(tf.constant([self.seed, 1], tf.int64), step)
-        return tuple(
+        batches = [
             self._behavior_batch(r, users, items, observed, step_seed) for r in range(len(self.behaviors))
-        )
+        ]
+        for r, own in enumerate(self._buckets):
+            shown = tf.bitwise.bitwise_and(observed, 1 << r) != 0
+            batches[r] = batches[r]._replace(buckets=tf.gather(own, tf.boolean_mask(pair, shown)))
+        return tuple(batches)
 
     def _behavior_batch(self, r, users, items, observed, step_seed) -> Any:
         chosen = tf.where(tf.bitwise.bitwise_and(observed, 1 << r) != 0)[:, 0]
@@ -186,8 +207,7 @@ def padded(batch: BehaviorBatch, capacity: int) -> BehaviorBatch:
     """The batch with rows of weight 0 up to `capacity`, or up to a multiple of it where it has more."""
     n = tf.size(batch.user_ids)
     fill = tf.maximum(1, -(-n // capacity)) * capacity - n
-    rows = [tf.pad(part, [(0, fill)] + [(0, 0)] * (part.shape.rank - 1)) for part in batch[:-1]]
-    return BehaviorBatch(*rows)._replace(seed=batch.seed)
+    return batch.map_rows(lambda part: tf.pad(part, [(0, fill)] + [(0, 0)] * (part.shape.rank - 1)))
 
 
 def make_sampler(
@@ -197,7 +217,7 @@ def make_sampler(
 
     Args:
         view: The training view.
-        plan: Says what negatives are drawn from.
+        plan: Says what negatives are drawn from, and whether pairs have buckets of time.
         training: Batch size, number of negatives, seed and the share of items without any behavior.
         behaviors: Behaviors whose instances are trained on, weakest first.
 
@@ -207,7 +227,9 @@ def make_sampler(
     negatives = []
     if plan.samples_channels:
         negatives = [MultiChannel(view, training.beta, plan.channel_weights)]
-    return PairSampler(view, training.batch_size, training.num_negatives, training.seed, behaviors, negatives)
+    sizes = training.batch_size, training.num_negatives
+    buckets = buckets_of(view, plan, behaviors)
+    return PairSampler(view, *sizes, training.seed, behaviors, negatives, buckets)
 
 
 def _warn_of_full_rows(view: TrainingView, behaviors: Sequence[str]) -> None:

@@ -29,6 +29,6 @@ class TrainedPart:
         self.item_tables = distinct([*net.item_rows.tables_of(used), *net.user_rows.item_tables])
         units = [weight for r in free for weight in net.cascade.units[r].trainable_variables]
         self.unit_weights = [*units, *net.user_rows.gates]
-        biases = [net.item_rows.biases[r] for r in free]
+        biases = [one for r in free for one in net.item_rows.bias_variables(r)]
         lists = self.user_tables, self.item_tables, self.unit_weights, biases
         self.ids = {id(variable) for variable in distinct([one for own in lists for one in own])}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS
-from numpy_pooled import DONE, ITEMS, USERS, VIEW, E, plain_vectors
+from numpy_pooled import DONE, HALF_LIFE, ITEMS, USERS, VIEW, E, plain_vectors, plain_weights
 from test_pooled import model_of, rows_of
 
 from nmtr_tf.data.pairs import histories_of
@@ -36,6 +36,23 @@ def test_a_vector_without_an_item_is_that_of_a_history_without_it(rows):
         np.testing.assert_allclose(found[:, item], plain_vectors(rows, without(item)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [("history", "own"), ("both", "own")], ids=str)
+def test_where_old_items_weigh_less_the_weighted_term_is_left_out(kind):
+    """Also of all there is in a history: what rounding leaves is nothing."""
+    rows, weights = rows_of(network(model_of(*kind, history_half_life=HALF_LIFE))), plain_weights()
+    found = PairsLeftOut(rows, EVERYBODY).without(tf.tile(tf.range(ITEMS)[None, :], [USERS, 1]))
+    for item in range(ITEMS):
+        expected = plain_vectors(rows, without(item), weights)
+        np.testing.assert_allclose(found[:, item], expected, rtol=1e-4, atol=1e-5)
+    histories = PairsLeftOut(rows, EVERYBODY)
+    owners, columns, _, own = histories.among(tf.range(ITEMS))
+    assert own is not None
+    np.testing.assert_allclose(own, weights[owners.numpy(), columns.numpy()], rtol=1e-5)
+    np.testing.assert_allclose(
+        histories.vectors(), plain_vectors(rows, weights=weights), rtol=1e-4, atol=1e-5
+    )
+
+
 def test_all_of_a_history_is_the_vector_of_the_model(rows):
     users = tf.constant([4, 1, 4, 2])
     np.testing.assert_allclose(PairsLeftOut(rows, users).vectors(), rows.rows(users, [0])[0], rtol=1e-5)
@@ -43,20 +60,20 @@ def test_all_of_a_history_is_the_vector_of_the_model(rows):
 
 def test_which_items_are_in_a_history_and_how(rows):
     items, users = np.array([4, 0, 3]), np.array([5, 2, 0, 5])
-    owners, columns, kinds = (
-        x.numpy() for x in PairsLeftOut(rows, tf.constant(users)).among(tf.constant(items))
-    )
-    found = np.zeros((len(users), len(items)), int)
-    found[owners, columns] = kinds
-    np.testing.assert_array_equal(found, histories_of(VIEW).toarray()[users][:, items])
-    assert len(owners) == np.count_nonzero(found)
+    *found, weights = PairsLeftOut(rows, tf.constant(users)).among(tf.constant(items))
+    assert weights is None
+    owners, columns, kinds = (x.numpy() for x in found)
+    shown = np.zeros((len(users), len(items)), int)
+    shown[owners, columns] = kinds
+    np.testing.assert_array_equal(shown, histories_of(VIEW).toarray()[users][:, items])
+    assert len(owners) == np.count_nonzero(shown)
 
 
 def test_what_is_left_out_at_random_is_left_out_first(rows):
     """The share of entries that the dropout says, of all histories; a user has the same ones twice."""
     bits = histories_of(VIEW)
     histories = PairsLeftOut(rows, EVERYBODY, SEED)
-    owners, columns, kinds = histories.among(tf.range(ITEMS))
+    owners, columns, kinds, _ = histories.among(tf.range(ITEMS))
     kept = np.zeros((USERS, ITEMS), bool)
     kept[owners, columns] = True
     assert np.count_nonzero(kept) == bits.nnz - round(0.4 * bits.nnz)

@@ -89,6 +89,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "als": {"method": "gmf", "objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1},
     "sum": {"method": "nmtr_linear_gmf"},
     "histories": {"method": "nmtr_gmf", "objective": "whole_data", "user_rows": "both"},
+    "in time": {
+        "method": "nmtr_gmf",
+        "time_bias": "buckets",
+        "user_rows": "both",
+        "history_half_life": 5.0,
+    },
     "closed form": {"method": "nmtr_linear"},
 }
 

@@ -16,6 +16,7 @@ from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.two_stages import fit_two_stages
@@ -31,7 +32,8 @@ def random_model(config: ModelConfig | RunConfig, view: TrainingView, seed: int 
     """A model with weights that tell all items apart."""
     run = config if isinstance(config, RunConfig) else RunConfig(model=config)
     plan = resolve(run, view.behaviors)
-    model = build_model(plan, view.num_users, view.num_items, seed, histories_of(view))
+    times = times_of(view, plan)
+    model = build_model(plan, view.num_users, view.num_items, seed, histories_of(view), times)
     rng, linear = np.random.default_rng(seed), getattr(network(model).user_rows, "item_weights", [])
     for weight in [*model.trainable_variables, *linear]:
         weight.assign(rng.normal(scale=0.5, size=weight.shape))

@@ -12,6 +12,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.explanations import explain
 from nmtr_tf.serving.new_histories import HistoryScorer
@@ -21,7 +22,7 @@ RNG = np.random.default_rng(5)
 DONE = {name: RNG.random((USERS, ITEMS)) < 0.5 for name in BEHAVIORS}
 for _matrix in DONE.values():
     _matrix[2] = False  # a user without a history
-VIEW = make_view(DONE)
+VIEW = make_view(DONE, days={name: RNG.uniform(0, 60, (USERS, ITEMS)) for name in DONE})
 BITS = histories_of(VIEW)
 GMF: dict[str, Any] = {"objective": "whole_data", "embedding_dim": 4, "history_alpha": ALPHA}
 CASES: dict[str, dict[str, Any]] = {
@@ -29,6 +30,8 @@ CASES: dict[str, dict[str, Any]] = {
     "shared": {**GMF, "user_rows": "history", "history_items": "shared"},
     "both": {**GMF, "user_rows": "both", "units": ("mf", "gmf", "gmf")},
     "two parents": {**GMF, "user_rows": "history", "after": ("buy:view+cart",)},
+    "by age": {**GMF, "user_rows": "history", "history_half_life": 20.0},
+    "in time": {"user_rows": "both", "embedding_dim": 4, "time_bias": "buckets", "history_half_life": 20.0},
     "cosine": {**GMF, "user_rows": "both", "objective": "contrastive"},
     "linear": {"method": "nmtr_linear"},
     "rank": {"method": "nmtr_linear", "linear_rank": 3, "linear_gates": (0.2, 0.6, 1.5)},
@@ -42,7 +45,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 def model_of(**options):
     config = RunConfig().with_options(**{"method": "nmtr_gmf", **options})
-    model = build_model(resolve(config, BEHAVIORS), USERS, ITEMS, 0, BITS)
+    plan = resolve(config, BEHAVIORS)
+    model = build_model(plan, USERS, ITEMS, 0, BITS, times_of(VIEW, plan))
     rng, net = np.random.default_rng(1), network(model)
     linear = getattr(net.user_rows, "item_weights", [])  # no gradient changes it
     for weight in [*model.trainable_variables, *linear]:

@@ -22,6 +22,7 @@ DONE = {name: RNG.random((USERS, ITEMS)) < 0.4 for name in BEHAVIORS}
 for _matrix in DONE.values():
     _matrix[2] = False  # a user without a history
     _matrix[3] = np.arange(ITEMS) < 2  # and one with fewer items than are named
+DAYS = {name: RNG.uniform(0, 60, (USERS, ITEMS)) for name in BEHAVIORS}
 POOLED: dict[str, Any] = {"method": "nmtr_gmf", "objective": "whole_data", "embedding_dim": 4}
 CASES: dict[str, dict[str, Any]] = {
     "linear": {"method": "nmtr_linear"},
@@ -29,20 +30,27 @@ CASES: dict[str, dict[str, Any]] = {
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
     "both": {**POOLED, "user_rows": "both"},
     "history": {**POOLED, "user_rows": "history", "history_items": "shared"},
+    "in time": {
+        **{**POOLED, "objective": "sampled"},
+        "user_rows": "history",
+        "history_half_life": 20.0,
+        "time_bias": "window",
+        "time_window": 15.0,
+    },
     "cosine": {**POOLED, "user_rows": "both", "objective": "contrastive", "item_bias": False},
 }
 
 
 SLOW = [
     pytest.param(case, marks=pytest.mark.slow)
-    for case in ("gates", "sum of both", "both", "history", "cosine")
+    for case in ("gates", "sum of both", "both", "history", "in time", "cosine")
 ]
 
 
 @pytest.fixture(scope="module", params=["linear", *SLOW])
 def explaining(request, tmp_path_factory):
     config, folder = RunConfig().with_options(**CASES[request.param]), tmp_path_factory.mktemp("explaining")
-    return Exported(folder, config, make_view(DONE), k=4)
+    return Exported(folder, config, make_view(DONE, days=DAYS), k=4)
 
 
 def all_pairs(exported):

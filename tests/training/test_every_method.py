@@ -16,21 +16,26 @@ import tensorflow as tf
 from conftest import make_view
 
 from nmtr_tf.config import EvaluationConfig, RunConfig
+from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import Plan, resolve
 from nmtr_tf.methods.table import PAPER_METHODS
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.training.trainer import train
 
 USERS, ITEMS = 12, 16
+BUCKETS, WINDOW = "nmtr_gmf, time buckets", "nmtr_neumf, time windows"
 SEQUENTIAL, WHOLE_DATA, ALS = "nmtr_gmf, sequential", "nmtr_gmf, whole data", "nmtr_gmf, least squares"
 OPTIONS: dict[str, dict[str, Any]] = {
     SEQUENTIAL: {"train_mode": "sequential"},
+    BUCKETS: {"time_bias": "buckets", "user_rows": "both", "history_half_life": 20.0},
+    WINDOW: {"time_bias": "window"},
     WHOLE_DATA: {"objective": "whole_data", "batch_size": 5, "dropout": 0.1},
     ALS: {"objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1, "l2_unit": 0.1},
 }
@@ -46,18 +51,22 @@ def cases(names: Iterable[str]) -> list:
 ALL = [*PAPER_METHODS, *OPTIONS]
 CASES = cases(ALL)
 # The others are served by the same graphs: what differs is how they were trained.
-MORE_SERVED = ["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", WHOLE_DATA]
+MORE_SERVED = ["bpr", "mlp", "neumf", "cmf", "mc_neumf", "nmtr_gmf", BUCKETS, WINDOW, WHOLE_DATA]
 SERVED = cases(["nmtr_neumf", *MORE_SERVED])
 CHECKPOINTS = ["nmtr_gmf", "nmtr_neumf", "mc_neumf", SEQUENTIAL]
 
 
 @pytest.fixture(scope="module")
 def checkerboard() -> TrainingView:
-    """Even users like even items: the right answer is known. One square of each user is held out."""
+    """Even users like even items: the right answer is known. One square of each user is held out.
+
+    What was done has random times of sixty days.
+    """
     squares = np.indices((USERS, ITEMS)).sum(axis=0) % 2 == 0
     test = [(user, user % 2 + 2 * (user // 2)) for user in range(USERS)]
     squares[tuple(zip(*test, strict=True))] = False
-    return make_view({"view": squares, "buy": squares}, test=test)
+    days = np.random.default_rng(0).uniform(0, 60, squares.shape)
+    return make_view({"view": squares, "buy": squares}, days={"view": days, "buy": days}, test=test)
 
 
 class LastEpoch(keras.callbacks.ModelCheckpoint):
@@ -89,7 +98,7 @@ def train_case(case: str, view: TrainingView, directory: Path) -> Trained:
     options |= {"embedding_stddev": 0.1, "monitor": "HR@1", "ks": (1,)}
     config = RunConfig().with_options(**(options | OPTIONS.get(case, {})))
     plan = resolve(config, view.behaviors)
-    model = build_model(plan, USERS, ITEMS, seed=0)
+    model = build_model(plan, USERS, ITEMS, 0, histories_of(view), times_of(view, plan))
     initial = model.get_weights()
     path, checkpoint = directory / f"{case}.keras", directory / f"checkpoint of {case}.keras"
     history = train(model, plan, view, config, [LastEpoch(checkpoint, "train/loss")]).history
@@ -188,8 +197,8 @@ def test_a_fresh_process_loads_weights_and_optimizers_of_all_methods(trained):
     command = [sys.executable, "-c", LOADER, json.dumps([*map(str, files)])]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     registered, *lines = printed.splitlines()
-    classes = "Adagrad Adam Cascade GMF HistoryRows ItemRows Linear MF MLP NeuMF "
-    classes += "NormalizedItems PlaceRows PlusLinear PooledRows SummedItems SummedRows TableRows"
+    classes = "Adagrad Adam BucketItems Cascade GMF HistoryRows ItemRows Linear MF MLP NeuMF "
+    classes += "NormalizedItems PlaceRows PlusLinear PooledRows SummedItems SummedRows TableRows WindowItems"
     assert sorted(json.loads(registered)) == [f"nmtr_tf>{name}" for name in classes.split()]
     by_gradient = {id(trained(case).model) for case in ALL if case != ALS}
     for model, line in zip(files.values(), lines, strict=True):

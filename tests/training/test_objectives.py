@@ -205,6 +205,7 @@ def test_what_is_no_loss_or_objective_is_one_line(options, message):
     [
         {"user_rows": "history"},
         {"user_rows": "both", "history_items": "shared", "history_alpha": 1.0},
+        {"user_rows": "history", "history_half_life": 20.0, "time_bias": "window", "time_window": 15.0},
         pytest.param({"user_rows": "both", "method": "nmtr_neumf", "num_layers": 2}, marks=pytest.mark.slow),
         pytest.param({"user_rows": "history", "method": "cmf", "loss": "log"}, marks=pytest.mark.slow),
     ],

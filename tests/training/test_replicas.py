@@ -13,7 +13,7 @@ import tensorflow as tf
 from conftest import make_view
 
 import nmtr_tf as nt
-from nmtr_tf.config import ModelConfig, RunConfig, TrainingConfig
+from nmtr_tf.config import ModelConfig, RunConfig, TimeConfig, TrainingConfig
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import network
@@ -22,15 +22,17 @@ from nmtr_tf.training.strategy import make_strategy
 
 ROOT = Path(__file__).parents[2]
 VIEW = make_view(
-    {"view": [[1, 1, 0, 0, 1], [0, 1, 1, 0, 0], [1, 0, 0, 1, 0]], "buy": np.eye(3, 5, dtype=int)}
+    {"view": [[1, 1, 0, 0, 1], [0, 1, 1, 0, 0], [1, 0, 0, 1, 0]], "buy": np.eye(3, 5, dtype=int)},
+    days={"view": np.arange(15).reshape(3, 5), "buy": np.arange(15, 30).reshape(3, 5)},
 )
 
 
-def batch_and_losses(**options):
+def batch_and_losses(time_bias="none", **options):
     """A batch of everything, and what gives the losses of a part of it, all behaviors' [2, R]."""
     training = TrainingConfig(batch_size=20, num_negatives=2, **options)
+    model_config = ModelConfig(method="nmtr_gmf", embedding_dim=4)
     plan = resolve(
-        RunConfig(model=ModelConfig(method="nmtr_gmf", embedding_dim=4), training=training), VIEW.behaviors
+        RunConfig(model=model_config, training=training, time=TimeConfig(time_bias)), VIEW.behaviors
     )
     objective, model = make_objective(plan), build_model(plan, VIEW.num_users, VIEW.num_items, seed=0)
     rng = np.random.default_rng(0)
@@ -45,19 +47,20 @@ def batch_and_losses(**options):
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
-@pytest.mark.parametrize("objective", ["sampled", "whole_data", "softmax", "contrastive"])
+@pytest.mark.parametrize("objective", ["sampled", "sampled in time", "whole_data", "softmax", "contrastive"])
 def test_parts_add_up_though_some_are_empty(objective, count):
-    _, _, losses = batch_and_losses(objective=objective)
+    name, _, in_time = objective.partition(" ")
+    _, _, losses = batch_and_losses(objective=name, time_bias="buckets" if in_time else "none")
     parts = [losses(number, count) for number in range(count)]
     np.testing.assert_allclose(np.sum(parts, axis=0), losses(0, 1), rtol=1e-5)
     assert len({one.tobytes() for one in parts}) > 1
 
 
 def test_every_row_is_in_one_part():
-    batch, objective, _ = batch_and_losses()
+    batch, objective, _ = batch_and_losses(time_bias="buckets")
     parts = [objective.part(batch, number, 4) for number in range(4)]
     for r, whole in enumerate(batch):
-        for field in whole._fields[:-1]:
+        for field in set(whole._fields) - {"seed"}:
             values = np.concatenate([getattr(part[r], field) for part in parts])
             np.testing.assert_array_equal(values, getattr(whole, field))
         sizes = [len(part[r].user_ids) for part in parts]

@@ -18,7 +18,7 @@ def epoch(sampler, number=0):
     """The batches of one epoch as NumPy: behavior -> list of (users, positives, negatives, weights)."""
     first = number * sampler.steps_per_epoch
     steps = sampler.batches(first).take(sampler.steps_per_epoch)
-    return [[tuple(x.numpy() for x in batch) for batch in step] for step in steps]
+    return [[tuple(x.numpy() for x in batch if x is not None) for batch in step] for step in steps]
 
 
 def concatenated(steps, r):
@@ -205,5 +205,5 @@ def test_padded_rows_have_no_weight(capacity, rows):
     assert wide.user_ids.numpy().tolist()[:3] == [7, 8, 9]
     for weights in (wide.positive_weights, wide.negative_weights):
         assert weights.numpy().tolist() == [1, 1, 1, 0, 0][:rows]
-    nothing = BehaviorBatch(*(part[:0] for part in batch[:-1]))
+    nothing = batch.map_rows(lambda part: part[:0])
     assert padded(nothing, capacity).positive_weights.numpy().tolist() == [0] * capacity

@@ -27,6 +27,7 @@ SOFTMAX: dict[str, dict[str, Any]] = {
     "history": {"user_rows": "history"},
     "both": {"user_rows": "both", "history_alpha": 0.3},
     "shared items": {"user_rows": "history", "history_items": "shared"},
+    "histories by age": {"user_rows": "both", "history_half_life": 20.0},
     "a tower on histories": {"method": "nmtr_mlp", "user_rows": "both", **TOWER},
     "one behavior from all": {"method": "gmf", "user_rows": "history", "item_bias": True},
 }

@@ -33,6 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "users from histories": {"user_rows": "history", "history_dropout": 0.0},
     "of one item table": {"user_rows": "history", "history_dropout": 0.0, "history_items": "shared"},
     "users from both": {"user_rows": "both", "history_dropout": 0.0, "history_alpha": 0.3},
+    "histories by age": {"user_rows": "history", "history_dropout": 0.0, "history_half_life": 20.0},
     "one behavior from all": {**SINGLE, "user_rows": "history", "history_dropout": 0.0},
     "same weights": {"unobserved_weight": (0.2,), "l2_power": 0.0},
 }
