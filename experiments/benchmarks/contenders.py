@@ -34,23 +34,20 @@ class Contender:
 
 _CASCADE = {"method": "nmtr_gmf"}
 _WHOLE = {**_CASCADE, "objective": "whole_data"}
-_ALS = {**_WHOLE, "learner": "als", "l2_user": 1.0, "l2_item": 1.0, "l2_unit": 100.0}
+_ROWS = {"batch_size": 512, "learning_rate": 0.02, "l2_user": 0.02, "l2_item": 0.02}
+_ALS = {**_WHOLE, "learner": "als", "l2_user": 0.3, "l2_item": 0.3, "l2_unit": 100.0}
 _HISTORY = {"user_rows": "history", "history_items": "shared"}
 _DROPPED = {"batch_size": 1024, "learning_rate": 0.02, "dropout": 0.5, "history_dropout": 0.7}
-_ADAM = {"optimizer": "adam", "learning_rate": 0.001, "loss_reduction": "mean", "num_negatives": 500}
+_SHARED = {"learning_rate": 0.05, "loss_reduction": "mean", "num_negatives": 500}
 _LINEAR = {"linear_lambda": 10.0, "linear_beta": 0.2, "linear_dropout": 0.5, "linear_theta": 1.0}
 _WIDE = {"embedding_dim": 256}
 
 CONTENDERS = {
     "sampled": Contender({**_CASCADE, "learning_rate": 0.05, "l2_user": 0.02, "l2_item": 0.02}),
-    "softmax": Contender({**_CASCADE, "objective": "softmax", **_HISTORY, **_ADAM}),
-    "contrastive": Contender({**_CASCADE, "objective": "contrastive", **_HISTORY, **_ADAM}),
-    "whole_data_64": Contender(
-        {**_WHOLE, "batch_size": 128, "learning_rate": 0.05}, epoch=Target("<=", 0.5, "s")
-    ),
-    "whole_data_256": Contender(
-        {**_WHOLE, **_WIDE, "batch_size": 128, "learning_rate": 0.02}, epoch=Target("<=", 2, "s")
-    ),
+    "softmax": Contender({**_CASCADE, "objective": "softmax", **_HISTORY, **_SHARED}),
+    "contrastive": Contender({**_CASCADE, "objective": "contrastive", **_SHARED}),
+    "whole_data_64": Contender({**_WHOLE, **_ROWS}, epoch=Target("<=", 0.5, "s")),
+    "whole_data_256": Contender({**_WHOLE, **_WIDE, **_ROWS}, epoch=Target("<=", 2, "s")),
     "whole_data_history": Contender({**_WHOLE, **_WIDE, **_HISTORY, **_DROPPED}, is_aimed=True),
     "als_64": Contender(_ALS),
     "als_256": Contender({**_ALS, **_WIDE}),
