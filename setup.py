@@ -48,7 +48,9 @@ setup(
         # RecBole needs a version of ray that stops at Python 3.11; without it its benchmark is skipped.
         "peers": ["implicit>=0.7", 'recbole>=1.2.1; python_version < "3.12"'],
         "tune": ["optuna>=4.0"],
+        "faiss": ["faiss-cpu>=1.14.2"],
         "dev": [
+            "faiss-cpu>=1.14.2",
             "hypothesis>=6.140",
             "optuna>=4.0",
             "pytest>=8",

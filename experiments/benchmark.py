@@ -5,13 +5,15 @@ can do at most is measured in the same run. Without --dataset_dirs it draws stan
 public Beibei and Taobao data sets.
 
 Parts: training (beside stock Keras), ranking (beside pairwise prediction and the bare matrix product),
-sampler, startup, memory, scale, workers (one and two processes), serving, preparation, other_packages.
+sampler, startup, memory, scale, workers (one and two processes), serving, preparation, other_packages,
+quality (how long until as good as EASE and iALS).
 
 Examples:
     python -m experiments.benchmark --output_dir=out/benchmark
     python -m experiments.benchmark --quick
     python -m experiments.benchmark --parts=preparation --num_rows=2000000,20000000,200000000
     python -m experiments.benchmark --parts=training,ranking --dataset_dirs=out/beibei,out/taobao
+    python -m experiments.benchmark --parts=quality --dataset_dirs=out/taobao --seconds=600
 """
 
 import dataclasses
@@ -25,8 +27,10 @@ from typing import Any
 
 from absl import flags
 
+from experiments.benchmarks.contenders import BASELINES, CONTENDERS
 from experiments.benchmarks.data import load_prepared
 from experiments.benchmarks.rows import DIFFERENCE, Row
+from nmtr_tf.cli.baseline_flags import define_baseline_options, given_baseline_options
 from nmtr_tf.cli.console import import_tensorflow, progress_bar, say
 from nmtr_tf.cli.flags import new_flags, run, whole_numbers
 from nmtr_tf.errors import InputError
@@ -47,6 +51,7 @@ PARTS = (
     "serving",
     "preparation",
     "other_packages",
+    "quality",
 )
 UNITS = ("gmf", "mlp", "neumf")
 PACKAGES = ("recbole", "implicit")
@@ -77,6 +82,16 @@ flags.DEFINE_list(
     **_at,
 )
 flags.DEFINE_integer("num_users", 20_000, "Users of the served models.", **_at, lower_bound=1)
+
+
+flags.DEFINE_list("contenders", list(CONTENDERS), "What to train for the part quality.", **_at)
+flags.DEFINE_integer(
+    "num_epochs", None, "Epochs at most of each of them; empty: 60, or 3 with --quick.", **_at, lower_bound=1
+)
+flags.DEFINE_float(
+    "seconds", 600.0, "Seconds of training after which each of them ends.", **_at, lower_bound=0
+)
+_BASELINE_OPTIONS = define_baseline_options(FLAGS)
 
 
 def main(argv=None) -> int:
@@ -142,6 +157,10 @@ def _options(values: flags.FlagValues) -> dict[str, Any]:
         "num_users": values.num_users,
         "num_rows": tuple(sorted(rows)),
         "output_dir": values.output_dir,
+        "contenders": _require_known("contenders", values.contenders, tuple(CONTENDERS)),
+        "num_epochs": values.num_epochs or (3 if quick else 60),
+        "seconds": values.seconds,
+        "baseline_options": given_baseline_options(values, _BASELINE_OPTIONS, BASELINES),
     }
 
 

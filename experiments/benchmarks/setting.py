@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from experiments.benchmarks.data import STAND_INS, BenchmarkData, stand_in
 from experiments.benchmarks.limits import Limits
@@ -22,6 +24,10 @@ class Setting:
         num_rows: Sizes of the logs to prepare, ascending.
         packages: Other packages to compare with.
         output_dir: Where pictures go; empty: nowhere.
+        contenders: What is trained until it is as good as the best linear baseline.
+        num_epochs: Epochs at most of each of these.
+        seconds: Likewise.
+        baseline_options: Baseline -> its options in place of those it has there.
     """
 
     limits: Limits
@@ -34,6 +40,10 @@ class Setting:
     num_rows: tuple[int, ...]
     packages: tuple[str, ...]
     output_dir: str
+    contenders: tuple[str, ...]
+    num_epochs: int
+    seconds: float
+    baseline_options: Mapping[str, Mapping[str, Any]]
 
     @property
     def repeats(self) -> int:

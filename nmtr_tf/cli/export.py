@@ -39,6 +39,14 @@ flags.DEFINE_integer(
     **_at,
     lower_bound=0,
 )
+flags.DEFINE_enum(
+    "index",
+    None,
+    ["faiss"],
+    "With item vectors and a FAISS index of them, for whoever has a vector store; the model card shows how "
+    "to ask it. Of models whose scores are inner products, and of others with --candidates.",
+    **_at,
+)
 define_left_out(FLAGS)
 define_items(FLAGS, "the model card then has examples with titles")
 define_unfinished(FLAGS)
@@ -67,6 +75,7 @@ def _export(values: flags.FlagValues) -> None:
         exclude_items=exclude_items or (),
         items=values.items or None,
         candidates=values.candidates,
+        index=values.index,
     )
     entries = read_json(directory / "model.json")
     if found := entries["two_stages"]:
@@ -75,6 +84,9 @@ def _export(values: flags.FlagValues) -> None:
             f"Two stages: of the {found['k']} best items {100 * found['recall']:.2f} % are among the "
             f"{found['candidates']:,} candidates (mean over {found['users']:,} users).\n",
         )
+    if found := entries["index"]:
+        size = f"{found['num_items']:,} vectors of {found['dimensions']} dimensions"
+        say(values, f"Index: {size}, {found['kind']}, which is exact; MODEL_CARD.md shows how to ask it.\n")
     say(values, _summary(directory, entries["signatures"]))
 
 

@@ -207,6 +207,7 @@ class Run(OpenedRun):
         exclude_items: Collection[Any] = (),
         items: str | Path | pd.DataFrame | None = None,
         candidates: int = 0,
+        index: str | None = None,
     ) -> Path:
         """Writes the next version of a SavedModel, with its model card.
 
@@ -218,6 +219,7 @@ class Run(OpenedRun):
             items: A CSV file or a data frame with the columns id and title; the model card then has examples.
             candidates: Of models with towers: so many items are found first by one product, and they alone
                 are ranked by the model; the card says what that misses. 0: the model ranks all.
+            index: "faiss": with item vectors and an index of them, see `nmtr_tf.serving.vector_index`.
 
         Returns:
             The directory of the version.
@@ -242,9 +244,8 @@ class Run(OpenedRun):
             versions=self.info.versions,
             unfinished=self.unfinished,
         )
-        left_out = excluded_items(self.dataset, exclude, mask)
-        model, view = self.model, self.view
-        return export_model(export_dir, model, self.plan, view, left_out, count, facts, offered, candidates)
+        left_out, own = excluded_items(self.dataset, exclude, mask), (self.model, self.plan, self.view)
+        return export_model(export_dir, *own, left_out, count, facts, offered, candidates, index)
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
         """Writes an HTML page to look at and gives its path: see `nmtr_tf.runs.report.write_report`."""

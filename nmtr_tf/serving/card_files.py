@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from nmtr_tf.files import new_file, write_json
 from nmtr_tf.methods.plan import Plan
+from nmtr_tf.serving.index_card import index_part
 from nmtr_tf.serving.model_card import ModelCard
 from nmtr_tf.texts import printable
 from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
@@ -28,7 +29,7 @@ def write_model_card(directory: str | Path, card: ModelCard) -> None:
 
 def card_text(card: ModelCard) -> str:
     """MODEL_CARD.md."""
-    parts = (_head, _use, _data, _metrics, _examples, _signatures, _settings)
+    parts = (_head, _use, _data, _metrics, _examples, _signatures, index_part, _settings)
     return "\n\n".join(text for part in parts if (text := part(card))) + "\n"
 
 

@@ -22,10 +22,12 @@ from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card
 from nmtr_tf.serving.model_card import ModelCard, ModelFacts
+from nmtr_tf.serving.product_vectors import all_item_vectors
 from nmtr_tf.serving.request import EXPORTED, resolve_k
 from nmtr_tf.serving.served_histories import ServedHistories
 from nmtr_tf.serving.served_model import ServedModel
 from nmtr_tf.serving.two_stages import TwoStages, fit_two_stages
+from nmtr_tf.serving.vector_index import check_index, write_index
 
 
 def export_model(
@@ -38,6 +40,7 @@ def export_model(
     facts: ModelFacts,
     offered: np.ndarray | None = None,
     candidates: int = 0,
+    index: str | None = None,
 ) -> Path:
     """Writes the next version of a model, with its card, whole or not at all.
 
@@ -52,6 +55,7 @@ def export_model(
         facts: What else its card says.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
         candidates: Items that are found first, and alone ranked by the model; 0: it ranks all.
+        index: "faiss": with an index of the item vectors, see `nmtr_tf.serving.vector_index`; None: without.
 
     Returns:
         The directory of the version.
@@ -60,13 +64,17 @@ def export_model(
         InputError: If the model cannot be exported, or `export_dir` is a file.
     """
     facts.config.to_json()  # refused where a part has no name, before anything is written
-    target, stages, agreement = next_version(export_dir), None, None
+    target, stages, agreement, found = next_version(export_dir), None, None, None
+    scorer = ModelScorer(model)
+    check_index(index, scorer.network, candidates)
     if candidates:
-        seed = facts.config.training.seed
-        stages, agreement = fit_two_stages(ModelScorer(model), view, candidates, k, seed)
+        stages, agreement = fit_two_stages(scorer, view, candidates, k, facts.config.training.seed)
     with new_directory(target) as directory:
         signatures = save_model(directory, model, view, k, left_out, offered, stages)
-        card = ModelCard(plan, view, facts, int(target.name), k, signatures, agreement)
+        if index:
+            some = slice(None) if offered is None else offered
+            found = write_index(directory, all_item_vectors(scorer, stages)[some], view.item_ids[some])
+        card = ModelCard(plan, view, facts, int(target.name), k, signatures, agreement, found)
         write_model_card(directory, card)
         if target.exists():
             raise InputError(f"{target} was written by another export meanwhile; try again.")

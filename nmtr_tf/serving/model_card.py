@@ -17,6 +17,7 @@ from nmtr_tf.files import read_json
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.left_out import resolved_exclude
 from nmtr_tf.serving.two_stages import Agreement
+from nmtr_tf.serving.vector_index import VectorIndex
 
 _DATA = ("source", "behaviors", "target_behavior", "num_users", "num_items", "rows", "filters", "table_one")
 
@@ -66,6 +67,7 @@ class ModelCard:
         k: Items that a recommendation has at most.
         signatures: What `nmtr_tf.serving.export.save_model` gives.
         two_stages: How well candidates agree with ranking everything; None: everything is ranked.
+        index: The index of its item vectors; None: there is none.
         created: When, ISO 8601 in UTC.
     """
 
@@ -76,6 +78,7 @@ class ModelCard:
     k: int
     signatures: Mapping[str, Any]
     two_stages: Agreement | None = None
+    index: VectorIndex | None = None
     created: str = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     )
@@ -140,6 +143,7 @@ class ModelCard:
             "left_out": self.left_out,
             "exclude_items": list(facts.exclude_items),
             "two_stages": dataclasses.asdict(self.two_stages) if self.two_stages else None,
+            "index": dataclasses.asdict(self.index) if self.index else None,
             "signatures": self.signatures,
             "examples": [dict(example) for example in facts.examples],
         }

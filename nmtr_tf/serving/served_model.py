@@ -25,8 +25,8 @@ Models whose users are sums over their histories have two more: see `nmtr_tf.ser
 - score gives probabilities (Eq. 5) of the behaviors that the model predicts. Where the user or the item is
   unknown, known is false and they are 0.
 - The embeddings exist for models of MF and GMF units alone. Their inner product is the target logit (the
-  item's biases are the last dimension), so any index for inner products serves the model. Unknown ids:
-  known is false, all zeros.
+  item's biases are the last dimension), so any index for inner products serves the model. Where candidates
+  are found first, they are those of the first stage, whatever the units. Unknown ids: known is false, zeros.
 """
 
 from collections.abc import Callable
@@ -42,9 +42,10 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.exported_items import exported_items, kept
+from nmtr_tf.serving.product_vectors import item_vectors, user_vectors
 from nmtr_tf.serving.recommender import penalty, popularity_of
 from nmtr_tf.serving.signatures import concrete, embedding, line_table, look_up
-from nmtr_tf.serving.two_stages import NUM_ANCHORS, TwoStages
+from nmtr_tf.serving.two_stages import TwoStages, with_one
 
 _MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
@@ -125,27 +126,22 @@ class ServedModel(tf.Module):
     def user_embeddings(self, user_id):
         """Signature user_embeddings."""
         users, known = look_up(self.user_rows, user_id)
+        if self.stages:
+            return embedding(with_one(self._logits_of_anchors(users, self.stages)), known)
         parts = self.network.user_parts(users, self.scorer.terms)
-        parts = [tf.add_n(parts)] if self.network.has_one_product else parts
-        return embedding([*parts, tf.ones([tf.size(users), 1])], known)
+        return embedding(user_vectors(self.network, parts), known)
 
     def item_embeddings(self, item_id):
         """Signature item_embeddings."""
         items, known = look_up(self.item_rows, item_id)
-        parts, biases = self.items.some(items, self.scorer.terms)
-        parts = parts[:1] if self.network.has_one_product else parts
-        return embedding([*parts, tf.add_n(biases)[:, None]], known)
+        if self.stages:
+            return embedding(tf.transpose(tf.gather(self.stages.weights, items, axis=1)), known)
+        return embedding(item_vectors(self.network, *self.items.some(items, self.scorer.terms)), known)
 
     def _scores(self, users, known):
         """Float32 [B, num_items]: target logits, or their first stage, or popularity for unknown users."""
         if self.stages:
-            stages, pairs = self.stages, self.scorer.pair_floats * NUM_ANCHORS
-            logits = self._chunked(
-                lambda some: stages.first(self._logits_with(some, stages.anchors.read_value()[None])),
-                (users,),
-                self.num_items,
-                self.num_items + pairs,
-            )
+            logits = self.stages.first(self._logits_of_anchors(users, self.stages))
         else:
             item_side = self.items.all(self.scorer.terms)
             floats = self.num_items * self.scorer.pair_floats
@@ -172,6 +168,12 @@ class ServedModel(tf.Module):
             fn_output_signature=tf.TensorSpec([None, width], tf.float32),
         )
         return tf.reshape(found, [-1, width])[:size]
+
+    def _logits_of_anchors(self, users, stages):
+        """Target logits float32 [B, r] of users [B] with the anchors of the first stage."""
+        anchors, width = stages.anchors.read_value()[None], stages.anchors.shape[0]
+        floats = self.scorer.pair_floats * width
+        return self._chunked(lambda some: self._logits_with(some, anchors), (users,), width, floats)
 
     def _logits_with(self, users, items):
         """Target logits float32 [B, C] of users [B] with items [B or 1, C]."""
@@ -236,7 +238,7 @@ class ServedModel(tf.Module):
             "recommend_among": (self.recommend_among, {"user_id": 1, "candidate_item_ids": 2}),
             "score": (self.score, {"user_id": 1, "item_id": 1}),
         }
-        if self.network.is_inner_product:
+        if self.network.is_inner_product or self.stages:
             functions["user_embeddings"] = self.user_embeddings, {"user_id": 1}
             functions["item_embeddings"] = self.item_embeddings, {"item_id": 1}
         return functions

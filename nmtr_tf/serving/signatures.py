@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 
-def embedding(parts: list[tf.Tensor], known: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What the signatures of embeddings give, of parts float32 [B, ...]."""
-    return {"embedding": tf.where(known[:, None], tf.concat(parts, axis=-1), 0.0), "known": known}
+def embedding(vectors: tf.Tensor, known: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What the signatures of embeddings give, of vectors float32 [B, D]."""
+    return {"embedding": tf.where(known[:, None], vectors, 0.0), "known": known}
 
 
 def concrete(function: Callable, axes: dict[str, int]) -> Any:

@@ -47,8 +47,7 @@ class TwoStages(tf.Module):
 
     def first(self, of_anchors: tf.Tensor) -> tf.Tensor:
         """Scores float32 [n, num_items] from the logits of the anchors, float32 [n, r]."""
-        ones = tf.ones([tf.shape(of_anchors)[0], 1])
-        return tf.matmul(tf.concat([of_anchors, ones], axis=1), self.weights.read_value())
+        return tf.matmul(with_one(of_anchors), self.weights.read_value())
 
     def best(
         self, scores: tf.Tensor, exact: Callable[[tf.Tensor], tf.Tensor], k: int | tf.Tensor
@@ -91,13 +90,23 @@ class Agreement:
     held_out: bool
 
 
+def with_one(values: tf.Tensor) -> tf.Tensor:
+    """Rows with a one behind them, which a bias is multiplied with: float32 [n, d] -> [n, d + 1]."""
+    return tf.concat([values, tf.ones([tf.shape(values)[0], 1])], axis=1)
+
+
+def has_towers(net: Network) -> bool:
+    """Whether some unit that the target's logit is made of is more than a product."""
+    return not all(net.cascade.units[r].adds_up for r in net.cascade.terms(len(net.behaviors) - 1))
+
+
 def check_candidates(candidates: int, k: int, num_items: int, net: Network) -> None:
     """Checks that two stages make sense.
 
     Raises:
         InputError: If they do not.
     """
-    if all(net.cascade.units[r].adds_up for r in net.cascade.terms(len(net.behaviors) - 1)):
+    if not has_towers(net):
         raise InputError(
             f"`candidates={candidates}` goes with units that have towers; the scores of this model are one "
             "product for all items as it is."

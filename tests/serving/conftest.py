@@ -49,10 +49,10 @@ def prepared_run(folder: Path, *source: str) -> Path:
     return stored_run(Dataset.load(folder / "data"), folder / "run")
 
 
-def stored_run(dataset: Dataset, workdir: Path) -> Path:
+def stored_run(dataset: Dataset, workdir: Path, method: str = "nmtr_gmf") -> Path:
     """The directory of a run that was given its weights, as training would take longer than all tests."""
     options = {
-        "method": "nmtr_gmf",
+        "method": method,
         "embedding_dim": 8,
         "ks": (5, 10),
         "monitor": "NDCG@10",
@@ -61,7 +61,7 @@ def stored_run(dataset: Dataset, workdir: Path) -> Path:
     setup = set_up(RunConfig().with_options(**options), dataset)
     view = setup.view
     info = RunInfo(
-        method="nmtr_gmf",
+        method=method,
         behaviors=view.behaviors,
         protocol=view.protocol,
         dataset_fingerprint=view.fingerprint,

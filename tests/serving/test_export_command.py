@@ -107,13 +107,16 @@ def test_a_run_without_a_checkpoint_is_refused(shop_run, tmp_path, capsys):
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("broken", ["tensorflow.saved_model.save", "nmtr_tf.serving.export.write_model_card"])
+@pytest.mark.parametrize(
+    "broken",
+    ["tensorflow.saved_model.save", "faiss.serialize_index", "nmtr_tf.serving.export.write_model_card"],
+)
 def test_a_failure_leaves_nothing_half_written(shop_run, tmp_path, monkeypatch, capsys, broken):
     def fails(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(broken, fails)
-    assert command(f"--workdir={shop_run}", f"--export_dir={tmp_path}/m", "--k=5") == 2
+    assert command(f"--workdir={shop_run}", f"--export_dir={tmp_path}/m", "--k=5", "--index=faiss") == 2
     assert capsys.readouterr().err == "error: disk full\n"
     assert not list((tmp_path / "m").iterdir())
 
