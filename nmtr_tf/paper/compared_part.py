@@ -82,7 +82,7 @@ def _label(name: str, run: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
     rows: Mapping[str, Any] = {**METHODS, **BASELINES}
     label = rows[run["method"]].label if run["method"] else name
     same = [other for other in runs.values() if other["method"] == run["method"]]
-    return f"{label}: {name}" if len(same) > 1 else label
+    return f"{label}: `{name}`" if len(same) > 1 else label
 
 
 def _signed(value: float) -> str:

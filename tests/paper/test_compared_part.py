@@ -60,8 +60,8 @@ def test_seeds_are_named_and_runs_of_one_method_told_apart(tmp_path):
     }
     comparisons = {"HR@10": {"one": row(0.05, 0.04, 0.06, 0.01, 0.02), "unnamed": row(-0.1, -1.0, 0, 1, 1)}}
     text = part(tmp_path, {**FOUND, "baseline": "other", "runs": runs, "comparisons": comparisons})
-    assert "| NMTR-GMF: other | .2000 |  |  |" in text
-    assert "| NMTR-GMF: one | .2500 (.0012) | +.0500 (+.0400 to +.0600) | 0.0200 |" in text
+    assert "| NMTR-GMF: `other` | .2000 |  |  |" in text
+    assert "| NMTR-GMF: `one` | .2500 (.0012) | +.0500 (+.0400 to +.0600) | 0.0200 |" in text
     assert "| unnamed | .1000 | -.1000 (-1.0000 to +.0000) | 1.0000 |" in text
     assert "Seeds 0, 1, 2" in text
 
