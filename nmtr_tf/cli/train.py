@@ -16,12 +16,9 @@ Examples:
 """
 
 import dataclasses
-import itertools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from absl import flags
 
 from nmtr_tf.cli.console import import_tensorflow, say
@@ -33,15 +30,15 @@ from nmtr_tf.cli.flags import (
     run,
     whole_numbers,
 )
+from nmtr_tf.cli.seeds import finished, show_seeds
 from nmtr_tf.cli.several_cuts import for_each_cut
 from nmtr_tf.cli.typed import command
 from nmtr_tf.cli.workers import speaks
-from nmtr_tf.config import RunConfig, config_differences
+from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.closed_form import MAX_DENSE
 from nmtr_tf.methods.table import get_method
-from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.checks import CHECKPOINT_EVERY, RESUME, check_resume, checkpoint_interval, set_up
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.final import OF_THE_PLACE, Origin
@@ -129,7 +126,7 @@ def _train_new(values: flags.FlagValues, partly: bool) -> None:
     config = set_up(config, dataset).config
     configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
     configs = configs or {workdir: config}
-    done = [] if values.overwrite else _finished(configs, partly) if seeds or partly else []
+    done = [] if values.overwrite else finished(configs, partly) if seeds or partly else []
     for path in configs:
         if speaks(values) and path not in done:
             RunDirectory(path).check_free(values.overwrite)
@@ -138,26 +135,8 @@ def _train_new(values: flags.FlagValues, partly: bool) -> None:
     import_tensorflow()
     runs = {path: _train_one(values, path, one, dataset, path in done) for path, one in configs.items()}
     if seeds:
-        _show_seeds(values, runs)
+        show_seeds(values, runs)
     say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
-
-
-def _finished(configs: Mapping[Path, RunConfig], partly: bool) -> list[Path]:
-    """The runs that an earlier call has finished: the first ones, but not all, with the same settings.
-
-    Raises:
-        InputError: If their settings are others.
-    """
-    done = list(itertools.takewhile(lambda path: RunDirectory(path).is_finished, configs))
-    if len(done) == len(configs) and not partly:
-        return []  # nothing is left of that call, and all are refused
-    for path in done:
-        if changes := config_differences(RunDirectory(path).read_config(), configs[path]):
-            raise InputError(
-                f"`workdir={path}` holds a finished run with other settings: {'; '.join(changes)}. Give the "
-                "same, or replace the runs with `overwrite`."
-            )
-    return done
 
 
 def _train_again(values: flags.FlagValues, option: str, partly: bool) -> None:
@@ -238,18 +217,3 @@ def _train_one(
     say(values, f"\n{info.seconds:.0f} s, {chosen}\nCurves:      {workdir}/curves.png")
     say(values, f"TensorBoard: tensorboard --logdir={workdir}/events")
     return trained
-
-
-def _show_seeds(values: flags.FlagValues, runs: "Mapping[Path, Run]") -> None:
-    """A table of the epochs that were kept, with mean and standard deviation."""
-    kept = {path.name: run.history[(run.info.best_epoch or 0) - 1] for path, run in runs.items()}
-    measured = next(iter(runs.values())).config.evaluation.metric_names
-    names = ["train/loss", *(f"{split}/{name}" for split in ("validation", "test") for name in measured)]
-    names = [name for name in names if all(name in logs for logs in kept.values())]
-    numbers = np.array([[logs[name] for name in names] for logs in kept.values()])
-    rows = [[name, *row] for name, row in zip(kept, numbers.tolist(), strict=True)]
-    rows.append(["mean", *numbers.mean(axis=0).tolist()])
-    if len(kept) > 1:
-        rows.append(["standard deviation", *numbers.std(axis=0, ddof=1).tolist()])
-    title = f"\n{get_method(values.method).label}: the epoch that each seed kept"
-    say(values, format_table(title, ["", *names], rows) + "\n")

@@ -19,7 +19,7 @@ from nmtr_tf.data.matrices import BehaviorMatrices
 from nmtr_tf.data.order import after_within
 from nmtr_tf.data.pairs import united, without
 from nmtr_tf.data.storage import header_of, read_dropped, read_tables, write_tables
-from nmtr_tf.data.subsets import keep_share, parse_shares
+from nmtr_tf.data.subsets import chosen_behaviors, keep_share, parse_shares
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 
@@ -178,7 +178,7 @@ class Dataset(BehaviorMatrices):
         Raises:
             InputError: As for `training_view`.
         """
-        behaviors = self._subset(config.data.behaviors)
+        behaviors = chosen_behaviors(config.data.behaviors, self.behaviors)
         whole = {name: self.whole[name] for name in behaviors}
         shares = parse_shares(config.data.keep, behaviors)
         matrices = keep_share(whole, shares, config.training.seed)
@@ -211,7 +211,7 @@ class Dataset(BehaviorMatrices):
                 not fit them, or `protocol` or `validation` is unknown or does not fit the data set.
         """
         DataConfig(protocol=protocol, validation=validation)  # checks them
-        behaviors = self._subset(behaviors)
+        behaviors = chosen_behaviors(behaviors, self.behaviors)
         shares = parse_shares(keep, behaviors)
         every, held_out = dict(self.matrices), dict(self.held_out)
         between: Mapping[str, sparse.csr_array] = {}
@@ -248,14 +248,3 @@ class Dataset(BehaviorMatrices):
         """What each of a run's behaviors comes after: as it says, else as prepared."""
         after = data.after or tuple(self.about.get("after", ()))
         return after_within(after, data.behaviors or self.behaviors, self.behaviors)
-
-    def _subset(self, behaviors: Sequence[str]) -> tuple[str, ...]:
-        """The behaviors, or all where none are given."""
-        behaviors = tuple(behaviors) or self.behaviors
-        ordered = tuple(name for name in self.behaviors if name in behaviors)
-        if behaviors != ordered or behaviors[-1] != self.target_behavior:
-            raise InputError(
-                f"`behaviors` should be a subset of {','.join(self.behaviors)} in this order, with "
-                f"{self.target_behavior!r} last. Received: {','.join(behaviors)}."
-            )
-        return behaviors

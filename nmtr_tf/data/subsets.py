@@ -1,4 +1,4 @@
-"""Subsets of auxiliary data (Table IV): a share of every user's rows of a behavior."""
+"""Subsets of the data (Table IV): some of the behaviors, and a share of every user's rows of one."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,26 @@ from scipy import sparse
 
 from nmtr_tf.data.pairs import matrix_keys, matrix_of
 from nmtr_tf.errors import InputError
+
+
+def chosen_behaviors(chosen: Sequence[str], behaviors: Sequence[str]) -> tuple[str, ...]:
+    """The chosen ones of some behaviors, or all where none are.
+
+    Args:
+        chosen: Names.
+        behaviors: All, weakest first, the target last.
+
+    Raises:
+        InputError: If they are in another order, unknown, or do not end with the target.
+    """
+    chosen = tuple(chosen) or tuple(behaviors)
+    ordered = tuple(name for name in behaviors if name in chosen)
+    if chosen != ordered or chosen[-1] != behaviors[-1]:
+        raise InputError(
+            f"`behaviors` should be a subset of {','.join(behaviors)} in this order, with "
+            f"{behaviors[-1]!r} last. Received: {','.join(chosen)}."
+        )
+    return chosen
 
 
 def parse_shares(texts: Sequence[str], behaviors: Sequence[str]) -> dict[str, float]:
