@@ -49,6 +49,7 @@ PARTS = (
     "scale",
     "workers",
     "serving",
+    "new_users",
     "preparation",
     "other_packages",
     "quality",

@@ -14,6 +14,7 @@ from experiments.benchmarks.rows import Rows, measured, skipped
 from experiments.benchmarks.setting import Setting
 from experiments.benchmarks.step_clock import make_model
 from nmtr_tf.data.pairs import matrix_of
+from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.methods.unit_kinds import unit_kind
@@ -26,7 +27,7 @@ import json, pathlib, resource, sys, time
 import numpy as np
 import tensorflow as tf
 
-path, k, num_users, calls = sys.argv[1], *map(int, sys.argv[2:5])
+path, k, num_users, calls, num_items, num_events = sys.argv[1], *map(int, sys.argv[2:])
 loaded = tf.saved_model.load(path)
 rng = np.random.default_rng(0)
 
@@ -46,9 +47,18 @@ def seconds(function, batch):
         times.append(time.perf_counter() - start)
     return times[3:]
 
-recommend = loaded.signatures["serving_default"]
-served = lambda ids: recommend(user_id=tf.constant([str(i) for i in ids]))["item_ids"].numpy()
-items = tf.random.stateless_normal([int(sys.argv[5]), 64], [0, 0])
+if num_events:
+    recommend = loaded.signatures["recommend_for_history"]
+
+    def served(ids):
+        events = rng.integers(num_items, size=(len(ids), num_events)).astype(str).astype(object)
+        behaviors = np.full(events.shape, "view", object)
+        given = {"item_id": tf.constant(events), "behavior": tf.constant(behaviors)}
+        return recommend(**given)["item_ids"].numpy()
+else:
+    recommend = loaded.signatures["serving_default"]
+    served = lambda ids: recommend(user_id=tf.constant([str(i) for i in ids]))["item_ids"].numpy()
+items = tf.random.stateless_normal([num_items, 64], [0, 0])
 users = tf.random.stateless_normal([num_users, 64], [0, 1])
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
@@ -63,7 +73,7 @@ result |= {"bare_one": seconds(lambda ids: bare(tf.constant(ids)).numpy(), 1)}
 result |= {"bare_batch": seconds(lambda ids: bare(tf.constant(ids)).numpy(), 64)}
 print(json.dumps(result))
 """
-_BASELINE = "bare product and top-k"
+BASELINE = "bare product and top-k"
 _CANDIDATES, _FEW_USERS = 1000, 64
 
 
@@ -92,13 +102,13 @@ def rows_of(what: str, times: Mapping[str, Any]) -> Rows:
     one, bare_one = (1e3 * np.array(times[name]) for name in ("one", "bare_one"))
     bare_batch = 64 / np.median(times["bare_batch"])
     for name, percentile in (("p50", 50), ("p99", 99)):
-        bare = _BASELINE, np.percentile(bare_one, percentile)
+        bare = BASELINE, np.percentile(bare_one, percentile)
         yield measured(f"{what}: one user, {name}", np.percentile(one, percentile), "ms", bare)
     batch = f"{what}: 64 users a call"
     if times["batch"] is None:
         yield skipped(batch, "a call takes over 15 s")
     else:
-        yield measured(batch, 64 / np.median(times["batch"]), "users/s", (_BASELINE, bare_batch))
+        yield measured(batch, 64 / np.median(times["batch"]), "users/s", (BASELINE, bare_batch))
     yield measured(f"{what}: peak memory", times["peak"] / 1024, "MiB")
 
 
@@ -116,23 +126,34 @@ def _ask(method: str, num_items: int, num_users: int, calls: int, candidates: in
     with tempfile.TemporaryDirectory() as folder:
         k = min(100, num_items)
         _export(folder, method, num_items, num_users, k, candidates)
-        arguments = [folder, k, num_users, calls, num_items]
-        client = subprocess.run(
-            [sys.executable, "-I", "-c", _CLIENT, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        return ask_client(folder, k, num_users, calls, num_items)
+
+
+def ask_client(
+    folder: str, k: int, num_users: int, calls: int, num_items: int, num_events: int = 0
+) -> dict[str, Any]:
+    """What the client printed of an exported model; with `num_events` its users are new, with so many."""
+    arguments = [folder, k, num_users, calls, num_items, num_events]
+    client = subprocess.run(
+        [sys.executable, "-I", "-c", _CLIENT, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(client.stdout.splitlines()[-1])
 
 
-def _export(folder: str, method: str, num_items: int, num_users: int, k: int, candidates: int) -> None:
-    """Writes a model whose users have 20 purchases each, which are left out; 0 candidates: it ranks all."""
+def served_view(num_users: int, num_items: int) -> TrainingView:
+    """Users with 20 purchases each, viewed and carted before."""
     rng = np.random.default_rng(0)
     keys = (np.arange(num_users)[:, None] * num_items + rng.integers(num_items, size=(num_users, 20))).ravel()
-    bought = matrix_of(keys, (num_users, num_items))
-    view = view_of(dict.fromkeys(("view", "cart", "buy"), bought))
+    return view_of(dict.fromkeys(("view", "cart", "buy"), matrix_of(keys, (num_users, num_items))))
+
+
+def _export(folder: str, method: str, num_items: int, num_users: int, k: int, candidates: int) -> None:
+    """Writes a model whose users' purchases are left out; 0 candidates: it ranks all."""
+    view = served_view(num_users, num_items)
     model, stages = make_model(view, method), None
     if candidates:  # how good they are of made-up weights says nothing, so few users do
         stages, _ = fit_two_stages(ModelScorer(model), view, candidates, k, most_users=_FEW_USERS)
-    save_model(folder, model, view, k, left_out=bought, stages=stages)
+    save_model(folder, model, view, k, left_out=view.target, stages=stages)

@@ -34,6 +34,16 @@ def test_rows_of_a_small_served_model(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_rows_of_new_users(tmp_path):
+    rows = rows_of(tmp_path, "--parts=new_users", "--num_items=300", "--num_users=30")
+    what = "serve nmtr_gmf on histories, 300 items: a new user of 50 events"
+    served = {work: row for work, row in rows.items() if work.startswith(what)}
+    assert list(served) == [f"{what}, p50", f"{what}, p99"]
+    assert served[f"{what}, p50"]["target"] == "<= 3 ms"
+    assert all(row["value"] > 0 and row["baseline"].startswith("bare product") for row in served.values())
+
+
+@pytest.mark.slow
 def test_rows_of_a_prepared_data_set(tmp_path, shop_dir):
     flags = ["--parts=sampler,ranking", "--units=gmf", f"--dataset_dirs={shop_dir}"]
     rows = rows_of(tmp_path, *flags)
