@@ -45,17 +45,20 @@ def test_rows_of_new_users(tmp_path):
 
 @pytest.mark.slow
 def test_rows_of_a_prepared_data_set(tmp_path, shop_dir):
-    flags = ["--parts=sampler,ranking", "--units=gmf", f"--dataset_dirs={shop_dir}"]
+    flags = ["--parts=sampler,ranking", "--units=gmf,neumf", f"--dataset_dirs={shop_dir}"]
     rows = rows_of(tmp_path, *flags)
     assert list(rows)[0:2] == [
         "this machine: float32 matrix product",
         "this machine: memory traffic",
     ]
     assert rows["sampler, shop, R=3"]["target"] == ">= 10 M instances/s"
-    (pairwise,) = (row for work, row in rows.items() if (row["baseline"] or "").startswith("pairwise"))
+    pairwise, _ = (row for work, row in rows.items() if (row["baseline"] or "").startswith("pairwise"))
     assert pairwise["work"].startswith("rank all 17 users, nmtr_gmf, shop, R=3")
     assert pairwise["target"] == ">= 300x"
     assert pairwise["met"] is None  # not judged with --quick
+    (towers,) = (row for row in rows.values() if (row["baseline"] or "").startswith("bare products and ReLU"))
+    assert towers["work"].startswith("rank all 17 users, nmtr_neumf, shop, R=3: 17 of them, masks and ties")
+    assert towers["value"] > 0
 
 
 @pytest.mark.parametrize(
