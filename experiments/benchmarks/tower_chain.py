@@ -1,4 +1,4 @@
-"""What the towers of a cascade come to at the least: bare products of these shapes, with ReLU between them."""
+"""What the towers of a cascade come to at the least: bare products of their shapes, ReLU between them."""
 
 from collections.abc import Callable
 
