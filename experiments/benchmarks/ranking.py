@@ -64,9 +64,9 @@ def _measure_one(setting: Setting, data: BenchmarkData, unit: str) -> Rows:
         product = "bare matrix product", seconds["product"]
         yield measured(f"{what}: masks and ties included", total, "s", product, _PRODUCT)
     else:
-        chain = "bare products and ReLU of the towers", seconds["chain"]
+        least_work = "bare products and ReLU of the towers", seconds["chain"]
         least = f"{what}: {num_ranked(scorer, view):,} of them, masks and ties included"
-        yield measured(least, seconds["ours"], "s", chain, _CHAIN if unit == "neumf" else None)
+        yield measured(least, seconds["ours"], "s", least_work, _CHAIN if unit == "neumf" else None)
         yield from _tower_rows(setting, what, net, total, len(test))
 
 
