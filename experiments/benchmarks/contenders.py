@@ -1,6 +1,6 @@
 """What is trained until it is as good as the best linear baseline, and the baselines, each with its settings.
 
-The settings were found on Taobao, by hand and on validation alone; RESULTS.md says which.
+The settings were found on Taobao, by hand and on validation alone.
 """
 
 import dataclasses
