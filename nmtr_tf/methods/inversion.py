@@ -13,8 +13,8 @@ _COLUMNS = 2048
 def invert(matrix: np.ndarray, at_once: int = _AT_ONCE) -> None:
     """Puts the inverse in place of a matrix.
 
-    A larger [A, C'; C, D] is halved: with Y = C A^-1 and S = D - Y C', of A the complement, the inverse is
-    [A^-1 + Y' S^-1 Y, -Y' S^-1; -S^-1 Y, S^-1], symmetric but for rounding.
+    A larger one, [A, C'; C, D], is halved: with Y = C A^-1 and the Schur complement S = D - Y C' its inverse
+    is [A^-1 + Y' S^-1 Y, -Y' S^-1; -S^-1 Y, S^-1], symmetric but for rounding.
 
     Args:
         matrix: float32 [n, n], symmetric and positive definite, column by column (order "F").
@@ -52,5 +52,5 @@ def _invert_at_once(matrix: np.ndarray) -> None:
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     for j in range(len(inverse)):  # LAPACK leaves the other triangle alone
         inverse[j, j + 1 :] = inverse[j + 1 :, j]
-    if not np.shares_memory(inverse, matrix):  # of a part of a larger one
+    if not np.may_share_memory(inverse, matrix):  # of a part of a larger one
         matrix[:] = inverse

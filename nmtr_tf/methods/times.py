@@ -10,7 +10,7 @@ from nmtr_tf.data.periods import Periods
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import Plan
-from nmtr_tf.time_section import BUCKETS, NONE
+from nmtr_tf.time_section import BUCKETS, NONE, WINDOW
 
 
 class ModelTimes(NamedTuple):
@@ -54,7 +54,7 @@ def check_times(plan: Plan, view: TrainingView) -> None:
 def times_of(view: TrainingView, plan: Plan) -> ModelTimes:
     """What a model of a plan keeps of the times of a view, one that `check_times` let pass."""
     popularity = entry_weights = None
-    if plan.time.time_bias not in (NONE, BUCKETS):
+    if plan.time.time_bias == WINDOW:
         periods = _periods(plan, view)
         before = [np.pad(periods.popularity(view, name), [(0, 0), (1, 0)]) for name in plan.predicted]
         logs = np.log1p(np.stack(before))

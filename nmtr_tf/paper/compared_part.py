@@ -7,7 +7,7 @@ from typing import Any
 from nmtr_tf.evaluation.baselines import BASELINES
 from nmtr_tf.files import read_json
 from nmtr_tf.methods.table import METHODS
-from nmtr_tf.paper.documents import Entry, Table, to_markdown
+from nmtr_tf.paper.documents import Entry, Table, metric_text, to_markdown
 from nmtr_tf.reporting.comparisons import p_value
 from nmtr_tf.schema import checked, reading
 
@@ -56,7 +56,9 @@ def _entries(found: Mapping[str, Any], name: str, metric: str) -> list[Entry]:
     """Mean, difference with its interval, p."""
     own = found["runs"][name]["metrics"][metric]
     stddev = own["seed_stddev"]
-    mean = Entry(own["mean"]) if stddev is None else Entry(f"{_short(own['mean'])} ({_short(stddev)})")
+    mean = (
+        Entry(own["mean"]) if stddev is None else Entry(f"{metric_text(own['mean'])} ({metric_text(stddev)})")
+    )
     if name == found["baseline"]:
         return [mean, Entry(""), Entry("")]
     row = found["comparisons"][metric][name]
@@ -87,7 +89,3 @@ def _label(name: str, run: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:+.4f}".replace("0.", ".", 1)
-
-
-def _short(value: float) -> str:
-    return f"{value:.4f}".removeprefix("0")

@@ -117,10 +117,15 @@ def _row(table: Table, label: str, numbers: Sequence[str], entries: Sequence[Ent
     return [printable(label), *(texts or [""] * (len(table.columns) - 1))]
 
 
+def metric_text(value: float) -> str:
+    """A metric as tables show it: ".2079"."""
+    return _without_zero(f"{value:.4f}")
+
+
 def _number(entry: Entry) -> str:
     value = entry.value
     if isinstance(value, float):
-        return _without_zero(f"{value:.4f}")
+        return metric_text(value)
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else value
 
 

@@ -12,7 +12,7 @@ from nmtr_tf.evaluation_section import shown_k
 from nmtr_tf.files import read_json
 from nmtr_tf.methods.table import METHODS
 from nmtr_tf.options import option_text
-from nmtr_tf.paper.documents import Entry, Table, to_markdown
+from nmtr_tf.paper.documents import Entry, Table, metric_text, to_markdown
 from nmtr_tf.reporting.benchmarks import benchmark_page
 from nmtr_tf.schema import checked, reading
 
@@ -106,7 +106,7 @@ def _rule_rows(audits: Audits) -> list[tuple[str, list[str]]]:
 
 
 def _ratios(row: Mapping[str, float] | None) -> str:
-    return " / ".join(_short(row[name]) for name in ("released", "strict")) if row else "-"
+    return " / ".join(metric_text(row[name]) for name in ("released", "strict")) if row else "-"
 
 
 def _share(count: int | None, total: int) -> str:
@@ -115,10 +115,6 @@ def _share(count: int | None, total: int) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def _short(value: float) -> str:
-    return f"{value:.4f}".removeprefix("0")
 
 
 def evaluations_part(results_dir: str | Path, place: str) -> str:

@@ -162,3 +162,16 @@ class OpenedRun:
         """Its training view of the data set; all of it where the run is fitted on everything."""
         dataset = self.dataset
         return dataset.full_view(self.config) if self.info.final_of else dataset.view(self.config)
+
+    @property
+    def config_checksum(self) -> str:
+        """The checksum of its settings, as training recorded it."""
+        return self._stored.read_info().config_checksum
+
+    def refuse_final(self) -> None:
+        """Refuses a run that is fitted on everything, as nothing is left to evaluate it on."""
+        if self.info.final_of:
+            raise InputError(
+                f"{self.workdir or 'The run'} is fitted on everything, held-out rows included: nothing is "
+                f"left to evaluate it on; evaluate the run whose settings it has, {self.info.final_of}."
+            )

@@ -54,7 +54,7 @@ class Run(OpenedRun):
             InputError: If an option or the split does not fit, or the run is fitted on everything.
         """
         check_split(split)
-        self._refuse_final()
+        self.refuse_final()
         own = self.config.evaluation
         if protocol and own.mask == EvaluationConfig().mask_under(self.view.protocol):
             own = dataclasses.replace(own, mask="auto")  # what the other protocol asks
@@ -65,7 +65,7 @@ class Run(OpenedRun):
             "method": self.info.method,
             "best_epoch": self.info.best_epoch,
             "validation": self.config.data.validation,
-            **({"config_checksum": self._config_checksum} if self.directory else {}),
+            **({"config_checksum": self.config_checksum} if self.directory else {}),
         }
         if self.unfinished:
             about["unfinished"] = self.unfinished
@@ -82,29 +82,18 @@ class Run(OpenedRun):
             InputError: If there is none.
         """
         check_split(split)
-        self._refuse_final()
+        self.refuse_final()
         if split not in self._evaluations:
             if self.directory is None:
                 raise InputError(f"The run was not evaluated yet, which evaluate does with `split={split}`.")
             stored = Evaluation.load(self.directory.path, split)
-            if stored.about.get("config_checksum") not in (None, "", self._config_checksum):
+            if stored.about.get("config_checksum") not in (None, "", self.config_checksum):
                 raise InputError(
                     f"{self.directory.path}: evaluated with other settings than config.json has; evaluate it "
                     "again."
                 )
             self._evaluations[split] = stored
         return self._evaluations[split]
-
-    @property
-    def _config_checksum(self) -> str:
-        return self._stored.read_info().config_checksum
-
-    def _refuse_final(self) -> None:
-        if self.info.final_of:
-            raise InputError(
-                f"{self.workdir or 'The run'} is fitted on everything, held-out rows included: nothing is "
-                f"left to evaluate it on; evaluate the run whose settings it has, {self.info.final_of}."
-            )
 
     @property
     def known_evaluation(self) -> Evaluation | None:
@@ -244,7 +233,8 @@ class Run(OpenedRun):
             versions=self.info.versions,
             unfinished=self.unfinished,
         )
-        left_out, own = excluded_items(self.dataset, exclude, mask), (self.model, self.plan, self.view)
+        left_out = excluded_items(self.dataset, exclude, mask)
+        own = self.model, self.plan, self.view
         return export_model(export_dir, *own, left_out, count, facts, offered, candidates, index)
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
