@@ -28,6 +28,10 @@ demo: $(VENV)/installed
 	@echo "The exported model, asked by a fresh process that has TensorFlow alone:"
 	$(TIMED) env TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
 	  --signature_def serving_default --input_exprs 'user_id=["user-0000", "somebody-new"]' 2>/dev/null
+	@echo "And somebody of whom it knows what he touched just now:"
+	$(TIMED) env TF_CPP_MIN_LOG_LEVEL=3 $(VENV)/bin/saved_model_cli run --dir out/models/demo/1 --tag_set serve \
+	  --signature_def recommend_for_history \
+	  --input_exprs 'item_id=[["item-0386", "item-0235"]];behavior=[["view", "cart"]]' 2>/dev/null
 
 test: $(VENV)/installed
 	$(RUN) -m pytest -m "not slow" --numprocesses=2 --dist=worksteal

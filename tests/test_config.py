@@ -246,7 +246,7 @@ def test_there_are_flagfiles():
     expected = {
         f"{data}/{method}.flags" for data in ("beibei", "tmall", "taobao") for method in PAPER_METHODS
     }
-    assert expected | {"quickstart.flags"} <= names
+    assert expected | {"quickstart.flags", "recommended.flags"} <= names
 
 
 @pytest.mark.parametrize("path", flagfiles(), ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -270,6 +270,15 @@ def test_flagfiles_hold_config_fields_with_valid_values(path):
     behaviors = config.data.behaviors or ("view", "cart", "buy")
     resolve(config, behaviors)
     assert path.parent.name == "flags" or config.model.method == path.stem
+
+
+def test_the_quickstart_trains_what_is_recommended():
+    def lines(name):
+        text = (ROOT / "flags" / f"{name}.flags").read_text()
+        return {line for line in text.splitlines() if not line.startswith("#")}
+
+    own = {"--dataset_dir=out/shop", "--workdir=out/demo", "--ks=10,20,50", "--monitor=NDCG@10"}
+    assert lines("quickstart") == lines("recommended") | own
 
 
 @pytest.mark.parametrize("folder", ["beibei_paper", "tmall"])

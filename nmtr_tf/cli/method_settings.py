@@ -14,7 +14,7 @@ def settings_dir() -> Path:
 
 
 def settings_names() -> list[str]:
-    """The names: <data set>/<method>, and quickstart."""
+    """The names: <data set>/<method>, recommended and quickstart."""
     folder = settings_dir()
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.flags"))
 

@@ -67,7 +67,13 @@ flags.DEFINE_bool(
     "--user_rows=history or both, and for nmtr_linear.",
     **_at,
 )
-flags.DEFINE_bool("probabilities", False, "Add the probability of every predicted behavior.", **_at)
+flags.DEFINE_bool(
+    "probabilities",
+    False,
+    "Add the probability of every predicted behavior; what was not trained by log loss has none, and these "
+    "are the sigmoids of its scores.",
+    **_at,
+)
 define_left_out(FLAGS)
 define_items(FLAGS, "titles are added to tables and files")
 flags.DEFINE_string(
@@ -181,11 +187,13 @@ def _show(
 ) -> None:
     """Prints a table for each user."""
     from nmtr_tf.serving.explanations import explain
+    from nmtr_tf.training.objectives import gives_probabilities
 
     given: dict[str, Any] = {"history": values.history} if history else {"user_ids": users}
     table = trained.recommend(**given, probabilities=True, **_asked(values, trained))
     unknown, item_rows = users.why_unknown(trained.dataset), pd.Index(trained.view.item_ids)
-    behaviors = trained.plan.predicted if values.probabilities else [trained.view.target_behavior]
+    shown = [trained.view.target_behavior] if gives_probabilities(trained.plan) else []
+    behaviors = trained.plan.predicted if values.probabilities else shown
     matrix = history.matrix if history else histories_of(trained.view)
     for user_id, row in zip(users.ids.to_pylist(), users.rows.tolist(), strict=True):
         own = table[table["user"] == user_id]
@@ -200,7 +208,7 @@ def _show(
             why = "no known event" if history else f"known: no, {unknown[user_id]}"
             text = for_unknown(f"For {name} ({why})", trained, own)
         elif history:
-            text = for_new(trained, name, matrix[[row]].nnz, own, reasons)
+            text = for_new(name, matrix[[row]].nnz, own, behaviors, reasons)
         else:
             text = for_known(trained, name, row, own, behaviors, reasons)
         show(text + "\n")

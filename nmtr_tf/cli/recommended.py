@@ -45,7 +45,7 @@ def for_known(
         user_id: His id.
         user: His row.
         found: His rows of what `Run.recommend` gives, with the item's row under "row".
-        behaviors: Whose probabilities are shown.
+        behaviors: Whose probabilities are shown; empty: the score is.
         reasons: Why each item is there, as `Explanation.reasons` says it; empty: it is not asked.
     """
     history = trained.dataset.whole
@@ -57,20 +57,20 @@ def for_known(
 
 
 def for_new(
-    trained: "Run", user_id: str, count: int, found: list[dict[str, Any]], reasons: Sequence[str]
+    user_id: str, count: int, found: list[dict[str, Any]], behaviors: Sequence[str], reasons: Sequence[str]
 ) -> str:
     """The recommendations to a user who is known by the events of a file alone.
 
     Args:
-        trained: The run.
         user_id: His id.
         count: Items of his history.
         found: As for `for_known`.
+        behaviors: As for `for_known`.
         reasons: As for `for_known`.
     """
     if not found:
         return f"For {user_id}, by {count} items: {_NOTHING}"
-    title, behaviors = f"For {user_id}, by {count} items:", [trained.view.target_behavior]
+    title = f"For {user_id}, by {count} items:"
     return _table(title, found, behaviors, [], [[] for _ in found], reasons)
 
 
@@ -83,14 +83,14 @@ def _table(
     reasons: Sequence[str],
 ) -> str:
     """A table of items, with more columns and with reasons."""
-    chances = [[line[f"probability_{name}"] for name in behaviors] for line in found]
+    asked = {f"probability of {name}": f"probability_{name}" for name in behaviors} or {"score": "score"}
+    values = [[line[column] for column in asked.values()] for line in found]
     whys = [[why] for why in reasons] or [[] for _ in found]
     rows = [
         [line["rank"], line["item"], *_title(line), *own, *others, *why]
-        for line, own, others, why in zip(found, chances, more, whys, strict=True)
+        for line, own, others, why in zip(found, values, more, whys, strict=True)
     ]
-    shown = [f"probability of {name}" for name in behaviors]
-    columns = ["rank", "item", *_title_column(found), *shown, *names, *(["because of"] if reasons else [])]
+    columns = ["rank", "item", *_title_column(found), *asked, *names, *(["because of"] if reasons else [])]
     return format_table(title, columns, rows)
 
 

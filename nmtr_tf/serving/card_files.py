@@ -12,7 +12,7 @@ from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.index_card import index_part
 from nmtr_tf.serving.model_card import ModelCard
 from nmtr_tf.texts import printable
-from nmtr_tf.training.objectives import find_loss, loss_name, objective_name
+from nmtr_tf.training.objectives import gives_probabilities, loss_name, objective_name
 
 
 def write_model_card(directory: str | Path, card: ModelCard) -> None:
@@ -122,11 +122,11 @@ def _scores(plan: Plan) -> str:
 
 def _warning(plan: Plan) -> str:
     """What is to be said where the training was not about probabilities."""
+    if gives_probabilities(plan):
+        return ""
     objective, loss = objective_name(plan.objective), loss_name(plan.loss)
     if objective != "sampled":
         return f"; trained by the {_name(objective)} objective, they may only order, as the logits do"
-    if find_loss(loss).gives_probabilities:
-        return ""
     return f"; trained by the {_name(loss)} loss, they only order, as the logits do"
 
 

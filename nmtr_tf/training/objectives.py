@@ -60,6 +60,11 @@ def find_loss(loss: Any) -> Loss:
     return Loss(loss)
 
 
+def gives_probabilities(plan: Plan) -> bool:
+    """Whether the sigmoids of a trained model's logits are probabilities (Eq. 5); else they only order."""
+    return objective_name(plan.objective) == "sampled" and find_loss(plan.loss).gives_probabilities
+
+
 def loss_name(loss: Any) -> Any:
     """The registered name of a loss that is given by name or as a function; one without a name as it is."""
     return loss if isinstance(loss, str) else LOSSES.name_of(lambda row: row.function is loss) or loss

@@ -79,6 +79,10 @@ def test_a_baseline_from_training_to_recommendations(shop_dir, tmp_path, capsys,
     assert run.config.data.keep == ("cart:0.5",)
     whole = run.dataset.view(run.config.with_options(keep=()))
     assert 0 < run.view.matrices["cart"].nnz < whole.matrices["cart"].nnz
+    assert call(recommend, f"--workdir={tmp_path}/run", "--k=2") == 0
+    head = capsys.readouterr().out
+    assert " score " in head
+    assert "probability" not in head  # neither loss gives any
     assert call(recommend, f"--workdir={tmp_path}/run", "--k=2", "--probabilities") == 0
     head = capsys.readouterr().out
     assert ("probability of cart" in head) == (method == "cmf")
