@@ -30,7 +30,7 @@ class HistoryConfig:
     history_half_life: float = option(
         0.0,
         "Days in which the weight of an item of a history halves, of a log with times: what is older counts "
-        "less; 0: all count alike.",
+        "less, in nmtr_linear(_gmf) too; 0: all count alike.",
     )
     history_dropout: float = option(
         0.5,

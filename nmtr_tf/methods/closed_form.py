@@ -107,7 +107,7 @@ def item_weights(problem: Problem) -> np.ndarray:
     Raises:
         np.linalg.LinAlgError: If lambda is too small for float32.
     """
-    inverse = inverse_of(problem.scaled.T.tocsr(), problem.ridge)
+    inverse = _inverse(problem)
     if not problem.target.nnz:
         inverse *= -problem.theta / np.diag(inverse)
     else:
@@ -120,6 +120,33 @@ def item_weights(problem: Problem) -> np.ndarray:
         inverse += of_target
     np.fill_diagonal(inverse, 0)
     return inverse
+
+
+def _inverse(problem: Problem) -> np.ndarray:
+    """P, float32 [num_items, num_items]; where users are few, L^-1 - L^-1 X'S C SX L^-1, S = D^1/2."""
+    scaled, ridge = problem.scaled, problem.ridge
+    num_users, num_items = scaled.shape
+    if 2 * num_users > num_items:
+        return inverse_of(scaled.T.tocsr(), ridge)
+    of_users = inverse_of_users(problem)
+    scaled.data /= ridge[scaled.indices]
+    rows, found = scaled.T.tocsr(), np.empty((num_items, num_items), np.float32)
+    for first in range(0, num_items, CHUNK):
+        own = slice(first, first + CHUNK)
+        found[own] = -(rows @ (rows[own] @ of_users).T).T
+    found[np.diag_indices(num_items)] += 1 / ridge
+    return found
+
+
+def inverse_of_users(problem: Problem) -> np.ndarray:
+    """C = (I + SX L^-1 X'S)^-1 with S = D^1/2, float32 [num_users, num_users].
+
+    Raises:
+        np.linalg.LinAlgError: If lambda is too small for float32.
+    """
+    root = problem.scaled
+    root.data /= np.sqrt(problem.ridge)[root.indices]
+    return inverse_of(root, np.ones(root.shape[0], np.float32))
 
 
 def minimum(problem: Problem, weights: np.ndarray) -> float:

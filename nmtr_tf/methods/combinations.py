@@ -18,7 +18,8 @@ SAMPLED, SOFTMAX, CONTRASTIVE, WHOLE_DATA = "sampled", "softmax", "contrastive",
 """Names of the objectives."""
 
 _OF_EMBEDDINGS = ("dropout", "share_embeddings", "item_bias")
-_OF_HISTORIES = ("history_items", "history_alpha", "history_half_life", "history_dropout")
+_OF_VECTORS = ("history_items", "history_alpha", "history_dropout")
+_OF_HISTORIES = (*_OF_VECTORS, "history_half_life")
 _OF_TIME = ("time_bias",)
 _OF_STEPS = (
     "objective",
@@ -65,7 +66,7 @@ def learner_of(config: RunConfig, method: Method, units: Sequence[UnitKind]) -> 
                 f"`{option}` goes with `user_rows=history` or `both`. Received: `user_rows=table`."
             )
         return config.training.learner
-    of_history = (config.history, ("user_rows", *_OF_HISTORIES))
+    of_history = (config.history, ("user_rows", *_OF_VECTORS))
     of_gradients = (config.training, _OF_STEPS), (config.time, _OF_TIME)
     for section, names in ((config.model, _OF_EMBEDDINGS), *of_gradients, of_history):
         if (option := changed(section, names)) is not None:

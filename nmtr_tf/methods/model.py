@@ -65,7 +65,7 @@ def build_model(
     user_ids = keras.Input((), dtype="int32", name="user_ids")
     item_ids = keras.Input((), dtype="int32", name="item_ids")
     if plan.is_closed_form:
-        p, (q, b) = _linear_rows(plan, num_items, histories, user_ids, item_ids)
+        p, (q, b) = _linear_rows(plan, num_items, histories, times, user_ids, item_ids)
     else:
         of_users = options(num_users, plan.shares_users)
         of_items = {**options(num_items, plan.shares_items), "trains_biases": plan.item_bias}
@@ -153,7 +153,7 @@ def _pooled_rows(plan: Plan, of_users: dict, vectors: TableRows, histories: spar
     )
 
 
-def _linear_rows(plan, num_items, histories, user_ids, item_ids):
+def _linear_rows(plan, num_items, histories, times, user_ids, item_ids):
     """Users as sums over their histories, items as places in them: what their layers give."""
     users = HistoryRows(
         num_users=histories.shape[0],
@@ -164,9 +164,10 @@ def _linear_rows(plan, num_items, histories, user_ids, item_ids):
         shared=False,
         gates=plan.linear_gates,
         rank=plan.linear.linear_rank,
+        weighs_entries=plan.history.history_half_life > 0,
         name="user_rows",
     )
     p = users(user_ids)
-    users.set_histories(histories)
+    users.set_histories(histories, times.entry_weights)
     own = {"num_rows": num_items, "row_size": 1, "num_behaviors": len(plan.predicted), "shared": True}
     return p, PlaceRows(**own, trains_biases=False, name="item_rows")(item_ids)

@@ -83,12 +83,6 @@ _WITH_BIAS = _Need(
     "`item_bias=True`, of which it is a part",
     lambda plan: "" if plan.item_bias else f"`item_bias=False` (`method={plan.name}`)",
 )
-_NO_HALF_LIFE = _Need(
-    "`history_half_life=0`, as its linear part weighs no ages",
-    lambda plan: (
-        f"`history_half_life={plan.history.history_half_life:g}`" if plan.history.history_half_life else ""
-    ),
-)
 _WHOLE = (_NO_CHANNELS, _PRODUCTS, _ONE_ITEM_TABLE)
 _NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
     (SAMPLED, GRADIENT): (),
@@ -145,7 +139,7 @@ def check_combination(plan: Any, strategy: str = "none") -> None:
             f"Received: `user_rows={plan.history.user_rows}`."
         )
     if plan.adds_linear:
-        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _ALL_PAIRS, _NO_HALF_LIFE))
+        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _ALL_PAIRS))
     if plan.history.is_read:
         _check_histories(plan, objective)
     _check(

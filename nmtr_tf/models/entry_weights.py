@@ -17,7 +17,7 @@ def add_item_weights(layer: keras.layers.Layer, num_items: int, rank: int, name:
 
 
 class EntryWeights:
-    """The weights of the entries of histories in x_u B, by what was done.
+    """The weights of the entries of histories in x_u B: by what was done, times those of the entries' own.
 
     Args:
         gates: Weight of each behavior, weakest first; an entry has that of the strongest one shown. Empty: 1.
@@ -26,17 +26,20 @@ class EntryWeights:
     def __init__(self, gates: Sequence[float] = ()):
         self.gates = tuple(map(float, gates))
 
-    def sums(self, weights: ItemWeights, items, owners, count, kinds):
-        """Sums of the rows of entries: arguments as for `StoredHistories.sums`, float32 [count, D]."""
-        if len(weights) == 1:
-            return self._sums(weights[0], items, owners, count, kinds)
-        left, right = weights
-        found = tf.matmul(self._sums(left, items, owners, count, kinds), right, transpose_b=True)
-        own = _diagonal(left, right, items)
-        own = own * self._of(kinds) if self.gates else own
-        return tf.tensor_scatter_nd_sub(found, _places(owners, items), own)
+    def sums(self, weights: ItemWeights, items, owners, count, kinds, own=None):
+        """Sums of the rows of entries: arguments as for `StoredHistories.sums`, float32 [count, D].
 
-    def parts(self, weights: ItemWeights, items, kinds):
+        `own` are the weights of the entries' own, float32 [n]; None: 1 each.
+        """
+        if len(weights) == 1:
+            return self._sums(weights[0], items, owners, count, kinds, own)
+        left, right = weights
+        found = tf.matmul(self._sums(left, items, owners, count, kinds, own), right, transpose_b=True)
+        diagonal, of = _diagonal(left, right, items), self._of(kinds, own)
+        diagonal = diagonal if of is None else diagonal * of
+        return tf.tensor_scatter_nd_sub(found, _places(owners, items), diagonal)
+
+    def parts(self, weights: ItemWeights, items, kinds, own=None):
         """The rows of entries as they go into the sums: float32 [n, D]."""
         if len(weights) == 1:
             rows = tf.gather(weights[0], items)
@@ -45,22 +48,30 @@ class EntryWeights:
             rows = tf.matmul(tf.gather(left, items), right, transpose_b=True)
             places = _places(tf.range(tf.size(items)), items)
             rows = tf.tensor_scatter_nd_sub(rows, places, _diagonal(left, right, items))
-        return rows * self._of(kinds)[:, None] if self.gates else rows
+        of = self._of(kinds, own)
+        return rows if of is None else rows * of[:, None]
 
-    def _sums(self, table, items, owners, count, kinds):
+    def _sums(self, table, items, owners, count, kinds, own):
         """Sums of rows of one table."""
+        if own is not None:
+            shape = tf.stack([tf.cast(count, tf.int64), tf.shape(table, tf.int64)[0]])
+            entries = tf.SparseTensor(_places(owners, items), self._of(kinds, own), shape)
+            return tf.sparse.sparse_dense_matmul(entries, table)
         if not self.gates:
             return tf.sparse.segment_sum(table, items, owners, count)
         strongest, found = self._strongest(kinds), []
         for s, gate in enumerate(self.gates):
             chosen = tf.where(strongest == s)[:, 0]
-            own = tf.gather(items, chosen), tf.gather(owners, chosen)
-            found.append(gate * tf.sparse.segment_sum(table, *own, count))
+            those = tf.gather(items, chosen), tf.gather(owners, chosen)
+            found.append(gate * tf.sparse.segment_sum(table, *those, count))
         return tf.add_n(found)
 
-    def _of(self, kinds):
-        """The weight of each entry, float32 [n]."""
-        return tf.gather(self.gates, self._strongest(kinds))
+    def _of(self, kinds, own):
+        """The weight of each entry, float32 [n]; None: all are 1."""
+        if not self.gates:
+            return own
+        gates = tf.gather(self.gates, self._strongest(kinds))
+        return gates if own is None else gates * own
 
     def _strongest(self, kinds):
         """The strongest behavior of each entry, int32 [n]."""

@@ -148,19 +148,21 @@ class HistoryRows(StoredHistories):
     """User vectors that are sums over histories: of behavior r, x_u B^r.
 
     B^r is a table with a row for each item, x_u is 1 at the items of user u's history, or as `EntryWeights`
-    has it, else 0. Gradients do not change the tables.
+    has it, else 0. Gradients do not change the tables. With `weighs_entries` each item of a history has a
+    weight besides, by its age.
 
     Called on user ids int32 [...] it gives a list with one float32 [..., row_size] per behavior.
 
     Args:
         gates: As for `EntryWeights`.
         rank: Rank of the tables, which stand as two factors; 0: they stand as they are.
+        weighs_entries: Whether the entries of histories have weights.
         **kwargs: As those of `StoredHistories`; `num_rows` is the number of items, and nothing is `shared`.
     """
 
-    def __init__(self, gates: Sequence[float] = (), rank: int = 0, **kwargs):
+    def __init__(self, gates: Sequence[float] = (), rank: int = 0, weighs_entries: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.rank = rank
+        self.rank, self.weighs_entries = rank, weighs_entries
         self.entry_weights = EntryWeights(gates)
         self.tells_behaviors = bool(self.entry_weights.gates)
 
@@ -183,15 +185,18 @@ class HistoryRows(StoredHistories):
 
     @override
     def sums(self, items, owners, count, terms, kinds=None, seed=None, weights=None):
-        return [self.entry_weights.sums(self._weights(r), items, owners, count, kinds) for r in terms]
+        return [
+            self.entry_weights.sums(self._weights(r), items, owners, count, kinds, weights) for r in terms
+        ]
 
     @override
     def parts(self, items, owners, count, terms, kinds=None, weights=None):
-        return [self.entry_weights.parts(self._weights(r), items, kinds) for r in terms]
+        return [self.entry_weights.parts(self._weights(r), items, kinds, weights) for r in terms]
 
     @override
     def get_config(self):
-        return {**super().get_config(), "gates": self.entry_weights.gates, "rank": self.rank}
+        own = {"gates": self.entry_weights.gates, "rank": self.rank, "weighs_entries": self.weighs_entries}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")

@@ -74,7 +74,7 @@ class SummedRows(StoredHistories):
         target = self.num_behaviors - 1
         if target not in terms:
             return rows
-        linear = self.entry_weights.sums(self._weights(), items, owners, count, kinds)
+        linear = self.entry_weights.sums(self._weights(), items, owners, count, kinds, weights)
         return [
             tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, rows, strict=True)
         ]
@@ -82,7 +82,7 @@ class SummedRows(StoredHistories):
     @override
     def parts(self, items, owners, count, terms, kinds=None, weights=None):
         parts = self.pooled.parts(items, owners, count, terms, kinds, weights)
-        linear = self.entry_weights.parts(self._weights(), items, kinds)
+        linear = self.entry_weights.parts(self._weights(), items, kinds, weights)
         target = self.num_behaviors - 1
         return [
             tf.concat([p, linear], axis=1) if r == target else p for r, p in zip(terms, parts, strict=True)

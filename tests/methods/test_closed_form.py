@@ -16,7 +16,7 @@ OPTIONS = {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3, "ease_thet
 
 
 @pytest.mark.parametrize("chunk", [5, 512])
-@pytest.mark.parametrize("shape", [(40, 12), (9, 14)])
+@pytest.mark.parametrize("shape", [(40, 12), (9, 14), (5, 14), (7, 14), (4, 14)])
 def test_the_solution_and_its_minimum(monkeypatch, shape, chunk):
     monkeypatch.setattr(closed_form, "CHUNK", chunk)
     all_of, target = random_pair(shape)

@@ -89,6 +89,8 @@ def test_a_history_is_as_old_as_the_last_that_was_done_to_an_item():
         ({"time_bias": "buckets"}, "time_bias=buckets"),
         ({"time_bias": "window"}, "time_bias=window"),
         ({"user_rows": "both", "history_half_life": 7.5}, "history_half_life=7.5"),
+        ({"method": "nmtr_linear", "history_half_life": 7.5}, "history_half_life=7.5"),
+        ({"method": "nmtr_linear_gmf", "history_half_life": 7.5}, "history_half_life=7.5"),
     ],
 )
 def test_without_times_it_is_one_line(options, named):
@@ -142,14 +144,9 @@ def test_without_times_it_is_one_line(options, named):
             "`history_half_life` goes with `user_rows=history` or `both`. Received: `user_rows=table`.",
         ),
         (
-            {"time_bias": "none", "history_half_life": 5.0, "method": "nmtr_linear_gmf"},
-            "`method=nmtr_linear_gmf` needs `history_half_life=0`, as its linear part weighs no ages. "
-            "Received: `history_half_life=5`.",
-        ),
-        (
-            {"time_bias": "none", "history_half_life": 5.0, "method": "nmtr_linear"},
-            "`history_half_life` has no meaning for `method=nmtr_linear`, whose weights are solved in "
-            "closed form. Received: 5.0.",
+            {"time_bias": "none", "history_alpha": 1.0, "method": "nmtr_linear"},
+            "`history_alpha` has no meaning for `method=nmtr_linear`, whose weights are solved in closed "
+            "form. Received: 1.0.",
         ),
     ],
 )

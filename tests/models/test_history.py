@@ -11,7 +11,8 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
-from nmtr_tf.models.history import HistoryRows
+from nmtr_tf.methods.times import NO_TIMES, ModelTimes
+from nmtr_tf.models.history import GivenHistories, HistoryRows
 from nmtr_tf.models.network import network
 from nmtr_tf.models.units import Linear
 
@@ -55,25 +56,40 @@ def test_ranking_scores_every_item(model):
     np.testing.assert_allclose(scores, SUMS[[5, 2, 5]], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("half_life", [0.0, 9.0])
+@pytest.mark.parametrize("rank", [0, 3])
 @pytest.mark.parametrize("gates", [(), (0.5, 2.0)])
-def test_of_low_rank_the_sums_are_those_of_a_table_without_diagonal(gates):
-    """sum_j x_uj (A W' - diag(A W'))_ji, of some users, all at once and entry by entry."""
+def test_the_sums_weigh_what_was_done_and_when(gates, rank, half_life):
+    """sum_j x_uj B_ji of some users, all at once and entry by entry; what is given is of today.
+
+    B of low rank, A W' - diag(A W'), has no diagonal.
+    """
     bits = np.where(TOUCHED, RNG.integers(1, 4, TOUCHED.shape), 0)  # view: 1, buy: 2
-    factors = RNG.normal(size=(2, ITEMS, 3)).astype(np.float32)
-    config = RunConfig().with_options(method="nmtr_linear", linear_rank=3, linear_gates=gates)
-    model = build_model(resolve(config, ("view", "buy")), USERS, ITEMS, 0, sparse.csr_array(bits))
+    ages = RNG.uniform(0.0, 1.0, TOUCHED.shape)
+    options = {"linear_rank": rank, "linear_gates": gates, "history_half_life": half_life}
+    plan = resolve(RunConfig().with_options(method="nmtr_linear", **options), ("view", "buy"))
+    times = ModelTimes(entry_weights=ages[bits != 0].astype(np.float32)) if half_life else NO_TIMES
+    model = build_model(plan, USERS, ITEMS, 0, sparse.csr_array(bits), times)
     rows = network(model).user_rows
-    for variable, values in zip(rows.item_weights, factors, strict=True):
+    parts_of_b = RNG.normal(size=(2 if rank else 1, ITEMS, rank or ITEMS)).astype(np.float32)
+    for variable, values in zip(rows.item_weights, parts_of_b, strict=True):
         variable.assign(values)
-    table = factors[0] @ factors[1].T
-    table -= np.diag(np.diag(table))
-    weights = np.array([0, *(gates or (1, 1)), (gates or (1, 1))[1]])[
-        bits
-    ]  # the stronger of both is the last
+    table = parts_of_b[0]
+    if rank:
+        table = parts_of_b[0] @ parts_of_b[1].T
+        table -= np.diag(np.diag(table))
+    view, buy = gates or (1, 1)
+    of_today = np.array([0, view, buy, buy])[bits]
+    weights = of_today * ages if half_life else of_today
     (found,) = rows.rows(tf.constant([4, 2, 0, 4]), [0])
     np.testing.assert_allclose(found, (weights @ table)[[4, 2, 0, 4]], rtol=1e-4, atol=1e-5)
+    (nobody,) = rows.rows(tf.zeros([0], tf.int32), [0])
+    assert nobody.shape == (0, ITEMS)
+    (today,) = GivenHistories(rows, sparse.csr_array(bits.astype(np.int32))).rows(tf.range(USERS), [0])
+    np.testing.assert_allclose(today, of_today @ table, rtol=1e-4, atol=1e-5)
     entries = np.flatnonzero(bits[0])
-    (parts,) = rows.parts(tf.constant(entries), None, 1, [0], tf.constant(bits[0, entries]))
+    given = tf.constant(entries), None, 1, [0], tf.constant(bits[0, entries])
+    (parts,) = rows.parts(*given, rows.weights_of(0))
     np.testing.assert_allclose(parts, weights[0, entries, None] * table[entries], rtol=1e-4, atol=1e-5)
 
 

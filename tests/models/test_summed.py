@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import BEHAVIORS
-from numpy_pooled import ALPHA, DONE, ITEMS, USERS, VIEW, E, plain_vectors
+from numpy_pooled import ALPHA, DONE, HALF_LIFE, ITEMS, USERS, VIEW, E, plain_vectors, plain_weights
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model, without_linear
 from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.models.summed import SummedRows
 
@@ -22,11 +23,14 @@ WEIGHT = 2.5
 GATES = dict(zip(BEHAVIORS, (0.5, 2.0, 0.7), strict=True))
 
 
-def model_of(user_rows: str, history_items: str, gates: tuple[float, ...] = ()) -> keras.Model:
+def model_of(
+    user_rows: str, history_items: str, gates: tuple[float, ...] = (), half_life: float = 0.0
+) -> keras.Model:
     """With random weights, those of the linear part too."""
     own = {"user_rows": user_rows, "history_items": history_items, "history_alpha": ALPHA}
-    config = RunConfig().with_options(method="nmtr_linear_gmf", embedding_dim=E, linear_gates=gates, **own)
-    model = build_model(resolve(config, BEHAVIORS), USERS, ITEMS, 0, histories_of(VIEW))
+    own |= {"history_half_life": half_life, "linear_gates": gates}
+    plan = resolve(RunConfig().with_options(method="nmtr_linear_gmf", embedding_dim=E, **own), BEHAVIORS)
+    model = build_model(plan, USERS, ITEMS, 0, histories_of(VIEW), times_of(VIEW, plan))
     rng, net = np.random.default_rng(1), network(model)
     for weight in [*model.trainable_variables, *net.user_rows.item_weights]:
         weight.assign(rng.normal(size=weight.shape))
@@ -39,17 +43,21 @@ def model(request) -> keras.Model:
     return model_of(*request.param)
 
 
-def plain_logits(model: keras.Model) -> dict[str, np.ndarray]:
-    """Of every user and item, behavior by behavior: Eq. 9, and the linear part for the target."""
+def plain_logits(model: keras.Model, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Of every user and item, behavior by behavior: Eq. 9, and the linear part for the target.
+
+    `weights` [USERS, ITEMS] are those of the items of histories; None: 1 each.
+    """
     net = network(model)
     assert isinstance(net.user_rows, SummedRows)
-    p, q = plain_vectors(net.user_rows.pooled), np.array(net.item_rows.tables[0])
+    p, q = plain_vectors(net.user_rows.pooled, weights=weights), np.array(net.item_rows.tables[0])
     *units, last = net.cascade.units
     logits, out = {}, np.zeros((USERS, ITEMS))
     for name, unit, bias in zip(BEHAVIORS, [*units, last.unit], net.item_rows.biases, strict=True):
         out = out + (p * np.array(unit.h)) @ q.T + np.array(bias)
         logits[name] = out
     touched = np.any(list(DONE.values()), axis=0).astype(float)
+    touched = touched if weights is None else weights
     logits[BEHAVIORS[-1]] = out + WEIGHT * touched @ np.array(net.user_rows.item_weights[0])
     return logits
 
@@ -84,6 +92,13 @@ def test_without_the_linear_part_it_is_the_cascade(model):
     assert not any(tuple(v.shape) == (ITEMS, ITEMS) for v in part.variables)
 
 
+def test_old_items_of_a_history_weigh_less_in_both_parts():
+    model = model_of(*KINDS[0], half_life=HALF_LIFE)
+    found = model({"user_ids": PAIRS[0], "item_ids": PAIRS[1]})
+    for name, expected in plain_logits(model, plain_weights()).items():
+        np.testing.assert_allclose(found[name], expected.ravel(), rtol=1e-3, atol=1e-4)
+
+
 def test_gates_weigh_the_history_of_the_linear_part_alone():
     model, gated = model_of(*KINDS[0]), model_of(*KINDS[0], tuple(GATES.values()))
     rows, weighed = np.zeros((USERS, ITEMS)), plain_logits(model)
@@ -96,7 +111,7 @@ def test_gates_weigh_the_history_of_the_linear_part_alone():
         np.testing.assert_allclose(found[name], expected.ravel(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, (*KINDS[0], tuple(GATES.values()))], ids=str)
+@pytest.mark.parametrize("kind", [*KINDS, (*KINDS[0], tuple(GATES.values()), HALF_LIFE)], ids=str)
 def test_saved_and_loaded_it_is_the_same_model(kind, tmp_path):
     model = model_of(*kind)
     model.save(tmp_path / "model.keras")

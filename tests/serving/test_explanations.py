@@ -36,6 +36,8 @@ CASES: dict[str, dict[str, Any]] = {
     "linear": {"method": "nmtr_linear"},
     "rank": {"method": "nmtr_linear", "linear_rank": 3, "linear_gates": (0.2, 0.6, 1.5)},
     "sum of rank": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "linear_rank": 2},
+    "linear by age": {"method": "nmtr_linear", "history_half_life": 20.0},
+    "sum by age": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "history_half_life": 20.0},
     "gates": {"method": "nmtr_linear", "linear_gates": (0.2, 0.6, 1.5)},
     "gated sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "linear_gates": (0.2, 0.6, 1.5)},
     "sum": {"method": "nmtr_linear_gmf", "embedding_dim": 4},

@@ -26,7 +26,7 @@ DAYS = {name: RNG.uniform(0, 60, (USERS, ITEMS)) for name in BEHAVIORS}
 POOLED: dict[str, Any] = {"method": "nmtr_gmf", "objective": "whole_data", "embedding_dim": 4}
 CASES: dict[str, dict[str, Any]] = {
     "linear": {"method": "nmtr_linear"},
-    "gates": {"method": "nmtr_linear", "linear_gates": (0.2, 0.6, 1.5)},
+    "gates": {"method": "nmtr_linear", "linear_gates": (0.2, 0.6, 1.5), "history_half_life": 20.0},
     "sum of both": {"method": "nmtr_linear_gmf", "embedding_dim": 4, "user_rows": "both"},
     "both": {**POOLED, "user_rows": "both"},
     "history": {**POOLED, "user_rows": "history", "history_items": "shared"},

@@ -11,7 +11,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.item_weights import ItemWeightScorer
 from nmtr_tf.methods import closed_form
-from nmtr_tf.methods.closed_form import Problem, inverse_of, item_weights, problem_of, times_rows
+from nmtr_tf.methods.closed_form import Problem, inverse_of_users, item_weights, problem_of, times_rows
 
 
 class UserWeightScorer:
@@ -86,9 +86,7 @@ def _by_users(problem: Problem) -> UserWeightScorer:
     a_j / (1 - b_j))), where a_j = (X'S C SY)_jj / L_j and b_j is the same for Y = X, 1 - L_j P_jj.
     """
     scaled, ridge, scale = problem.scaled, problem.ridge, problem.scale
-    root = scaled.copy()  # S X L^-1/2
-    root.data /= np.sqrt(ridge)[root.indices]
-    inverse = inverse_of(root, np.ones(len(scale), np.float32))
+    inverse = inverse_of_users(problem)
     of_all = _diagonal(inverse, scaled, scaled) / ridge
     of_target = _diagonal(inverse, scaled, times_rows(problem.target, scale)) / ridge
     factors = ((of_target + problem.theta * of_all) / (1 - of_all)).astype(np.float32)
