@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.bare_step import bare_seconds
 from experiments.benchmarks.data import BenchmarkData
 from experiments.benchmarks.processes import ask
 from experiments.benchmarks.ranking import clock_ranking, num_ranked
@@ -66,5 +67,9 @@ def _rows(setting: Setting, data: BenchmarkData, what: str, package: str, theirs
     name = f"{package} {theirs['version']}, {model}"
     positives = setting.block * per_step / seconds["train"]
     yield measured(f"train {what}", positives, "positives/s", (name, theirs["positives"]))
+    if scorer.network.has_one_product:
+        bare = per_step / sum(bare_seconds(ours, setting.block, setting.repeats).values())
+        text = f"train {what}: the bare operations of a step"
+        yield measured(text, bare, "positives/s", (name, theirs["positives"]))
     users = num_ranked(scorer, data.view) / seconds["rank"]
     yield measured(f"rank {what}", users, "users/s", (name, theirs["users"]))

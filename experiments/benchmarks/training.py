@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from experiments.benchmarks.bare_step import bare_rows
 from experiments.benchmarks.data import BenchmarkData, stand_in
 from experiments.benchmarks.equality import measure_equality
 from experiments.benchmarks.limits import Limits, Work
@@ -48,6 +49,8 @@ def _measure_one(setting: Setting, data: BenchmarkData, method: str) -> Rows:
     yield _epoch_row(what, method, len(view.behaviors), epoch["ours"], epoch["stock"], setting.limits)
     work = step_work(network(ours.model), next(iter(ours.sampler.batches())))
     yield setting.limits.reached(f"{what}: a step", work, seconds["ours"] / setting.block)
+    if network(ours.model).has_one_product:
+        yield from bare_rows(what, ours, seconds["ours"] / setting.block, setting.block, setting.repeats)
 
 
 def _beside_stock(setting: Setting, ours: StepClock, view: TrainingView, method: str) -> dict[str, float]:

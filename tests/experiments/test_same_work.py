@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from experiments.benchmarks.bare_step import Tables, backward, bare_rows, forward, ids_of
 from experiments.benchmarks.data import BenchmarkData
 from experiments.benchmarks.equality import measure_equality
 from experiments.benchmarks.pairwise import pairwise_ranks
@@ -86,3 +87,36 @@ def test_pairwise_ranks_are_the_rankings(view):
     assert (ranks.tied > 1).any()
     by_pairs = pairwise_ranks(model, view, view.held_out["test"])
     np.testing.assert_array_equal(by_pairs, [ranks.ranks, ranks.tied])
+
+
+def test_the_bare_operations_are_those_of_inner_products(view):
+    ours = make_clock(view, "bpr", TrainingConfig(batch_size=64, num_negatives=3))
+    users, items = ids_of(ours)
+    (batch,) = next(iter(ours.sampler.batches()))
+    np.testing.assert_array_equal(users, batch.user_ids)
+    np.testing.assert_array_equal(items, np.column_stack([batch.positives, batch.negatives]))
+    rng = np.random.default_rng(0)
+    p, q = (rng.normal(size=(count, 4)).astype(np.float32) for count in (view.num_users, view.num_items))
+    c = rng.normal(size=items.shape).astype(np.float32)
+    tables = Tables(tf.constant(p), tf.constant(q))
+    found, gradients = np.zeros(c.shape), (np.zeros(p.shape), np.zeros(q.shape))
+    for n, u in enumerate(users.numpy()):
+        for k, i in enumerate(items.numpy()[n]):
+            found[n, k] = p[u] @ q[i]
+            gradients[0][u] += c[n, k] * q[i]
+            gradients[1][i] += c[n, k] * p[u]
+    np.testing.assert_allclose(forward(tables, users, items), found, rtol=1e-4, atol=1e-5)
+    for one, expected in zip(backward(tables, users, items, tf.constant(c)), gradients, strict=True):
+        np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_rows_of_the_bare_operations_add_up(view):
+    ours = make_clock(view, "bpr", TrainingConfig(batch_size=64))
+    before = [variable.numpy() for variable in ours.model.trainable_variables]
+    first, *parts = bare_rows("train bpr", ours, 0.5, block=2, repeats=1)
+    assert first.value == 500
+    times = [row.value for row in parts if row.value]
+    assert first.ratio == pytest.approx(500 / sum(times))
+    assert len(parts) == 3
+    for one, other in zip(before, ours.model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)  # it trains tables of its own
