@@ -70,8 +70,11 @@ class ModelScorer(Scorer):
 
     def scores(self, user_ids: tf.Tensor, item_side: Any) -> tf.Tensor:
         """Logits float32 [num_chunk_users, num_items] of users int32 [num_chunk_users]."""
+        return self.logits(self.network.user_parts(user_ids, self.terms), item_side)
+
+    def logits(self, user_parts: list[tf.Tensor], item_side: Any) -> tf.Tensor:
+        """Logits float32 [n, num_items] of user parts, float32 [n, D] for each behavior that adds to them."""
         net, (item_parts, biases) = self.network, item_side
-        user_parts = net.user_parts(user_ids, self.terms)
         if net.has_one_product:  # sum_r <p * h^r, q> + b^r
             return tf.matmul(tf.add_n(user_parts), item_parts[0], transpose_b=True) + tf.add_n(biases)
         return net.cascade.logit(user_parts, item_parts, biases, self.terms)

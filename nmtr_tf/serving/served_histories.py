@@ -86,8 +86,7 @@ class ServedHistories(ServedModel):
         owners, items = places // self.num_items, places % self.num_items
         known = tf.math.bincount(tf.cast(owners, tf.int32), minlength=count, maxlength=count) > 0
         sums = self.network.cascade.user_parts(rows.sums(items, owners, count, terms, kinds), terms)
-        item_parts, biases = self.items.all(terms)
-        logits = self.network.cascade.logit(sums, item_parts, biases, terms)
+        logits = self.scorer.logits(sums, self.items.all(terms))
         scores = tf.where(known[:, None], logits, self.popularity)
         return self._best(scores, tf.stack([owners, items], axis=1), known)
 

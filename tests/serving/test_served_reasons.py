@@ -142,3 +142,12 @@ print(json.dumps({name: values.numpy().astype(str).tolist() for name, values in 
 
 def test_a_model_with_a_vector_for_each_user_has_no_signature_explain(gmf):
     assert "explain" not in gmf.signatures
+
+
+def test_lists_of_a_cascade_of_inner_products_are_one_product(tmp_path):
+    """Beside the sum over the gates; not one for each behavior, which reads all item vectors as often."""
+    served = Exported(tmp_path, RunConfig().with_options(**CASES["history"]), make_view(DONE), k=4)
+    for name in ("serving_default", "recommend_for_history"):
+        graphs = served.signatures[name].graph.as_graph_def()
+        nodes = [*graphs.node, *(node for function in graphs.library.function for node in function.node_def)]
+        assert sum(node.op in ("MatMul", "BatchMatMulV2") for node in nodes) == 2, name
