@@ -31,8 +31,9 @@ class LinearConfig:
     )
     linear_rank: int = option(
         0,
-        "nmtr_linear(_gmf): rank of the item-to-item weights, which takes less memory and knows less; 0: a "
-        "weight for every two items up to 30,000 items, and 1,024 where there are more.",
+        "nmtr_linear(_gmf): rank of the item-to-item weights, which takes less memory and, below the number "
+        "of users, knows less; 0: a weight for every two items up to 30,000 items, 1,024 where there are "
+        "more, and as many as there are users where these are few.",
     )
     linear_weight: float | None = option(
         None,

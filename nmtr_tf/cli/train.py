@@ -207,7 +207,9 @@ def _train_one(
         say(values, summary(info.init_from))
     if rank := trained.config.linear.linear_rank:
         weights = f"Item-to-item weights are of rank {rank:,}, two factors of {info.num_items:,} items"
-        say(values, f"{weights}: up to {MAX_DENSE:,} items, --linear_rank=0 has a weight for every two")
+        is_exact = "no less than there are users, so that they are exact"
+        is_less = f"up to {MAX_DENSE:,} items, --linear_rank=0 has a weight for every two"
+        say(values, f"{weights}: {is_exact if rank >= info.num_users else is_less}")
     chosen = "last epoch kept"
     if info.best_value is not None:
         chosen = f"best epoch {info.best_epoch} (validation {config.training.monitor} {info.best_value:.4f})"

@@ -12,8 +12,9 @@ and B = P X'DY - P diag(gamma) with gamma_j = (A M')_jj / P_jj, which has a zero
 
     B = A W' - diag(A W'),    W = M + diag(gamma) A diag(sigma^2 / (1 + sigma^2)).
 
-At full rank it is the dense solution. V comes from block power iterations with a seeded start: Halko,
-Martinsson and Tropp, "Finding Structure with Randomness" (2011), Algorithm 4.4.
+At full rank, which is at most the number of users, it is the dense solution. V comes from block power
+iterations with a seeded start: Halko, Martinsson and Tropp, "Finding Structure with Randomness" (2011),
+Algorithm 4.4; of no fewer directions than users from the eigenvectors of Z Z'.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.methods.closed_form import Problem, times_rows
+from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, times_rows
 
 DEFAULT_RANK = 1024
 """The rank where there are more than `MAX_DENSE` items, and none is given."""
@@ -29,6 +30,12 @@ DEFAULT_RANK = 1024
 ITERATIONS = 6
 USERS = 1 << 16
 """Users whose rows are multiplied at once."""
+
+FEW_USERS = 2048
+"""Up to so many, which are fewer than a quarter of the items, the rank is that of all, if none is given."""
+
+_NOTHING = 1e-6
+"""Share of the largest squared singular value below which one is rounding."""
 
 MORE = 32
 """Directions that the iterations have beside those that are kept."""
@@ -47,6 +54,19 @@ class LowRankWeights:
     left: np.ndarray
     right: np.ndarray
     minimum: float
+
+
+def rank_of(num_users: int, num_items: int) -> int:
+    """The rank where none is given; 0: a weight for every two items.
+
+    Args:
+        num_users: Users with a history, or more.
+        num_items: Number of items.
+    """
+    is_small = 2 * num_users * num_items <= MAX_DENSE**2  # both factors
+    if num_users <= FEW_USERS and 4 * num_users < num_items and is_small:
+        return num_users
+    return min(DEFAULT_RANK, num_items) if num_items > MAX_DENSE else 0
 
 
 def low_rank_weights(problem: Problem, rank: int, seed: int = 0) -> LowRankWeights:
@@ -88,6 +108,8 @@ def strongest_directions(matrix: sparse.csr_array, rank: int, seed: int) -> tupl
         Orthonormal V float32 [m, k], and float32 [k], strongest first: the squared lengths of the columns of
         the matrix times V, which are orthogonal.
     """
+    if rank >= matrix.shape[0]:
+        return _all_directions(matrix)
     size = min(rank + MORE, *matrix.shape)
     block = np.random.default_rng(seed).standard_normal((matrix.shape[1], size), np.float32)
     for _ in range(ITERATIONS):
@@ -96,6 +118,15 @@ def strongest_directions(matrix: sparse.csr_array, rank: int, seed: int) -> tupl
     order = np.argsort(-values, kind="stable")[:rank]
     strengths = np.maximum(values[order], 0).astype(np.float32)
     return block @ turns[:, order].astype(np.float32), strengths
+
+
+def _all_directions(matrix: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """As `strongest_directions`, of all of rows that are few; what nothing goes into is zero."""
+    values, own = np.linalg.eigh((matrix @ matrix.T).toarray().astype(np.float64))
+    values, own = values[::-1], own[:, ::-1]
+    is_real = values > _NOTHING * values[0]
+    turns = np.where(is_real, own / np.sqrt(np.where(is_real, values, 1)), 0)
+    return matrix.T.tocsr() @ turns.astype(np.float32), np.where(is_real, values, 0).astype(np.float32)
 
 
 def _across(left: sparse.csr_array, right: sparse.csr_array, block: np.ndarray) -> np.ndarray:

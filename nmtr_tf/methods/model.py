@@ -130,7 +130,7 @@ def _summed_rows(
         "num_entries": users.num_entries,
         "num_items": num_items,
     }
-    of_users |= {"gates": plan.linear_gates, "rank": plan.linear.linear_rank}
+    of_users |= _of_item_weights(plan)
     return (
         SummedRows(users, **of_users, **own, name="user_rows"),
         SummedItems(items, trains_biases=items.trains_biases, **own, name="item_rows"),
@@ -153,6 +153,12 @@ def _pooled_rows(plan: Plan, of_users: dict, vectors: TableRows, histories: spar
     )
 
 
+def _of_item_weights(plan: Plan) -> dict[str, Any]:
+    """What rows with item-to-item weights are told of these."""
+    linear = plan.linear
+    return {"gates": plan.linear_gates, "rank": linear.linear_rank, "diagonal": linear.linear_diagonal}
+
+
 def _linear_rows(plan, num_items, histories, times, user_ids, item_ids):
     """Users as sums over their histories, items as places in them: what their layers give."""
     users = HistoryRows(
@@ -162,8 +168,7 @@ def _linear_rows(plan, num_items, histories, times, user_ids, item_ids):
         row_size=num_items,
         num_behaviors=len(plan.predicted),
         shared=False,
-        gates=plan.linear_gates,
-        rank=plan.linear.linear_rank,
+        **_of_item_weights(plan),
         weighs_entries=plan.history.history_half_life > 0,
         name="user_rows",
     )

@@ -1,12 +1,13 @@
 """Item-to-item weights B in sums over histories, and what an item of a history weighs there."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 ItemWeights = Sequence[tf.Tensor]
-"""B float32 [m, D] alone; or its factors, float32 [m, k] each: B is left right' without its diagonal."""
+"""B float32 [m, D] alone; or its factors, float32 [m, k] each: B is left right' but for its diagonal."""
 
 
 def add_item_weights(layer: keras.layers.Layer, num_items: int, rank: int, name: str) -> list[keras.Variable]:
@@ -21,10 +22,16 @@ class EntryWeights:
 
     Args:
         gates: Weight of each behavior, weakest first; an entry has that of the strongest one shown. Empty: 1.
+        diagonal: The diagonal of a B of two factors; one that stands as it is has its own.
     """
 
-    def __init__(self, gates: Sequence[float] = ()):
-        self.gates = tuple(map(float, gates))
+    def __init__(self, gates: Sequence[float] = (), diagonal: float = 0.0):
+        self.gates, self.diagonal = tuple(map(float, gates)), diagonal
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its arguments."""
+        return {"gates": self.gates, "diagonal": self.diagonal}
 
     def sums(self, weights: ItemWeights, items, owners, count, kinds, own=None):
         """Sums of the rows of entries: arguments as for `StoredHistories.sums`, float32 [count, D].
@@ -35,9 +42,9 @@ class EntryWeights:
             return self._sums(weights[0], items, owners, count, kinds, own)
         left, right = weights
         found = tf.matmul(self._sums(left, items, owners, count, kinds, own), right, transpose_b=True)
-        diagonal, of = _diagonal(left, right, items), self._of(kinds, own)
-        diagonal = diagonal if of is None else diagonal * of
-        return tf.tensor_scatter_nd_sub(found, _places(owners, items), diagonal)
+        more, of = self._more(left, right, items), self._of(kinds, own)
+        more = more if of is None else more * of
+        return tf.tensor_scatter_nd_add(found, _places(owners, items), more)
 
     def parts(self, weights: ItemWeights, items, kinds, own=None):
         """The rows of entries as they go into the sums: float32 [n, D]."""
@@ -47,7 +54,7 @@ class EntryWeights:
             left, right = weights
             rows = tf.matmul(tf.gather(left, items), right, transpose_b=True)
             places = _places(tf.range(tf.size(items)), items)
-            rows = tf.tensor_scatter_nd_sub(rows, places, _diagonal(left, right, items))
+            rows = tf.tensor_scatter_nd_add(rows, places, self._more(left, right, items))
         of = self._of(kinds, own)
         return rows if of is None else rows * of[:, None]
 
@@ -66,6 +73,10 @@ class EntryWeights:
             found.append(gate * tf.sparse.segment_sum(table, *those, count))
         return tf.add_n(found)
 
+    def _more(self, left, right, items):
+        """What the diagonal of B has more than that of left right', for some items, float32 [n]."""
+        return self.diagonal - tf.reduce_sum(tf.gather(left, items) * tf.gather(right, items), axis=1)
+
     def _of(self, kinds, own):
         """The weight of each entry, float32 [n]; None: all are 1."""
         if not self.gates:
@@ -79,11 +90,6 @@ class EntryWeights:
         for s in range(1, len(self.gates)):
             found = tf.where(tf.bitwise.bitwise_and(kinds, 1 << s) != 0, s, found)
         return found
-
-
-def _diagonal(left, right, items):
-    """(left right')_jj of some items, float32 [n]."""
-    return tf.reduce_sum(tf.gather(left, items) * tf.gather(right, items), axis=1)
 
 
 def _places(rows, columns):

@@ -156,14 +156,22 @@ class HistoryRows(StoredHistories):
     Args:
         gates: As for `EntryWeights`.
         rank: Rank of the tables, which stand as two factors; 0: they stand as they are.
+        diagonal: As for `EntryWeights`.
         weighs_entries: Whether the entries of histories have weights.
         **kwargs: As those of `StoredHistories`; `num_rows` is the number of items, and nothing is `shared`.
     """
 
-    def __init__(self, gates: Sequence[float] = (), rank: int = 0, weighs_entries: bool = False, **kwargs):
+    def __init__(
+        self,
+        gates: Sequence[float] = (),
+        rank: int = 0,
+        diagonal: float = 0.0,
+        weighs_entries: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.rank, self.weighs_entries = rank, weighs_entries
-        self.entry_weights = EntryWeights(gates)
+        self.entry_weights = EntryWeights(gates, diagonal)
         self.tells_behaviors = bool(self.entry_weights.gates)
 
     def build(self, input_shape=None):
@@ -195,8 +203,8 @@ class HistoryRows(StoredHistories):
 
     @override
     def get_config(self):
-        own = {"gates": self.entry_weights.gates, "rank": self.rank, "weighs_entries": self.weighs_entries}
-        return {**super().get_config(), **own}
+        own = {"rank": self.rank, "weighs_entries": self.weighs_entries}
+        return {**super().get_config(), **own, **self.entry_weights.config}
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")

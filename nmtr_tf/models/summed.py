@@ -24,17 +24,24 @@ class SummedRows(StoredHistories):
         num_items: Number of items.
         gates: As for `EntryWeights`.
         rank: As for `HistoryRows`, of B.
+        diagonal: As for `EntryWeights`.
         **kwargs: As those of `StoredHistories`.
     """
 
     tells_behaviors = True
 
     def __init__(
-        self, pooled: PooledRows, num_items: int, gates: Sequence[float] = (), rank: int = 0, **kwargs
+        self,
+        pooled: PooledRows,
+        num_items: int,
+        gates: Sequence[float] = (),
+        rank: int = 0,
+        diagonal: float = 0.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.pooled, self.num_items, self.rank = pooled, num_items, rank
-        self.entry_weights = EntryWeights(gates)
+        self.entry_weights = EntryWeights(gates, diagonal)
 
     def build(self, input_shape=None):
         """Creates B, zeros, and what is not there yet of the vectors."""
@@ -103,7 +110,7 @@ class SummedRows(StoredHistories):
     @override
     def get_config(self):
         own = {"pooled": self.pooled, "num_items": self.num_items, "rank": self.rank}
-        return {**super().get_config(), **own, "gates": self.entry_weights.gates}
+        return {**super().get_config(), **own, **self.entry_weights.config}
 
     @classmethod
     @override

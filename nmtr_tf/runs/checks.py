@@ -13,7 +13,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.methods.closed_form import MAX_DENSE
-from nmtr_tf.methods.low_rank import DEFAULT_RANK
+from nmtr_tf.methods.low_rank import rank_of
 from nmtr_tf.methods.plan import Plan, resolve
 from nmtr_tf.methods.times import check_times
 
@@ -54,8 +54,8 @@ def set_up(config: RunConfig, dataset: Dataset, on_everything: bool = False) -> 
     """
     config, view = checked_view(config, dataset, on_everything)
     plan = resolve(config, config.data.behaviors)
-    if plan.has_item_weights and not config.linear.linear_rank and view.num_items > MAX_DENSE:
-        config = config.with_options(linear_rank=min(DEFAULT_RANK, view.num_items))
+    if plan.has_item_weights and not config.linear.linear_rank:
+        config = config.with_options(linear_rank=rank_of(view.num_users, view.num_items))
         plan = resolve(config, config.data.behaviors)
     check_times(plan, view)
     _check_size(plan, view.num_items)

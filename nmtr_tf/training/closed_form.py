@@ -23,9 +23,6 @@ class ClosedFormLearner:
         plan: What it was built for.
         view: The training view.
 
-    Raises:
-        InputError: If weights of low rank should have a diagonal.
-
     Attributes:
         num_steps: Steps of an epoch.
         totals: Nothing.
@@ -36,11 +33,6 @@ class ClosedFormLearner:
     totals: tuple = ()
 
     def __init__(self, model: keras.Model, plan: Plan, view: TrainingView):
-        if plan.linear.linear_rank and plan.linear.linear_diagonal:
-            raise InputError(
-                "`linear_diagonal` goes with a weight for every two items, `linear_rank=0`, of up to 30,000 "
-                f"items. Received: `linear_rank={plan.linear.linear_rank}`."
-            )
         self._rows, self._plan, self._view = network(model).user_rows, plan, view
         self.cost = float(view.num_items) ** 2 * (plan.linear.linear_rank or view.num_items)
 

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from nmtr_tf.methods import low_rank
 from nmtr_tf.methods.closed_form import problem_of
-from nmtr_tf.methods.low_rank import low_rank_weights, strongest_directions
+from nmtr_tf.methods.low_rank import low_rank_weights, rank_of, strongest_directions
 
 OPTIONS = {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3, "ease_theta": 0.7}
 
@@ -33,6 +33,28 @@ def test_at_full_rank_it_is_the_dense_solution(monkeypatch, shape, users):
     assert found.left.shape == found.right.shape == (shape[1], shape[1])
     np.testing.assert_allclose(dense(found), expected, rtol=1e-4, atol=5e-5)
     assert found.minimum == pytest.approx(objective(all_of, target, expected, **OPTIONS), rel=1e-5)
+
+
+def test_users_who_did_the_same_are_no_direction_more():
+    all_of, target = random_pair((5, 24))
+    all_of[3], target[4] = all_of[1], 0
+    all_of[4] = 0
+    matrices = [sparse.csr_array(dense.astype(np.float32)) for dense in (all_of, target)]
+    problem, expected = problem_of(*matrices, *OPTIONS.values()), plain(all_of, target, **OPTIONS)
+    for rank in (5, 7):
+        found = low_rank_weights(problem, rank)
+        np.testing.assert_allclose(dense(found), expected, rtol=1e-4, atol=5e-5)
+        assert found.left.shape == (24, rank)
+        assert found.minimum == pytest.approx(objective(all_of, target, expected, **OPTIONS), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "rank"),
+    [(2048, 8193, 2048), (2048, 8192, 0), (2049, 29_000, 0), (2049, 30_001, 1024), (5, 21, 5), (5, 20, 0)],
+)
+def test_the_rank_where_none_is_given(users, items, rank):
+    assert rank_of(users, items) == rank
+    assert rank_of(2000, 1_000_000) == 1024  # their factors would be too large
 
 
 def test_below_it_is_the_least_squares_of_inputs_of_this_rank():

@@ -62,11 +62,12 @@ def test_ranking_scores_every_item(model):
 def test_the_sums_weigh_what_was_done_and_when(gates, rank, half_life):
     """sum_j x_uj B_ji of some users, all at once and entry by entry; what is given is of today.
 
-    B of low rank, A W' - diag(A W'), has no diagonal.
+    B of low rank is A W' but for its diagonal.
     """
     bits = np.where(TOUCHED, RNG.integers(1, 4, TOUCHED.shape), 0)  # view: 1, buy: 2
     ages = RNG.uniform(0.0, 1.0, TOUCHED.shape)
     options = {"linear_rank": rank, "linear_gates": gates, "history_half_life": half_life}
+    options["linear_diagonal"] = 0.4  # which a dense B has in itself
     plan = resolve(RunConfig().with_options(method="nmtr_linear", **options), ("view", "buy"))
     times = ModelTimes(entry_weights=ages[bits != 0].astype(np.float32)) if half_life else NO_TIMES
     model = build_model(plan, USERS, ITEMS, 0, sparse.csr_array(bits), times)
@@ -77,7 +78,7 @@ def test_the_sums_weigh_what_was_done_and_when(gates, rank, half_life):
     table = parts_of_b[0]
     if rank:
         table = parts_of_b[0] @ parts_of_b[1].T
-        table -= np.diag(np.diag(table))
+        table += np.diag(0.4 - np.diag(table))
     view, buy = gates or (1, 1)
     of_today = np.array([0, view, buy, buy])[bits]
     weights = of_today * ages if half_life else of_today

@@ -16,6 +16,7 @@ import nmtr_tf as nt
 from nmtr_tf.cli import evaluate, export, recommend, report, train
 from nmtr_tf.data.pairs import all_as_one
 from nmtr_tf.errors import InputError
+from nmtr_tf.methods import low_rank
 from nmtr_tf.models.network import network
 from nmtr_tf.runs import checks
 
@@ -65,8 +66,6 @@ def test_an_item_that_was_touched_and_not_bought_speaks_for_itself(shop, run):
     assert sorted(first) == sorted(run.view.item_ids[np.flatnonzero(touched[user] > bought[user])])
     with pytest.raises(InputError, match="`linear_diagonal` should be at least 0"):
         nt.fit(shop, method="nmtr_linear", linear_diagonal=-1.0)
-    with pytest.raises(InputError, match="`linear_diagonal` goes with a weight for every two items"):
-        nt.fit(shop, method="nmtr_linear", linear_diagonal=1.0, linear_rank=4)
 
 
 def test_it_ranks_exactly_as_the_baseline():
@@ -237,8 +236,8 @@ def test_weights_beyond_memory_are_refused_before_anything_is_written(shop, tmp_
 
 def test_more_items_than_dense_weights_take_have_factors(shop, shop_dir, monkeypatch, tmp_path, capsys):
     """Which the config has, and which the command says."""
-    monkeypatch.setattr(checks, "MAX_DENSE", 39)
-    monkeypatch.setattr(checks, "DEFAULT_RANK", 6)
+    monkeypatch.setattr(low_rank, "MAX_DENSE", 39)
+    monkeypatch.setattr(low_rank, "DEFAULT_RANK", 6)
     run = nt.fit(shop, method="nmtr_linear", ks=(5, 10), workdir=tmp_path / "run", **OPTIONS)
     assert nt.Run(tmp_path / "run").config.linear.linear_rank == 6
     assert [tuple(one.shape) for one in network(run.model).user_rows.item_weights] == [(40, 6)] * 2
@@ -250,7 +249,8 @@ def test_more_items_than_dense_weights_take_have_factors(shop, shop_dir, monkeyp
 
 def test_of_full_rank_it_is_the_dense_method(shop, run, tmp_path):
     """Its scores, its ranks, its loss and its parts; saved, loaded and exported."""
-    full = nt.fit(shop, method="nmtr_linear", ks=(5, 10), linear_rank=40, workdir=tmp_path / "run", **OPTIONS)
+    options: dict[str, Any] = {"method": "nmtr_linear", "ks": (5, 10), **OPTIONS}
+    full = nt.fit(shop, linear_rank=40, workdir=tmp_path / "run", **options)
     assert full.history[0]["train/loss"] == pytest.approx(run.history[0]["train/loss"], rel=1e-4)
     opened = nt.Run(tmp_path / "run")
     users = run.view.user_ids[:9].tolist()
@@ -261,6 +261,33 @@ def test_of_full_rank_it_is_the_dense_method(shop, run, tmp_path):
     for user in users:
         parts = [one.explain(user, [item]).sort_values("history_item")["part"] for one in (run, opened)]
         np.testing.assert_allclose(parts[1], parts[0], rtol=1e-3, atol=1e-4)
+
+
+def test_the_diagonal_is_that_of_the_dense_method_at_any_rank(shop):
+    """What was touched and not bought comes first."""
+    options: dict[str, Any] = {"method": "nmtr_linear", "ks": (5, 10), "mask": "target", **OPTIONS}
+    one, other = (nt.fit(shop, linear_diagonal=0.7, linear_rank=rank, **options) for rank in (0, 40))
+    tables = [
+        run.recommend(k=40, exclude="none").set_index(["user", "item"])["score"] for run in (one, other)
+    ]
+    np.testing.assert_allclose(*(table.sort_index() for table in tables), rtol=1e-3, atol=1e-4)
+
+
+def test_few_users_have_weights_of_their_number_and_as_exact(tmp_path, capsys):
+    rng = np.random.default_rng(4)
+    data = make_dataset({name: rng.random((5, 24)) < 0.3 for name in ("view", "buy")})
+    options: dict[str, Any] = {"method": "nmtr_linear", "validation": "none", "ks": (5, 10), **OPTIONS}
+    few, dense_one = (nt.fit(data, linear_rank=rank, **options) for rank in (0, 24))
+    assert few.config.linear.linear_rank == 5
+    assert [tuple(one.shape) for one in network(few.model).user_rows.item_weights] == [(24, 5)] * 2
+    tables = [
+        run.recommend(k=24, exclude="none").set_index(["user", "item"])["score"] for run in (few, dense_one)
+    ]
+    np.testing.assert_allclose(*(table.sort_index() for table in tables), rtol=1e-3, atol=1e-4)
+    data.save(tmp_path / "data")
+    flags = f"--dataset_dir={tmp_path}/data", "--validation=none", f"--workdir={tmp_path}/run"
+    assert call(train, *flags, "--method=nmtr_linear", "--ks=5,10") == 0
+    assert "are of rank 5, two factors of 24 items: no less than there are users" in capsys.readouterr().out
 
 
 def test_too_little_regularization_is_one_line():
