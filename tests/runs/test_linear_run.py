@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from conftest import call, make_dataset, refused
@@ -263,14 +264,17 @@ def test_of_full_rank_it_is_the_dense_method(shop, run, tmp_path):
         np.testing.assert_allclose(parts[1], parts[0], rtol=1e-3, atol=1e-4)
 
 
+def all_scores(run, num_items) -> pd.Series:
+    """The score of every user and item."""
+    table = run.recommend(k=num_items, exclude="none")
+    return table.set_index(["user", "item"])["score"].sort_index()
+
+
 def test_the_diagonal_is_that_of_the_dense_method_at_any_rank(shop):
     """What was touched and not bought comes first."""
     options: dict[str, Any] = {"method": "nmtr_linear", "ks": (5, 10), "mask": "target", **OPTIONS}
     one, other = (nt.fit(shop, linear_diagonal=0.7, linear_rank=rank, **options) for rank in (0, 40))
-    tables = [
-        run.recommend(k=40, exclude="none").set_index(["user", "item"])["score"] for run in (one, other)
-    ]
-    np.testing.assert_allclose(*(table.sort_index() for table in tables), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(all_scores(one, 40), all_scores(other, 40), rtol=1e-3, atol=1e-4)
 
 
 def test_few_users_have_weights_of_their_number_and_as_exact(tmp_path, capsys):
@@ -280,10 +284,7 @@ def test_few_users_have_weights_of_their_number_and_as_exact(tmp_path, capsys):
     few, dense_one = (nt.fit(data, linear_rank=rank, **options) for rank in (0, 24))
     assert few.config.linear.linear_rank == 5
     assert [tuple(one.shape) for one in network(few.model).user_rows.item_weights] == [(24, 5)] * 2
-    tables = [
-        run.recommend(k=24, exclude="none").set_index(["user", "item"])["score"] for run in (few, dense_one)
-    ]
-    np.testing.assert_allclose(*(table.sort_index() for table in tables), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(all_scores(few, 24), all_scores(dense_one, 24), rtol=1e-3, atol=1e-4)
     data.save(tmp_path / "data")
     flags = f"--dataset_dir={tmp_path}/data", "--validation=none", f"--workdir={tmp_path}/run"
     assert call(train, *flags, "--method=nmtr_linear", "--ks=5,10") == 0
