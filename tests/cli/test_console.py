@@ -192,6 +192,7 @@ LESS = (
 )
 
 
+@pytest.mark.slow
 def test_memory_that_is_lacking_is_one_line(shop_dir, tmp_path, capsys):
     flags = [
         f"--dataset_dir={shop_dir}",

@@ -16,6 +16,7 @@ from paper.made_up import PretendedRun, metrics_of_places
 SHOP = ("view", "cart", "buy")
 
 
+@pytest.mark.slow
 def test_result_of_a_cell(trained):
     study, result = trained
     assert result.name == "nmtr_gmf-view-cart_0.5-buy"
@@ -43,6 +44,7 @@ def test_result_of_a_cell(trained):
     assert set(result.given) == expected
 
 
+@pytest.mark.slow
 def test_seconds_of_each_epoch_are_measured(trained):
     _, result = trained
     seconds = [record["seconds"] for record in result.history]
@@ -50,6 +52,7 @@ def test_seconds_of_each_epoch_are_measured(trained):
     assert 0 < sum(seconds) <= result.seconds + 0.1
 
 
+@pytest.mark.slow
 def test_the_run_saw_half_of_the_carts(trained):
     study, result = trained
     whole = study.dataset.training_view(SHOP, "strict")
@@ -72,6 +75,7 @@ def test_a_finished_cell_is_never_trained_again(trained, monkeypatch):
     assert again[cell.name].places.ranks.tolist() == result.places.ranks.tolist()
 
 
+@pytest.mark.slow
 def test_a_run_without_its_result_is_only_evaluated(trained, tmp_path, monkeypatch):
     study, result = trained
     shutil.copytree(study.workdir, tmp_path / "work")

@@ -55,7 +55,8 @@ def calls():
     for file, readers in READERS.items():
         for number, reader in enumerate(readers):
             name = reader[0].__name__.rpartition(".")[2]
-            yield pytest.param(file, reader, id=f"{file}-{name}-{number}")
+            marks = [pytest.mark.slow] * (number > 0 or name == "report")
+            yield pytest.param(file, reader, id=f"{file}-{name}-{number}", marks=marks)
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,7 @@ def test_it_cannot_be_evaluated_but_recommends(shop, stored, final, capsys):
     assert final.why_unknown(["user-0000", "nobody"]) == {"nobody": "never seen"}
 
 
+@pytest.mark.slow
 def test_its_card_has_the_numbers_of_the_evaluated_run_labelled_so(stored, final, tmp_path):
     moved = Run(shutil.copytree(final.workdir, tmp_path / "moved"))
     assert call(export, f"--workdir={moved.workdir}", f"--export_dir={tmp_path}/m", "--quiet") == 0

@@ -235,6 +235,7 @@ def test_weights_beyond_memory_are_refused_before_anything_is_written(shop, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_more_items_than_dense_weights_take_have_factors(shop, shop_dir, monkeypatch, tmp_path, capsys):
     """Which the config has, and which the command says."""
     monkeypatch.setattr(low_rank, "MAX_DENSE", 39)

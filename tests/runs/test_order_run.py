@@ -44,6 +44,7 @@ def run(ordered, tmp_path_factory):
     return nt.fit(ordered, method="nmtr_gmf", workdir=workdir, item_bias=True, **SMALL)
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_order_of_its_data_set(ordered, run, tmp_path):
     assert ordered.save(tmp_path / "data").header["after"] == list(AFTER)
     assert Dataset.load(tmp_path / "data").about["after"] == list(AFTER)
@@ -51,6 +52,7 @@ def test_a_run_takes_the_order_of_its_data_set(ordered, run, tmp_path):
     assert nt.Run(run.workdir).plan.parents == run.plan.parents == ((), (0,), (0,), (1, 2))
 
 
+@pytest.mark.slow
 def test_the_targets_scores_count_every_ancestor_once(run):
     """(h_view + h_share + h_cart + h_buy) . (p * q) and the four biases, by NumPy."""
     net = network(run.model)
@@ -62,6 +64,7 @@ def test_the_targets_scores_count_every_ancestor_once(run):
     np.testing.assert_allclose(scores, (p.numpy()[:3] * h) @ q.numpy().T + biases, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_its_export_serves_the_same(run, tmp_path):
     path = run.export(tmp_path / "model", k=5).parent
     served = tf.saved_model.load(str(path / "1")).signatures["serving_default"]

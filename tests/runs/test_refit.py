@@ -40,6 +40,7 @@ def refit(timed, chosen, tmp_path_factory) -> Run:
     return fit(timed, refit_of=chosen.workdir, workdir=tmp_path_factory.mktemp("refit") / "run")
 
 
+@pytest.mark.slow
 def test_it_trains_on_all_rows_before_the_test_cut(timed, chosen, refit):
     view = Run(refit.workdir).view
     for code, name in enumerate(timed.behaviors):
@@ -53,6 +54,7 @@ def test_it_trains_on_all_rows_before_the_test_cut(timed, chosen, refit):
     }
 
 
+@pytest.mark.slow
 def test_it_has_the_settings_and_the_epochs_of_the_run(chosen, refit):
     epochs = chosen.info.best_epoch
     assert refit.config == chosen.config.with_options(validation="none", num_epochs=epochs)
@@ -96,6 +98,7 @@ def test_a_page_and_recommendations(timed, refit, tmp_path, capsys):
     assert len(table) == timed.num_users * timed.num_items - timed.whole["buy"].nnz
 
 
+@pytest.mark.slow
 def test_of_one_pair_a_user_likewise(shop):
     run = fit(shop, **QUICK)
     again = fit(shop, refit_of=run)
@@ -144,6 +147,7 @@ def test_the_command(chosen, refit, tmp_path, monkeypatch, capsys):
         assert message in refused(capsys, train, *case)
 
 
+@pytest.mark.slow
 def test_what_fit_refuses(shop, timed, chosen, refit):
     with pytest.raises(InputError, match="`final_of` and `refit_of` are two ways"):
         fit(timed, refit_of=chosen, final_of=chosen)

@@ -56,7 +56,9 @@ def events_of(view, rows) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["user", "item", "behavior"])
 
 
-@pytest.mark.parametrize("kind", ["gmf", "linear", pytest.param("both", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind", ["linear", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("gmf", "both"))]
+)
 @pytest.mark.parametrize("exclude", ["bought", "touched", "none"])
 def test_the_same_history_is_given_the_same_items(request, kind, exclude):
     """What the model stores of a user, and what is passed in of somebody that it never saw."""

@@ -165,7 +165,8 @@ def without_database(record):
     shutil.rmtree(record.directory / ".locks", ignore_errors=True)
 
 
-@pytest.mark.parametrize("sampler", [pytest.param("random", marks=pytest.mark.slow), "tpe"])
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_a_search_goes_on_from_the_files_one_commits(shop, tmp_path, script, sampler):
     """As one that was never interrupted: what is drawn, what is stopped, what is written."""
     runs: list[Any] = [
