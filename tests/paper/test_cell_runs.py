@@ -65,6 +65,7 @@ def never(*arguments, **options):
     raise AssertionError("trained again")
 
 
+@pytest.mark.slow
 def test_a_finished_cell_is_never_trained_again(trained, monkeypatch):
     study, result = trained
     monkeypatch.setattr("nmtr_tf.runs.fit", never)
