@@ -4,7 +4,7 @@ A flag that is given is not searched; --search names what is, --space gives othe
 <workdir>/tune/<data set>/<protocol>/<method>/: trials.csv, best.flags for the --flagfile of train (for a
 baseline: of evaluate), search.png, events for TensorBoard's HParams tab, and search.db, from which the same
 command goes on where it stopped, with more --trials if you like. Several processes with the same command
-share one search.
+share one search. Of several cuts of a log in time (--dataset_dir=out/cuts) each trial is a run for each.
 
 Examples:
     nmtr tune --method=nmtr_gmf --dataset_dir=out/shop --workdir=out --trials=50 --max_minutes=30
@@ -36,6 +36,8 @@ from nmtr_tf.config import (
     TrainingConfig,
 )
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.several_cuts import Cuts
+from nmtr_tf.data.storage import cut_directories
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.reporting.tables import format_table
@@ -76,7 +78,8 @@ def main(argv=None) -> int:
 def _tune(values: flags.FlagValues) -> None:
     require(values, "dataset_dir", "workdir")
     config, tuning = config_from_flags(values), section_from_flags(TuneConfig, values)
-    dataset, progress = Dataset.load(values.dataset_dir), _Progress(values)
+    load = Cuts.load if cut_directories(values.dataset_dir) else Dataset.load
+    dataset, progress = load(values.dataset_dir), _Progress(values)
     common: dict[str, Any] = {"workdir": values.workdir, "dry_run": values.dry_run, **vars(tuning)}
     common |= {"on_start": progress.start, "on_trial": progress.end}
     if values.baseline:

@@ -1,7 +1,7 @@
 """A log that is cut at several times: a data set for each, which is tested on what comes before the next."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,47 @@ from nmtr_tf.data.cuts import shown, time_of
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.preparation import prepare
-from nmtr_tf.data.storage import check_destination
+from nmtr_tf.data.storage import check_destination, cut_directories
 from nmtr_tf.errors import InputError
 from nmtr_tf.folders import new_directory
+from nmtr_tf.schema import checksum
+
+
+@dataclasses.dataclass(frozen=True)
+class Cuts:
+    """The data sets of a log that is cut at several times.
+
+    Attributes:
+        name: Of all.
+        datasets: Name of a cut -> its data set, the earliest first.
+    """
+
+    name: str
+    datasets: Mapping[str, Dataset]
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "Cuts":
+        """Those that `save_cuts` wrote.
+
+        Raises:
+            InputError: If there is none, or as `Dataset.load` does.
+        """
+        found = {path.name: Dataset.load(path) for path in cut_directories(directory)}
+        if not found:
+            raise InputError(
+                f"{directory}: expected the data sets of several cuts, cut_<time>; there is none."
+            )
+        return cls(Path(directory).resolve().name, found)
+
+    @property
+    def first(self) -> Dataset:
+        """That of the earliest cut."""
+        return next(iter(self.datasets.values()))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of those of all."""
+        return checksum({name: dataset.fingerprint for name, dataset in self.datasets.items()})
 
 
 def prepare_cuts(log: Events, split_times: Sequence[Any], **options: Any) -> Iterator[tuple[str, Dataset]]:

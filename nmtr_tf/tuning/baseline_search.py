@@ -7,6 +7,7 @@ from typing import Any
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.several_cuts import Cuts
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.options import option_text
@@ -27,7 +28,7 @@ _READ = ("data", "evaluation")
 
 
 def tune_baseline(
-    dataset: Dataset,
+    dataset: Dataset | Cuts,
     name: str,
     config: RunConfig | None = None,
     *,
@@ -40,7 +41,7 @@ def tune_baseline(
     """Searches the options of a baseline like those of a method: see `nmtr_tf.tuning.search.tune`.
 
     Args:
-        dataset: What to learn from.
+        dataset: What to learn from, one or several cuts.
         name: Its name in `BASELINES`, whose row has the ranges.
         config: What to learn from and how to rank; None: the defaults. Of the training only the seed and the
             metric that is raised are read.
@@ -58,8 +59,8 @@ def tune_baseline(
         InputError: If there is no such baseline, it misses something, an option does not fit, or the workdir
             holds another search.
     """
-    row = BASELINES.find(name)
-    if missing := row.missing(dataset):
+    row, first = BASELINES.find(name), dataset.first if isinstance(dataset, Cuts) else dataset
+    if missing := row.missing(first):
         raise InputError(f"`baseline={name}` {missing}")
     tuning = TuneConfig(**_taken(options, [field.name for field in dataclasses.fields(TuneConfig)]))
     if tuning.seeds_per_trial > 1:
@@ -68,7 +69,7 @@ def tune_baseline(
     row.settings(name, fixed)  # checks them
     config = (config or RunConfig()).with_options(**options)
     check_splits(config)
-    config, view = checked_view(config, dataset)
+    config, view = checked_view(config, first)
     space = chosen_space(of_baseline(row, tuning), tuning, list(fixed))
     words, training = in_words(space), config.training
     fixed = {option: value for option, value in fixed.items() if option not in words}
@@ -93,9 +94,14 @@ def tune_baseline(
     }
 
     def make_objective() -> Objective:
+        count, events = tuning.validation_users, record.events_dir
+        if isinstance(dataset, Cuts):
+            from nmtr_tf.tuning.cuts import CutsObjective, of_baseline
+
+            evaluate = of_baseline(name, fixed, config)
+            return CutsObjective(dataset.datasets, evaluate, training.seed, training.monitor, events)
         from nmtr_tf.tuning.baseline_trial import BaselineObjective
 
-        count, events = tuning.validation_users, record.events_dir
         return BaselineObjective(dataset, view.without_test(), name, fixed, config, count, events)
 
     return run_search(

@@ -7,6 +7,7 @@ from typing import Any
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.several_cuts import Cuts
 from nmtr_tf.errors import InputError
 from nmtr_tf.options import option_text
 from nmtr_tf.runs.checks import RunSetup, set_up
@@ -23,7 +24,7 @@ except ImportError as error:
 
 
 def tune(
-    dataset: Dataset,
+    dataset: Dataset | Cuts,
     config: RunConfig | None = None,
     *,
     workdir: str | Path,
@@ -39,7 +40,8 @@ def tune(
     call this with the same arguments. Every trial is ranked for the same validation users.
 
     Args:
-        dataset: What to train on.
+        dataset: What to train on; of several cuts every trial is trained on each, none is stopped early,
+            and its value is over the users of all.
         config: What all trials share; None: the defaults. Its searched options are not read.
         workdir: Directory to write below, <workdir>/tune/<data set>/<protocol>/<method>/.
         dry_run: Whether nothing is trained or written.
@@ -64,22 +66,30 @@ def tune(
             "`strategy` is an option of a single run; a search is shared by processes that are started "
             f"without it, a trial each. Received: {config.training.strategy!r}."
         )
-    setup = _set_up(dataset, config, tuning)
+    first = dataset.first if isinstance(dataset, Cuts) else dataset
+    if isinstance(dataset, Cuts) and tuning.seeds_per_trial > 1:
+        raise InputError(
+            "`seeds_per_trial` goes with one data set: a trial is a run for each of several cuts."
+        )
+    setup = _set_up(first, config, tuning)
     space = chosen_space(of_method(setup.plan, tuning), tuning, list(options))
     check_space(space, setup.config, setup.view.behaviors)
-    words, shared = in_words(space), changed_settings(dataset.resolved(config), always=["method"])
+    words, shared = in_words(space), changed_settings(first.resolved(config), always=["method"])
     record = TrialRecord(
         directory=Path(workdir) / "tune" / dataset.name / setup.view.protocol / setup.plan.name,
         title=f"{setup.plan.method.label}, {dataset.name}, {setup.view.protocol}",
         monitor=setup.config.training.monitor,
         shared={name: text for name, text in shared.items() if name not in words},
         space=words,
-        num_epochs=setup.plan.num_epochs * tuning.seeds_per_trial,
+        num_epochs=setup.plan.num_epochs
+        * (len(dataset.datasets) if isinstance(dataset, Cuts) else tuning.seeds_per_trial),
     )
     training, about = setup.config.training, _about(dataset, setup, tuning, record)
     num_evaluations = max(1, setup.plan.stages[-1].num_epochs // training.eval_every)
 
     def make_objective() -> Objective:
+        if isinstance(dataset, Cuts):
+            return _of_cuts(dataset, config, setup, record, on_epoch)
         from nmtr_tf.tuning.trial_run import MethodObjective
 
         return MethodObjective(dataset, setup.config, tuning.seeds_per_trial, record.events_dir, on_epoch)
@@ -96,13 +106,33 @@ def tune(
     )
 
 
+def _of_cuts(
+    cuts: Cuts,
+    config: RunConfig,
+    setup: RunSetup,
+    record: TrialRecord,
+    on_epoch: Callable[[int, int], object],
+) -> Objective:
+    """What a trial is for several cuts: they share cut-offs; what else follows from data is their own."""
+    from nmtr_tf.tuning.cuts import CutsObjective, of_method
+
+    training, ks = setup.config.training, setup.config.evaluation.ks
+    shared = {"monitor": training.monitor, "eval_users": training.eval_users, "eval_sample": "always"}
+    evaluate = of_method(config.with_options(ks=ks, **shared))
+    return CutsObjective(
+        cuts.datasets, evaluate, training.seed, training.monitor, record.events_dir, on_epoch
+    )
+
+
 def _set_up(dataset: Dataset, config: RunConfig, tuning: TuneConfig) -> RunSetup:
     """What the trials share, resolved."""
     check_splits(config)
     return set_up(config.with_options(eval_users=tuning.validation_users, eval_sample="always"), dataset)
 
 
-def _about(dataset: Dataset, setup: RunSetup, tuning: TuneConfig, record: TrialRecord) -> dict[str, str]:
+def _about(
+    dataset: Dataset | Cuts, setup: RunSetup, tuning: TuneConfig, record: TrialRecord
+) -> dict[str, str]:
     """What makes it this search, as texts."""
     settings = {name: option_text(value) for name, value in settings_of(setup.config).items()}
     return {
