@@ -16,7 +16,8 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.ids import as_given
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
-from nmtr_tf.models.history import GivenHistories, StoredHistories
+from nmtr_tf.models.given_histories import GivenHistories
+from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.left_out import resolved_exclude
 from nmtr_tf.serving.users import AskedUsers

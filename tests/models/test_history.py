@@ -12,7 +12,8 @@ from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.times import NO_TIMES, ModelTimes
-from nmtr_tf.models.history import GivenHistories, HistoryRows
+from nmtr_tf.models.given_histories import GivenHistories
+from nmtr_tf.models.history import HistoryRows
 from nmtr_tf.models.network import network
 from nmtr_tf.models.units import Linear
 

@@ -13,7 +13,7 @@ from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.times import times_of
-from nmtr_tf.models.history import GivenHistories
+from nmtr_tf.models.given_histories import GivenHistories
 from nmtr_tf.models.network import Network, network
 from nmtr_tf.models.pooled import PooledRows, row_sums
 
