@@ -24,6 +24,11 @@ class LinearConfig:
         "nmtr_linear(_gmf): weight of an item for itself: what a user has touched and not bought gets so "
         "much more, where it may be recommended (a split in time, or mask target).",
     )
+    linear_discount: float = option(
+        0.0,
+        "nmtr_linear(_gmf): an item's score is divided by (n / mean n)^linear_discount, n the users who "
+        "touched it: above 0, what is rare comes up, below 0, what is popular.",
+    )
     linear_gates: tuple[float, ...] = option(
         (),
         "nmtr_linear(_gmf): weight of an item in a user's row, by the strongest behavior shown: one "
@@ -48,6 +53,7 @@ class LinearConfig:
         require(self, 0 <= self.linear_dropout < 1, "linear_dropout", "in [0, 1)")
         require(self, 0 <= self.linear_theta < float("inf"), "linear_theta", "at least 0")
         require(self, 0 <= self.linear_diagonal < float("inf"), "linear_diagonal", "at least 0")
+        require(self, abs(self.linear_discount) < float("inf"), "linear_discount", "finite")
         require(self, self.linear_rank >= 0, "linear_rank", "at least 0")
         fits = not self.linear_gates or (min(self.linear_gates) >= 0 and max(self.linear_gates) > 0)
         require(self, fits, "linear_gates", "at least 0 each and not all 0")

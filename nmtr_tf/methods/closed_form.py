@@ -167,6 +167,20 @@ def minimum(problem: Problem, weights: np.ndarray) -> float:
     return found
 
 
+def item_scales(problem: Problem, discount: float) -> np.ndarray:
+    """What the columns of B are multiplied with, float32 [num_items]: (n_j / mean of n)^-discount.
+
+    n_j is the number of users who touched item j, at least 1. Each column of B is a least squares of its own,
+    so how large scores of popular items should be beside those of rare ones is not in the solution.
+
+    Args:
+        problem: The problem.
+        discount: Above 0, what is rare comes up; below 0, what is popular.
+    """
+    touched = np.maximum(np.bincount(problem.inputs.indices, minlength=problem.inputs.shape[1]), 1)
+    return ((touched / touched.mean()) ** -discount).astype(np.float32)
+
+
 def times_rows(matrix: sparse.csr_array, scale: np.ndarray) -> sparse.csr_array:
     """The matrix with each row times its own number, float32 as both are."""
     scaled = matrix.copy()

@@ -8,7 +8,7 @@ import numpy as np
 from nmtr_tf.data.pairs import all_as_one, histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
-from nmtr_tf.methods.closed_form import Problem, gated_rows, item_weights, minimum, problem_of
+from nmtr_tf.methods.closed_form import Problem, gated_rows, item_scales, item_weights, minimum, problem_of
 from nmtr_tf.methods.low_rank import low_rank_weights
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
@@ -48,7 +48,8 @@ class ClosedFormLearner:
 
         Returns:
             "train/loss" and "train/loss_<target>": the least squares with their L2 terms, per user, of the
-            weights between different items; of low rank, those of the inputs of this rank.
+            weights between different items, before any discount; of low rank, those of the inputs of this
+            rank.
 
         Raises:
             InputError: If `linear_lambda` is too small for float32.
@@ -72,10 +73,12 @@ class ClosedFormLearner:
         return {"train/loss": loss, f"train/loss_{view.target_behavior}": loss}
 
     def _solution(self, problem: Problem) -> tuple[list[np.ndarray], float]:
-        """B or its factors, and what the least squares come to."""
-        if rank := self._plan.linear.linear_rank:
+        """B with its discount, or its factors, and what the least squares come to without."""
+        options = self._plan.linear
+        scales = item_scales(problem, options.linear_discount)
+        if rank := options.linear_rank:
             found = low_rank_weights(problem, rank)
-            return [found.left, found.right], found.minimum
+            return [found.left, found.right * scales[:, None]], found.minimum
         try:
             weights = item_weights(problem)
         except np.linalg.LinAlgError:
@@ -83,5 +86,6 @@ class ClosedFormLearner:
                 "`linear_lambda` is too small for these data: their matrix has no inverse in float32."
             ) from None
         loss = minimum(problem, weights)
-        np.fill_diagonal(weights, self._plan.linear.linear_diagonal)
+        weights *= scales
+        np.fill_diagonal(weights, options.linear_diagonal)
         return [weights], loss

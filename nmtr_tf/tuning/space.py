@@ -119,18 +119,20 @@ def _shared_space(objective: str) -> dict[str, tuple[BaseDistribution, BaseDistr
 
 
 def _linear_space(is_grid: bool) -> dict[str, BaseDistribution]:
-    """What the linear method has to search: the ranges of the baseline with the same options, or a grid."""
+    """What the linear method has to search: the ranges of the baseline that has its options, or a grid."""
     if is_grid:
         return {
             "linear_lambda": listed((1, 10, 100, 1000)),
             "linear_beta": listed((0, 0.2, 0.4)),
             "linear_dropout": listed((0, 0.3, 0.5, 0.7)),
             "linear_theta": listed((0.1, 0.3, 1, 3)),
+            "linear_discount": listed((0, 0.2, 0.4)),
         }
-    return {
+    as_baseline = {
         name.replace("ease", "linear"): between(float(one.low or 0), float(one.high or 0), one.log)
         for name, one in BASELINES["ease_aimed"].options.items()
     }
+    return {**as_baseline, "linear_discount": between(0.0, 0.5)}
 
 
 def gates_space(plan: Plan, is_grid: bool) -> Space:

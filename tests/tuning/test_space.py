@@ -140,13 +140,13 @@ def test_losses_with_shared_negatives_have_options_of_their_own_to_search(option
 
 
 def test_the_linear_method_has_options_of_its_own_to_search():
-    names = ["linear_lambda", "linear_beta", "linear_dropout", "linear_theta"]
+    names = ["linear_lambda", "linear_beta", "linear_dropout", "linear_theta", "linear_discount"]
     for is_grid in (False, True):
         space = own_space(plan_of("nmtr_linear"), is_grid)
         assert list(space) == names
         check_space(space, RunConfig().with_options(method="nmtr_linear"), BEHAVIORS)
     assert own_space(plan_of("nmtr_linear"), False)["linear_lambda"] == FloatDistribution(1, 5000, log=True)
-    assert size(own_space(plan_of("nmtr_linear"), True)) == 4 * 3 * 4 * 4
+    assert size(own_space(plan_of("nmtr_linear"), True)) == 4 * 3 * 4 * 4 * 3
     assert chosen("nmtr_linear", fixed=["linear_beta"]) == [one for one in names if one != "linear_beta"]
     with pytest.raises(InputError, match="`search` should name options of NMTR-Linear"):
         chosen("nmtr_linear", search=("embedding_dim",))
