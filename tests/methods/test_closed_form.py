@@ -9,7 +9,7 @@ from scipy import sparse
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods import closed_form
-from nmtr_tf.methods.closed_form import gated_rows, item_weights, minimum, problem_of
+from nmtr_tf.methods.closed_form import gated_rows, item_scales, item_weights, minimum, problem_of
 from nmtr_tf.methods.plan import Stage, resolve
 
 OPTIONS = {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3, "ease_theta": 0.7}
@@ -58,6 +58,15 @@ def test_the_solution_of_gated_rows_and_its_minimum():
 
 def plan_of(method="nmtr_linear", **options):
     return resolve(RunConfig().with_options(method=method, **options), BEHAVIORS)
+
+
+def test_scales_of_items_follow_the_users_who_touched_them_whatever_gate_they_have():
+    """Counts 4, 1 and none, which is taken as 1, so that their mean is 2."""
+    histories = sparse.csr_array(np.array([[1, 2, 0], [2, 0, 0], [1, 0, 0], [3, 0, 0]], np.int32))
+    problem = problem_of(gated_rows(histories, (0.0, 2.0)), None, 1.0, 0.3, 0.0, 1.0)
+    np.testing.assert_allclose(item_scales(problem, 0.5), [2**-0.5, 2**0.5, 2**0.5], rtol=1e-6)
+    np.testing.assert_allclose(item_scales(problem, -1.0), [2, 0.5, 0.5], rtol=1e-6)
+    np.testing.assert_array_equal(item_scales(problem, 0.0), np.ones(3, np.float32))
 
 
 def test_its_plan():

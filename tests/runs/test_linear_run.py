@@ -28,6 +28,7 @@ OPTIONS: dict[str, Any] = {
     "linear_theta": 0.5,
 }
 OF_EASE: dict[str, Any] = {name.replace("linear", "ease"): value for name, value in OPTIONS.items()}
+OPTIONS["linear_discount"] = 0.0  # of which EASE knows nothing
 
 
 @pytest.fixture(scope="module")
@@ -276,6 +277,24 @@ def test_the_diagonal_is_that_of_the_dense_method_at_any_rank(shop):
     options: dict[str, Any] = {"method": "nmtr_linear", "ks": (5, 10), "mask": "target", **OPTIONS}
     one, other = (nt.fit(shop, linear_diagonal=0.7, linear_rank=rank, **options) for rank in (0, 40))
     np.testing.assert_allclose(all_scores(one, 40), all_scores(other, 40), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("rank", [0, 40])
+def test_a_discount_divides_the_scores_of_what_many_touched(shop, rank):
+    """At any rank; neither the loss nor the weight of an item for itself has it."""
+    options: dict[str, Any] = {"method": "nmtr_linear", "ks": (5, 10), "linear_rank": rank, **OPTIONS}
+    own = 0.7 if rank == 0 else 0.0
+    run = nt.fit(shop, **{**options, "linear_discount": 0.4, "linear_diagonal": own})
+    touched, target = dense(run.view)
+    counts = np.maximum(touched.sum(axis=0), 1)
+    scales = (counts / counts.mean()) ** -0.4
+    weights = plain(touched, target, **OF_EASE) * scales + own * np.eye(len(scales))
+    scores = all_scores(run, 40).to_numpy().reshape(touched.shape)
+    by_name = np.argsort(run.view.item_ids), np.argsort(run.view.user_ids)
+    np.testing.assert_allclose(scores, (touched @ weights)[by_name[1]][:, by_name[0]], rtol=1e-3, atol=1e-4)
+    assert run.history[0]["train/loss"] == nt.fit(shop, **options).history[0]["train/loss"]
+    with pytest.raises(InputError, match="`linear_discount` should be finite"):
+        nt.fit(shop, **{**options, "linear_discount": float("nan")})
 
 
 def test_few_users_have_weights_of_their_number_and_as_exact(tmp_path, capsys):
