@@ -14,7 +14,6 @@ from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.runs.checks import check_split, evaluation_config
 from nmtr_tf.runs.opened import OpenedRun
-from nmtr_tf.runs.report import write_report
 from nmtr_tf.serving.examples import examples_of
 from nmtr_tf.serving.explanations import explained
 from nmtr_tf.serving.export import export_model
@@ -239,4 +238,6 @@ class Run(OpenedRun):
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
         """Writes an HTML page to look at and gives its path: see `nmtr_tf.runs.report.write_report`."""
+        from nmtr_tf.runs.report import write_report  # whose statistics take half a second to import
+
         return write_report(self, path, **options)
