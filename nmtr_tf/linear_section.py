@@ -25,7 +25,7 @@ class LinearConfig:
         "much more, where it may be recommended (a split in time, or mask target).",
     )
     linear_discount: float = option(
-        0.2,
+        0.0,
         "nmtr_linear(_gmf): an item's score is divided by (n / mean n)^linear_discount, n the users who "
         "touched it: above 0, what is rare comes up, below 0, what is popular.",
     )

@@ -28,7 +28,6 @@ OPTIONS: dict[str, Any] = {
     "linear_theta": 0.5,
 }
 OF_EASE: dict[str, Any] = {name.replace("linear", "ease"): value for name, value in OPTIONS.items()}
-OPTIONS["linear_discount"] = 0.0  # of which EASE knows nothing
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +283,7 @@ def test_a_discount_divides_the_scores_of_what_many_touched(shop, rank):
     """At any rank; neither the loss nor the weight of an item for itself has it."""
     options: dict[str, Any] = {"method": "nmtr_linear", "ks": (5, 10), "linear_rank": rank, **OPTIONS}
     own = 0.7 if rank == 0 else 0.0
-    run = nt.fit(shop, **{**options, "linear_discount": 0.4, "linear_diagonal": own})
+    run = nt.fit(shop, linear_discount=0.4, linear_diagonal=own, **options)
     touched, target = dense(run.view)
     counts = np.maximum(touched.sum(axis=0), 1)
     scales = (counts / counts.mean()) ** -0.4
@@ -294,7 +293,7 @@ def test_a_discount_divides_the_scores_of_what_many_touched(shop, rank):
     np.testing.assert_allclose(scores, (touched @ weights)[by_name[1]][:, by_name[0]], rtol=1e-3, atol=1e-4)
     assert run.history[0]["train/loss"] == nt.fit(shop, **options).history[0]["train/loss"]
     with pytest.raises(InputError, match="`linear_discount` should be finite"):
-        nt.fit(shop, **{**options, "linear_discount": float("nan")})
+        nt.fit(shop, linear_discount=float("nan"), **options)
 
 
 def test_few_users_have_weights_of_their_number_and_as_exact(tmp_path, capsys):
