@@ -26,6 +26,8 @@ from nmtr_tf.methods.inversion import invert
 MAX_DENSE = 30_000
 """A dense float32 matrix of so many rows and columns takes 3.4 GiB."""
 
+USERS = 1 << 16
+"""Users whose rows are multiplied at once."""
 CHUNK = 512
 """Rows or columns of a dense matrix that are made at once."""
 
@@ -112,10 +114,10 @@ def item_weights(problem: Problem) -> np.ndarray:
         inverse *= -problem.theta / np.diag(inverse)
     else:
         of_target = np.empty_like(inverse)
-        weighted = times_rows(problem.target, problem.scale**2).T.tocsr()
+        weighted = times_rows(problem.target, problem.scale**2)
         for first in range(0, len(inverse), CHUNK):
             own = slice(first, first + CHUNK)
-            of_target[own] = (weighted @ (problem.inputs @ inverse[:, own])).T
+            of_target[own] = across(weighted, problem.inputs, inverse[:, own]).T
         inverse *= -(np.diag(of_target) + np.float32(problem.theta)) / np.diag(inverse)
         inverse += of_target
     np.fill_diagonal(inverse, 0)
@@ -186,6 +188,15 @@ def times_rows(matrix: sparse.csr_array, scale: np.ndarray) -> sparse.csr_array:
     scaled = matrix.copy()
     scaled.data *= np.repeat(scale, np.diff(matrix.indptr))
     return scaled
+
+
+def across(left: sparse.csr_array, right: sparse.csr_array, block: np.ndarray) -> np.ndarray:
+    """Left' right block, float32 [m, k], of matrices CSR [n, m], without all of right block at once."""
+    found = np.zeros((left.shape[1], block.shape[1]), np.float32)
+    for first in range(0, left.shape[0], USERS):
+        own = slice(first, first + USERS)
+        found += left[own].T.tocsr() @ (right[own] @ block)
+    return found
 
 
 def inverse_of(rows: sparse.csr_array, ridge: np.ndarray) -> np.ndarray:

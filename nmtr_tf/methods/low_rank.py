@@ -22,14 +22,12 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, times_rows
+from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, across, times_rows
 
 DEFAULT_RANK = 1024
 """The rank where there are more than `MAX_DENSE` items, and none is given."""
 
 ITERATIONS = 6
-USERS = 1 << 16
-"""Users whose rows are multiplied at once."""
 
 FEW_USERS = 2048
 """Up to so many, which are fewer than a quarter of the items, the rank is that of all, if none is given."""
@@ -82,7 +80,7 @@ def low_rank_weights(problem: Problem, rank: int, seed: int = 0) -> LowRankWeigh
     inputs.data /= roots[inputs.indices]
     wanted = times_rows(problem.wanted, problem.scale)
     directions, strengths = strongest_directions(inputs, min(rank, *inputs.shape), seed)
-    moments = _across(wanted, inputs, directions)  # Y'D^1/2 Z V
+    moments = across(wanted, inputs, directions)  # Y'D^1/2 Z V
     share = strengths / (1 + strengths)
     left, right = directions / roots[:, None], moments / (1 + strengths)
     own = (1 - (directions**2) @ share) / problem.ridge  # P_jj
@@ -113,8 +111,8 @@ def strongest_directions(matrix: sparse.csr_array, rank: int, seed: int) -> tupl
     size = min(rank + MORE, *matrix.shape)
     block = np.random.default_rng(seed).standard_normal((matrix.shape[1], size), np.float32)
     for _ in range(ITERATIONS):
-        block, _ = np.linalg.qr(_across(matrix, matrix, block))
-    values, turns = np.linalg.eigh(block.T.astype(np.float64) @ _across(matrix, matrix, block))
+        block, _ = np.linalg.qr(across(matrix, matrix, block))
+    values, turns = np.linalg.eigh(block.T.astype(np.float64) @ across(matrix, matrix, block))
     order = np.argsort(-values, kind="stable")[:rank]
     strengths = np.maximum(values[order], 0).astype(np.float32)
     return block @ turns[:, order].astype(np.float32), strengths
@@ -127,12 +125,3 @@ def _all_directions(matrix: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
     is_real = values > _NOTHING * values[0]
     turns = np.where(is_real, own / np.sqrt(np.where(is_real, values, 1)), 0)
     return matrix.T.tocsr() @ turns.astype(np.float32), np.where(is_real, values, 0).astype(np.float32)
-
-
-def _across(left: sparse.csr_array, right: sparse.csr_array, block: np.ndarray) -> np.ndarray:
-    """Left' right block, float32 [m, k], of matrices CSR [n, m], without all of right block at once."""
-    found = np.zeros_like(block)
-    for first in range(0, left.shape[0], USERS):
-        own = slice(first, first + USERS)
-        found += left[own].T.tocsr() @ (right[own] @ block)
-    return found

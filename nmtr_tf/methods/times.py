@@ -30,6 +30,8 @@ class ModelTimes(NamedTuple):
     entry_weights: np.ndarray | None = None
 
 
+_OLDEST = 64
+"""Half-lives: 5e-20, whose products with weights are well above the least float32."""
 NO_TIMES = ModelTimes()
 """Of a plan that reads none."""
 
@@ -80,10 +82,13 @@ def _periods(plan: Plan, view: TrainingView) -> Periods:
 
 
 def _entry_weights(view: TrainingView, half_life: float) -> np.ndarray:
-    """2^(-age / half_life) of each entry of the histories; its age is that of the latest thing done to it."""
+    """2^(-age / half_life) of each entry of the histories; its age is that of the latest thing done to it.
+
+    It is that of `_OLDEST` half-lives for all that is older: above 0, so that an old history is still one.
+    """
     histories = histories_of(view)
     keys, ages = matrix_keys(histories), np.full(histories.nnz, np.inf)
     for name, matrix in view.matrices.items():
         places = np.searchsorted(keys, matrix_keys(matrix))
         ages[places] = np.minimum(ages[places], view.ages[name])
-    return np.exp2(-ages / half_life).astype(np.float32)
+    return np.exp2(-np.minimum(ages / half_life, _OLDEST)).astype(np.float32)

@@ -106,8 +106,9 @@ class LeastSquaresLearner:
         logs = epoch_logs(totals, self._stage)
         if not np.isfinite(logs["train/loss"]):
             raise InputError(
-                "`learner=als` met equations without a solution; try a larger `l2_user` and `l2_item`. "
-                f"Received: {self._training.l2_user:g} and {self._training.l2_item:g}."
+                "`learner=als` met equations without a solution; try a larger `l2_user`, `l2_item` and "
+                f"`l2_unit`. Received: {self._training.l2_user:g}, {self._training.l2_item:g} and "
+                f"{self._training.l2_unit:g}."
             )
         return logs
 

@@ -121,7 +121,8 @@ def chunks(order: np.ndarray, counts: np.ndarray, size: int) -> list[np.ndarray]
     """
     pieces, first = [], 0
     while first < len(order):
-        rest = order[first:]
+        least = size * (size + int(counts[order[first]]))
+        rest = order[first : first + 1 + _CHUNK_FLOATS // least]  # no more can fit
         floats = size * (size + counts[rest]) * np.arange(1, len(rest) + 1)
         count = max(1, int(np.searchsorted(floats, _CHUNK_FLOATS, side="right")))
         pieces.append(rest[:count])

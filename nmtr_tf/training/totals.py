@@ -50,12 +50,14 @@ def epoch_logs(totals: list[np.ndarray], stage: Stage) -> dict[str, float]:
     Args:
         totals: float32 [1 + 2 L] each, to be summed: the objective, then the loss, then the number of
             instances of each of the L behaviors.
-        stage: Names the behaviors.
+        stage: Names the behaviors. One without a training row has no instance, and no loss in the logs.
     """
     summed = np.sum([part.astype(np.float64) for part in totals], axis=0)
     losses, counts = np.split(summed[1:], 2)
     logs = {"train/loss": summed[0] / counts.sum()}
-    logs |= {f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(stage.behaviors)}
+    logs |= {
+        f"train/loss_{name}": losses[r] / counts[r] for r, name in enumerate(stage.behaviors) if counts[r]
+    }
     return {name: float(value) for name, value in logs.items()}
 
 

@@ -15,10 +15,11 @@ from nmtr_tf.methods.plan import Stage, resolve
 OPTIONS = {"ease_lambda": 2.0, "ease_beta": 0.3, "ease_dropout": 0.3, "ease_theta": 0.7}
 
 
-@pytest.mark.parametrize("chunk", [5, 512])
+@pytest.mark.parametrize(("chunk", "users"), [(5, 3), (5, 4), (512, 1000)])
 @pytest.mark.parametrize("shape", [(40, 12), (9, 14), (5, 14), (7, 14), (4, 14)])
-def test_the_solution_and_its_minimum(monkeypatch, shape, chunk):
+def test_the_solution_and_its_minimum(monkeypatch, shape, chunk, users):
     monkeypatch.setattr(closed_form, "CHUNK", chunk)
+    monkeypatch.setattr(closed_form, "USERS", users)
     all_of, target = random_pair(shape)
     matrices = [make_view({"buy": dense}).target for dense in (all_of, target)]
     problem = problem_of(*matrices, *OPTIONS.values())

@@ -5,7 +5,7 @@ import pytest
 from numpy_ease import objective, plain, random_pair
 from scipy import sparse
 
-from nmtr_tf.methods import low_rank
+from nmtr_tf.methods import closed_form
 from nmtr_tf.methods.closed_form import problem_of
 from nmtr_tf.methods.low_rank import low_rank_weights, rank_of, strongest_directions
 
@@ -27,7 +27,7 @@ def dense(found):
 @pytest.mark.parametrize("users", [7, 1000])
 @pytest.mark.parametrize("shape", [(40, 12), (9, 14)])
 def test_at_full_rank_it_is_the_dense_solution(monkeypatch, shape, users):
-    monkeypatch.setattr(low_rank, "USERS", users)
+    monkeypatch.setattr(closed_form, "USERS", users)
     problem, (all_of, target) = problem_and_pair(shape)
     found, expected = low_rank_weights(problem, shape[1]), plain(all_of, target, **OPTIONS)
     assert found.left.shape == found.right.shape == (shape[1], shape[1])

@@ -51,6 +51,14 @@ def test_a_window_sees_what_was_there_before_it_and_nothing_of_its_own():
     assert (view.tolist(), buy.tolist()) == ([0, 1, 2, 2], [1, 2])
 
 
+def test_what_is_very_old_still_weighs_more_than_nothing():
+    """Ages of days beside a half-life of hours, whose power is below the least float32."""
+    plan = plan_of(user_rows="history", history_half_life=0.1)
+    weights = times_of(VIEW, plan).entry_weights
+    assert weights is not None
+    assert 0 < weights.min() == np.float32(2.0**-64) < weights.max() == 1
+
+
 def test_what_comes_later_changes_nothing_of_a_window():
     """Another row of the same or of a later time leaves the columns up to that window as they were."""
     plan, more = plan_of(time_bias="window"), {name: np.array(rows) for name, rows in DONE.items()}

@@ -1,10 +1,12 @@
 """`fit`, the one place where a run is wired: what goes in, what comes out, and what is refused."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import call
+from conftest import call, make_dataset
 
 import nmtr_tf as nt
 from nmtr_tf.cli import train
@@ -181,3 +183,16 @@ def test_init_from_a_run_or_its_directory(shop, stored, in_memory, untrained, by
     assert report["behaviors"] == {"kept": ["buy"], "new": [], "dropped": ["view", "cart"]}
     learned, now = (one.model.get_weights()[0] for one in (stored, run))
     np.testing.assert_array_equal(now, learned)
+
+
+@pytest.mark.parametrize("objective", ["sampled", "softmax", "whole_data"])
+def test_a_behavior_without_training_rows_has_no_loss(objective):
+    """As one may have under strict, or before an early cut."""
+    rng = np.random.default_rng(0)
+    data = make_dataset({"view": np.zeros((20, 15)), "buy": rng.random((20, 15)) < 0.2})
+    options: dict[str, Any] = {"method": "nmtr_gmf", "num_epochs": 2, "validation": "none"}
+    run = nt.fit(data, objective=objective, embedding_dim=4, num_negatives=3, **options)
+    for logs in run.history:
+        assert "train/loss_view" not in logs
+        assert np.isfinite(list(logs.values())).all()
+        assert logs["train/loss_buy"] > 0
