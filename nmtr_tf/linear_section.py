@@ -26,8 +26,9 @@ class LinearConfig:
     )
     linear_discount: float = option(
         0.0,
-        "nmtr_linear(_gmf): an item's score is divided by (n / mean n)^linear_discount, n the users who "
-        "touched it: above 0, what is rare comes up, below 0, what is popular.",
+        "nmtr_linear(_gmf): what other items add to an item's score is divided by (n / mean n)^"
+        "linear_discount, n the users who touched it: above 0, what is rare comes up, below 0, what is "
+        "popular.",
     )
     linear_gates: tuple[float, ...] = option(
         (),

@@ -206,12 +206,18 @@ def _of_dataset(values: flags.FlagValues) -> tuple[Dataset, RunConfig]:
 
 def _of_run(values: flags.FlagValues) -> tuple[Dataset, RunConfig]:
     """A run's data set, and what it learned from; of several seeds the first, since they share it."""
-    _refuse(values, _OF_DATA, "goes with --dataset_dir; baselines of a run learn from what it learned from.")
+    data = given(DataConfig, values)
     import_tensorflow()
     from nmtr_tf.runs import Run
     from nmtr_tf.runs.compared import seed_directories
 
     opened = Run([*seed_directories(values.workdir), values.workdir][0])
+    of_run = opened.config.data
+    _refuse(
+        values,
+        [name for name in _OF_DATA if data.get(name, getattr(of_run, name)) != getattr(of_run, name)],
+        "goes with --dataset_dir; baselines of a run learn from what it learned from.",
+    )
     if values.dataset_dir:
         opened.use_dataset(values.dataset_dir)
     options = {"protocol": values.protocol} if values.protocol else {}

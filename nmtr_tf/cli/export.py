@@ -44,7 +44,8 @@ flags.DEFINE_enum(
     None,
     ["faiss"],
     "With item vectors and a FAISS index of them, for whoever has a vector store; the model card shows how "
-    "to ask it. Of models whose scores are inner products, and of others with --candidates.",
+    "to ask it. Of models whose scores are inner products of two vectors, and of those with towers by "
+    "--candidates; the linear methods have neither.",
     **_at,
 )
 define_left_out(FLAGS)

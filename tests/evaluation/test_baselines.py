@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import call, make_dataset, refused
 
+import nmtr_tf as nt
 from nmtr_tf.cli import evaluate
 from nmtr_tf.config import DataConfig, EvaluationConfig, RunConfig, TrainingConfig
 from nmtr_tf.data.dataset import Dataset
@@ -299,16 +300,24 @@ def test_evaluate_leaves_out_of_a_group_what_misses_something(leaky_dir, tmp_pat
     assert "--baselines=ease holds a dense matrix" in refused(capsys, evaluate, "--baselines=ease", *flags)
 
 
+def test_baselines_of_a_run_learn_from_what_it_learned_from(shop_dir, tmp_path, capsys):
+    """Which a flagfile of a search may name: it is what the run has, or refused."""
+    nt.fit(Dataset.load(shop_dir), method="nmtr_linear", workdir=tmp_path / "run", ks=(5, 10))
+    flags = f"--workdir={tmp_path}/run", "--baselines=popularity"
+    assert call(evaluate, *flags, "--behaviors=view,cart,buy", "--validation=random", "--keep=") == 0
+    assert (tmp_path / "run" / "baselines" / "popularity").is_dir()
+    for name, value in (("validation", "none"), ("behaviors", "view,buy"), ("keep", "view:0.5")):
+        assert f"--{name} goes with --dataset_dir; baselines of a run learn from what it learned from" in (
+            refused(capsys, evaluate, *flags, f"--{name}={value}")
+        )
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--baselines=fame"], "--baselines should name a known baseline: random, popularity"),
         (["--baselines=popularity,ials_all"], "--baselines=ials_all needs the package implicit"),
         (["--baselines=all", "--workdir=run"], "--workdir=run: expected the directory of a trained run"),
-        (
-            ["--baselines=all", "--workdir=run", "--validation=none"],
-            "--validation goes with --dataset_dir; baselines of a run learn from what it learned from",
-        ),
         (["--baselines=all", "--output_dir="], "--output_dir is needed"),
         (["--baselines=all", "--dataset_dir="], "--dataset_dir is needed"),
         (["--baselines=all", "--dataset_dir=nowhere"], "no data set here"),
