@@ -47,3 +47,16 @@ def for_each_cut(values: flags.FlagValues, *about: str) -> Iterator[str]:
     finally:
         for name, directory in given.items():
             values[name].value = directory
+
+
+def take_last_cut(values: flags.FlagValues, *names: str) -> None:
+    """Has some directories of a command be those of the last cut, where they hold several.
+
+    Args:
+        values: Flags of the command.
+        *names: The directories; cuts are named after their times.
+    """
+    for name in names:
+        if cuts := cut_directories(values[name].value) if values[name].value else []:
+            values[name].value = str(cuts[-1])
+            say(values, f"--{name} has several cuts; this is of the last, {cuts[-1].name}.")

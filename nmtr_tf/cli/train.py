@@ -31,7 +31,7 @@ from nmtr_tf.cli.flags import (
     whole_numbers,
 )
 from nmtr_tf.cli.seeds import finished, show_seeds
-from nmtr_tf.cli.several_cuts import for_each_cut
+from nmtr_tf.cli.several_cuts import for_each_cut, take_last_cut
 from nmtr_tf.cli.typed import command
 from nmtr_tf.cli.workers import speaks
 from nmtr_tf.config import RunConfig
@@ -85,7 +85,8 @@ flags.DEFINE_string(
     "final_of",
     "",
     "Directory of an evaluated run whose settings are fitted on everything, to be exported: all rows of its "
-    "data set, held-out ones included, for as many epochs as its best weights took.",
+    "data set, held-out ones included, for as many epochs as its best weights took. Of several cuts the last "
+    "is: the others end before it.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string(
@@ -106,6 +107,9 @@ def _train(values: flags.FlagValues) -> None:
     check_resume(values.resume, values.overwrite)
     checkpoint_interval(values.checkpoint_every)
     option = "final_of" if values.final_of else "refit_of" if values.refit_of else ""
+    if option == "final_of":
+        take_last_cut(values, "final_of", "dataset_dir")
+    cut = ""
     for cut in for_each_cut(values, option or "dataset_dir"):
         if cut and values.seeds:
             raise InputError("--seeds goes with one cut; for several, give each --seed its --workdir.")
@@ -114,6 +118,16 @@ def _train(values: flags.FlagValues) -> None:
             _train_again(values, option, partly=bool(cut))
         else:
             _train_new(values, partly=bool(cut))
+    say(values, f"Next:        {_next_command(values, option, of_cuts=bool(cut))}")
+
+
+def _next_command(values: flags.FlagValues, option: str, of_cuts: bool) -> str:
+    """What usually comes then; of several cuts a refit, as their runs held out the days before each."""
+    if option == "final_of":
+        return f"{command('export')} --workdir={values.workdir} --export_dir=..."
+    if of_cuts and not option:
+        return f"{command('train')} --refit_of={values.workdir} --workdir=..."
+    return f"{command('evaluate')} --workdir={values.workdir}"
 
 
 def _train_new(values: flags.FlagValues, partly: bool) -> None:
@@ -136,7 +150,6 @@ def _train_new(values: flags.FlagValues, partly: bool) -> None:
     runs = {path: _train_one(values, path, one, dataset, path in done) for path, one in configs.items()}
     if seeds:
         show_seeds(values, runs)
-    say(values, f"Next:        {command('evaluate')} --workdir={values.workdir}")
 
 
 def _train_again(values: flags.FlagValues, option: str, partly: bool) -> None:
@@ -163,8 +176,6 @@ def _train_again(values: flags.FlagValues, option: str, partly: bool) -> None:
         RunDirectory(workdir).check_free(values.overwrite)
     import_tensorflow()
     _train_one(values, workdir, config, dataset, done)
-    name, more = ("export", " --export_dir=...") if option == "final_of" else ("evaluate", "")
-    say(values, f"Next:        {command(name)} --workdir={values.workdir}{more}")
 
 
 def _train_one(

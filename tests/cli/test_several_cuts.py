@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import call, refused
 
+import nmtr_tf as nt
 from nmtr_tf.cli import compare, evaluate, prepare, sample, train
 from nmtr_tf.evaluation.results import Evaluation
 
@@ -48,14 +49,17 @@ def test_what_does_not_go_with_several_cuts_is_one_line(cuts, tmp_path, capsys):
 def test_from_training_to_pooled_metrics(cuts, tmp_path, capsys):
     chosen, refit = tmp_path / "chosen", tmp_path / "refit"
     flags = [f"--dataset_dir={cuts}", f"--workdir={chosen}", *TINY]
-    assert call(train, *flags) == 0
+    assert call(train, *flags[:-1]) == 0
+    assert capsys.readouterr().out.endswith(f"Next:        nmtr train --refit_of={chosen} --workdir=...\n")
     assert call(train, f"--refit_of={chosen}", f"--workdir={refit}", "--quiet") == 0
     weights = (refit / NAMES[0] / "checkpoints" / "last.keras").stat().st_mtime_ns
     (refit / NAMES[2] / "run.json").unlink()  # as if it had not come to this one
     for path in (refit / NAMES[2] / "checkpoints").iterdir():
         path.unlink()
     assert call(train, f"--refit_of={chosen}", f"--workdir={refit}", "--resume=never") == 0
-    assert f"{refit}/{NAMES[0]}: finished before" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{refit}/{NAMES[0]}: finished before" in out
+    assert out.endswith(f"Next:        nmtr evaluate --workdir={refit}\n")
     assert (refit / NAMES[0] / "checkpoints" / "last.keras").stat().st_mtime_ns == weights
     assert "with other settings: --num_epochs" in refused(capsys, train, *flags, "--num_epochs=3")
 
@@ -68,6 +72,13 @@ def test_from_training_to_pooled_metrics(cuts, tmp_path, capsys):
     assert last[0] == "nmtr_gmf"
     assert float(last[1]) == pytest.approx(pooled, abs=5e-5)
     assert int(last[-1]) == len(np.unique(users))
+
+    final = tmp_path / "final"
+    assert call(train, f"--final_of={refit}", f"--workdir={final}") == 0
+    assert f"--final_of has several cuts; this is of the last, {NAMES[2]}.\n" in capsys.readouterr().out
+    fitted = nt.Run(final)
+    rows = sum(matrix.nnz for matrix in fitted.view.matrices.values())
+    assert rows == len(nt.Dataset.load(cuts / NAMES[2]).events)
 
     baselines = ["--baselines=popularity,ease", "--ks=5"]
     assert call(evaluate, f"--workdir={refit}", *baselines) == 0
