@@ -270,6 +270,19 @@ def test_formats_of_times(folder):
     assert "expected a time as %Y, got '05/01/2024 00:08'" in message
 
 
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_days_without_separators_are_dates_where_all_are(folder, as_frame):
+    def found(*days, **options):
+        table = pd.DataFrame({"user": "ann", "item": range(len(days)), "behavior": "buy", "timestamp": days})
+        table.to_csv(folder / "a.csv", index=False)
+        return times(read_log(table if as_frame else "a.csv", behaviors=("buy",), **options))
+
+    assert found(20240131, 20240229, 19991231) == [1706659200000, 1709164800000, 946598400000]
+    assert found(20240131, 20240229, time_unit="s") == [20240131000, 20240229000]
+    assert found(20240131, 20241331) == [20240131000, 20241331000]  # no such month: they are seconds
+    assert found(20240131, 1709164800) == [20240131000, 1709164800000]
+
+
 def test_the_later_of_two_times_100_microseconds_apart_is_held_out(folder):
     times = [f"2024-05-01T12:00:00.0001{n}Z" for n in range(4)]
     for seed in range(5):

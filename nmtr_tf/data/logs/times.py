@@ -1,7 +1,7 @@
 """What a column of times is in."""
 
 from nmtr_tf.data import sql
-from nmtr_tf.data.logs.decoding import NANOSECONDS, expected_time, time_value, unit_query
+from nmtr_tf.data.logs.decoding import NANOSECONDS, date_query, expected_time, time_value, unit_query
 from nmtr_tf.data.logs.sources import ReadOptions
 from nmtr_tf.data.logs.staged import Staged
 from nmtr_tf.errors import InputError
@@ -33,17 +33,25 @@ class TimeColumn:
         """
         encoding = options.format.time or "unit"
         unit = encoding if encoding in NANOSECONDS else options.time_unit
-        self.shown = "dates"
+        self.shown, time_format = "dates", options.time_format
+        if encoding in ("unit", "any") and unit == "auto" and self._are_dates(connection):
+            time_format = time_format or "%Y%m%d"
         if staged.time_unit:
             encoding, told = "unit", staged.time_unit
-        elif encoding in ("unit", "any"):
+        elif encoding in ("unit", "any") and time_format == options.time_format:
             told = unit = self._unit(connection, staged, unit)
         else:
             told = unit
         whole = "timestamp" in staged.whole
-        self.value = time_value("timestamp", encoding, told, options.time_format, whole)
+        self.value = time_value("timestamp", encoding, told, time_format, whole)
         unit = "s" if unit == "auto" else unit
-        self.expected = expected_time(options.format.time or "unit", unit, options.time_format)
+        self.expected = expected_time(options.format.time or "unit", unit, time_format)
+
+    @staticmethod
+    def _are_dates(connection: sql.Connection) -> bool:
+        """Whether all times are days such as 20240131, which as seconds would be of August 1970."""
+        times, dates = sql.rows(connection, date_query("timestamp", "raw"))[0]
+        return 0 < times == dates
 
     def _unit(self, connection: sql.Connection, staged: Staged, unit: str) -> str:
         numbers, *counts = sql.rows(connection, unit_query("timestamp", "raw", "timestamp" in staged.whole))[
