@@ -113,8 +113,8 @@ def test_json_lines(folder, packed):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("[1, 2]", "column 'user': expected a JSON object in a line, got '[1, 2]'"),
-        ("{oh", "column 'user': expected a JSON object in a line, got '{oh'"),
+        ("[1, 2]", "column 'user': expected text or a number in a JSON object, got '[1, 2]'"),
+        ("{oh", "column 'user': expected text or a number in a JSON object, got '{oh'"),
         ('{"item": 7, "behavior": "view"}', "column 'user': expected an id, got ''"),
         ('{"user": "é", "item": null, "behavior": "buy"}', "column 'item': expected an id, got ''"),
     ],

@@ -56,7 +56,7 @@ class LogReader:
     ):
         self.report = ReadReport()
         self._num_timed = self._num_ordered = self._num_sources = 0
-        self._split, self._units = False, set[str]()
+        self._split, self._units, self._texts = False, set[str](), ""
         self._others: dict[str, None] = {}  # columns that were not read, of sources without times
         self._sql, self._options, self._progress = connection, options, progress
         self._behaviors, self._format = behaviors, options.format
@@ -124,10 +124,11 @@ class LogReader:
         else:
             self._others.update(dict.fromkeys(staged.other_columns))
         failed = " ".join(f"WHEN NOT coalesce({c.passes}, false) THEN {n}" for n, c in enumerate(checks))
+        self._texts = f"(SELECT *, {code} AS code, {time} AS time FROM raw AS texts) AS texts"
         decoded = f"""
             SELECT row, {id_value("user", kind)} AS "user", {id_value("item", kind)} AS item, code, time,
                 CASE WHEN code = -1 THEN NULL {failed} END AS bad, 0 AS field
-            FROM (SELECT *, {code} AS code, {time} AS time FROM raw AS texts) AS texts"""
+            FROM {self._texts}"""
         if "behavior" in roles:
             ignored = "SELECT behavior, count(*) FROM raw WHERE {} = -1 GROUP BY 1 ORDER BY 2 DESC, 1"
             for name, count in sql.rows(self._sql, ignored.format(code)):
@@ -181,9 +182,9 @@ class LogReader:
                 self._sql, f"SELECT text FROM decoded WHERE row = {row} AND field = {field} AND bad >= 0"
             )
         else:
-            texts = sql.rows(
-                self._sql, f"SELECT {sql.name(check.role)}::VARCHAR FROM raw WHERE row = {row} ORDER BY 1"
-            )
+            fails = f"row = {row} AND coalesce(code, 0) >= 0 AND NOT coalesce({check.passes}, false)"
+            role = sql.name(check.role)
+            texts = sql.rows(self._sql, f"SELECT {role}::VARCHAR FROM {self._texts} WHERE {fails}")
         text = texts[0][0]
         if text is None:
             text = staged.raw_cell(row, check.role)

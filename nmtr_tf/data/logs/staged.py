@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from nmtr_tf.data import sql
-
 
 @dataclasses.dataclass
 class Staged:
@@ -37,15 +35,3 @@ class Staged:
     other_columns: Sequence[str] = ()
     rows: int = 0
     whole: Collection[str] = ()
-
-
-def of_json(json_column: str, name: str, names: Sequence[str], is_good: str) -> str:
-    """The text at a path such as a.b or items[].id in JSON, one row for each of a list's."""
-    parts = name.split(".") if "[]" in name or "." in name else [name]
-    path = "$" + "".join(f'."{part.removesuffix("[]")}"{"[*]" * part.endswith("[]")}' for part in parts)
-    found = f"json_extract_string({json_column}, {sql.literal(path)})"
-    if "[]" not in name:
-        return f"CASE WHEN {is_good} THEN coalesce({found}, '') END"
-    # An empty list is a missing value, not a missing row.
-    some = f"CASE WHEN {is_good} THEN {found} END"
-    return f"unnest(CASE WHEN len({some}) > 0 THEN {some} WHEN {is_good} THEN [''] ELSE [NULL] END)"

@@ -10,8 +10,9 @@ from nmtr_tf.data import sql
 from nmtr_tf.data.logs.cells import whole_numbers
 from nmtr_tf.data.logs.columns import Nested, find_columns
 from nmtr_tf.data.logs.inputs import is_frame
+from nmtr_tf.data.logs.nested import place_of, texts_at
 from nmtr_tf.data.logs.sources import ReadOptions, Source, quoted
-from nmtr_tf.data.logs.staged import Staged, of_json
+from nmtr_tf.data.logs.staged import Staged
 from nmtr_tf.data.logs.text import TextTable
 from nmtr_tf.data.logs.typed import own_frame, stage_frame, stage_parquet
 from nmtr_tf.errors import InputError
@@ -106,19 +107,23 @@ def _stage_json(connection, path: Path, source: Source, options: ReadOptions, pr
     names = Nested(dict.fromkeys(key for line in lines for key in _keys(line)))
     if lines and not names:
         raise InputError(f"{path}: expected a JSON object with names in a line. Received: {lines[0][:60]!r}.")
+    keys = frozenset(names)  # before paths are added
     found = find_columns(str(path), names, options, source)
     columns = {role: names[place] for role, place in found.items()}
-    values = "".join(f", {of_json('line', name, names, 'is_object')}" for name in columns.values())
-    valid = "coalesce(json_valid(line), false)"
-    is_object = f"CASE WHEN {valid} THEN json_type(line) = 'OBJECT' ELSE false END"
-    query = f"SELECT row{values} FROM (SELECT *, {is_object} AS is_object FROM batch)"
+    # Nothing may be asked of what is not JSON.
+    parsed = "(SELECT row, CASE WHEN json_valid(line) THEN line::JSON END AS json FROM batch)"
+    places = [place_of(name, keys) for name in columns.values()]
+    rows, texts = texts_at(places, parsed, "json")
+    values = "".join(f", CASE WHEN json_type(json) = 'OBJECT' THEN {text} END" for text in texts)
+    query = f"SELECT row{values} FROM {rows}"
     _insert_batches(connection, table, {"line": 0} if table.names else {}, tuple(columns), query, progress)
 
     def raw_line(row: int, role: str) -> bytes:
         return table.raw_cell(row, 0)
 
     others = [name for name in names if name not in columns.values()]
-    return Staged(str(path), columns, table.locate, raw_line, "a JSON object in a line", other_columns=others)
+    expected = "text or a number in a JSON object"
+    return Staged(str(path), columns, table.locate, raw_line, expected, other_columns=others)
 
 
 def _keys(line: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Puts typed columns, of Parquet files and data frames, into a table of texts."""
 
 import numbers
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from nmtr_tf.data import sql
 from nmtr_tf.data.logs.columns import Nested, find_columns
 from nmtr_tf.data.logs.files import reading
 from nmtr_tf.data.logs.inputs import is_frame
-from nmtr_tf.data.logs.staged import Staged, of_json
+from nmtr_tf.data.logs.nested import place_of, texts_at
+from nmtr_tf.data.logs.staged import Staged
 from nmtr_tf.errors import InputError
 
 
@@ -77,11 +79,13 @@ def _stage_typed(
     # DuckDB's names do not tell upper from lower case, so that it gives twins other ones.
     described = sql.rows(connection, f"DESCRIBE SELECT * FROM {table}")
     cells = {column: sql.name(row[0]) for column, row in zip(schema.names, described, strict=False)}
+    rows, paths = _paths([column for column in columns.values() if column not in cells], cells, table)
     unit, texts = "", ["file_row_number AS row"]
     for role, column in columns.items():
         where, kind = f"{name}, column {column!r}", _kind(schema, column)
-        if kind is None:
-            text = _of_path(column, cells)
+        if column in paths:
+            _check_flat(kind, where)
+            text = paths[column]
         else:
             if role in ("user", "item"):
                 _check_ids(connection, table, cells[column], kind, where)
@@ -89,7 +93,7 @@ def _stage_typed(
             text = _text(cells[column], kind, unit if role == "timestamp" else "", role, where)
         texts.append(f"{text} AS {sql.name(role)}")
     try:
-        connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT {', '.join(texts)} FROM {table}")
+        connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT {', '.join(texts)} FROM {rows}")
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
             raise  # The session says where.
@@ -103,11 +107,23 @@ def _stage_typed(
     return Staged(name, columns, locate, lambda row, role: b"", time_unit=unit, other_columns=others)
 
 
-def _kind(schema: pa.Schema, column: str) -> pa.DataType | None:
-    """The type of a column's values; None for a path into a column."""
-    if column not in schema.names:
-        return None
-    kind = schema.field(column).type
+def _kind(schema: pa.Schema, column: str) -> pa.DataType:
+    """The type of the values of a column, or at a path into one; null: there are none."""
+    if column in schema.names:
+        return _values(schema.field(column).type)
+    kind = pa.struct(list(schema))
+    for part in re.findall(r"\[\]|[^.\[\]]+", column):
+        if part == "[]":
+            kind = _values(getattr(kind, "value_type", pa.null()))
+        elif pa.types.is_map(kind):
+            kind = _values(kind.item_type)
+        else:
+            is_there = pa.types.is_struct(kind) and kind.get_field_index(part) >= 0
+            kind = _values(kind.field(part).type) if is_there else pa.null()
+    return kind
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
@@ -117,12 +133,16 @@ def _unit(kind: pa.DataType | None) -> str:
     return "ns" if pa.types.is_timestamp(kind) and kind.unit == "ns" else "us"
 
 
-def _of_path(path: str, cells: Mapping[str, str]) -> str:
-    """The text at a path such as a.b or items[].id, which starts with the name of a column."""
-    first, _, rest = path.partition(".")
-    root = first.removesuffix("[]")
-    rest = f"x{first[len(root) :]}.{rest}" if rest else f"x{first[len(root) :]}"
-    return of_json(f"json_object('x', {cells[root]})", rest, (), "true")
+def _paths(names: Sequence[str], cells: Mapping[str, str], table: str) -> tuple[str, dict[str, str]]:
+    """The table with a row for each element of lists, and path -> an expression of its text."""
+    if not names:
+        return table, {}
+    roots = dict.fromkeys(re.split(r"\[\]|\.", name)[0] for name in names)
+    pairs = ", ".join(f"{sql.literal(root)}, {cells[root]}" for root in roots)
+    places = [place_of(name) for name in names]
+    json = sql.name("nmtr json")  # beside columns of any names
+    rows, texts = texts_at(places, f"(SELECT *, json_object({pairs}) AS {json} FROM {table})", json)
+    return rows, dict(zip(names, texts, strict=True))
 
 
 def _text(cell: str, kind: pa.DataType, unit: str, role: str, where: str) -> str:
@@ -132,13 +152,17 @@ def _text(cell: str, kind: pa.DataType, unit: str, role: str, where: str) -> str
         return f"coalesce(epoch_{unit}({typed})::VARCHAR, '')"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return f"CASE WHEN {cell} IS NULL THEN '' ELSE TRY(decode({cell})) END"
-    if pa.types.is_nested(kind):
-        raise InputError(f"{where}: expected text or numbers, got {kind}")
+    _check_flat(kind, where)
     if pa.types.is_floating(kind):
         missing = f"{cell} IS NULL OR isnan({cell})"
         number = f"{cell}::BIGINT" if role in ("user", "item") else cell
         return f"CASE WHEN {missing} THEN '' ELSE {number}::VARCHAR END"
     return f"coalesce({cell}::VARCHAR, '')"
+
+
+def _check_flat(kind: pa.DataType, where: str) -> None:
+    if pa.types.is_nested(kind):
+        raise InputError(f"{where}: expected text or numbers, got {kind}")
 
 
 def _check_ids(connection, table: str, cell: str, kind: pa.DataType, where: str) -> None:
