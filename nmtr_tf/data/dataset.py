@@ -132,7 +132,7 @@ class Dataset(BehaviorMatrices):
 
     @functools.cached_property
     def fingerprint(self) -> str:  # type: ignore[override]
-        """sha256 of vocabularies, behaviors, rows and splits."""
+        """sha256 of vocabularies, behaviors, rows, splits and times."""
         return fingerprint(self.events, self.split)
 
     @property

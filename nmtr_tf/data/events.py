@@ -62,11 +62,14 @@ class Events:
 
 
 def fingerprint(events: Events, split: np.ndarray) -> str:
-    """sha256 of vocabularies, behaviors, rows and splits: equal exactly where the data is."""
+    """sha256 of vocabularies, behaviors, rows, splits and times: equal exactly where the data is."""
     digest = hashlib.sha256(repr(events.behaviors).encode())
     for ids in (events.users, events.items):
         digest.update(np.ascontiguousarray(ids).data if ids.dtype != object else "\n".join(ids).encode())
         digest.update(b"\0")
     for column in (events.user, events.item, events.behavior, split):
         digest.update(np.ascontiguousarray(column).data)  # its own memory, no copy
+    if events.timestamp is not None:  # data without has the fingerprint that it always had
+        digest.update(events.time_unit.encode())
+        digest.update(np.ascontiguousarray(events.timestamp, np.int64).data)
     return digest.hexdigest()

@@ -214,4 +214,4 @@ def test_public_data_sets_are_what_they_were(datasets, tmp_path, name, flags, fi
 def test_the_shop_of_the_demo_is_what_it_was(tmp_path):
     assert prepare(tmp_path, "--source=synthetic", "--quiet") == 0
     dataset = Dataset.load(tmp_path / "data")
-    assert dataset.fingerprint == "36fcdbe201dee308bf1a98e88df9f3fd9e89682548b21a1f0610bb084c8d870b"
+    assert dataset.fingerprint == "56ac6aadd98216efe7eff98d1b2c6773ffe39506dad2a062a0ac43b0ae4d45ab"

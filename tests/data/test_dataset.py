@@ -145,10 +145,26 @@ def test_data_set_without_validation_pairs():
 
 
 @pytest.mark.parametrize(
-    "change", ["user id", "item id", "behavior", "row", "kind", "split", "names", "nothing"]
+    "change",
+    [
+        "user id",
+        "item id",
+        "behavior",
+        "row",
+        "kind",
+        "split",
+        "names",
+        "time",
+        "unit",
+        "no times",
+        "nothing",
+    ],
 )
 def test_fingerprint_tells_data_sets_apart(change):
     (events, split), (reference, same_split) = hand_made(), hand_made()
+    events, reference = (
+        dataclasses.replace(one, timestamp=np.arange(len(one)), time_unit="ms") for one in (events, reference)
+    )
     if change == "user id":
         events.users[1] = "bb"
     elif change == "item id":
@@ -163,6 +179,12 @@ def test_fingerprint_tells_data_sets_apart(change):
         split[4] = 2
     elif change == "names":
         events = dataclasses.replace(events, behaviors=("view", "fav", "buy"))
+    elif change == "time":
+        events = dataclasses.replace(events, timestamp=np.arange(len(events)) ** 2)
+    elif change == "unit":
+        events = dataclasses.replace(events, time_unit="us")
+    elif change == "no times":
+        events = dataclasses.replace(events, timestamp=None)
     equal = fingerprint(events, split) == fingerprint(reference, same_split)
     assert equal == (change == "nothing")
     assert Dataset(events, split, "strict").fingerprint == fingerprint(events, split)

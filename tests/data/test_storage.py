@@ -128,8 +128,11 @@ def test_tables_in_pandas(directory):
     assert pd.read_parquet(directory / "items.parquet").item_id.dtype == np.int64
 
 
-def test_fingerprint_is_that_of_earlier_versions():
-    assert fingerprint(EVENTS, SPLIT) == "b1ca2541e5f9c39deca31bc2b1fa62f10a596e328dda5b8fac35e274d71f6927"
+def test_fingerprint_of_data_without_times_is_that_of_earlier_versions():
+    untimed = dataclasses.replace(EVENTS, timestamp=None)
+    earlier = "b1ca2541e5f9c39deca31bc2b1fa62f10a596e328dda5b8fac35e274d71f6927"
+    assert fingerprint(untimed, SPLIT) == earlier
+    assert fingerprint(EVENTS, SPLIT) != earlier
 
 
 def test_header(directory):
@@ -255,6 +258,11 @@ CHANGES = {
     "user of a row": ("interactions", lambda table: table.assign(user=table.user.replace(2, 1))),
     "user that does not exist": ("interactions", lambda table: table.assign(user=table.user.replace(2, 3))),
     "split": ("interactions", lambda table: table.assign(split="train")),
+    "time of a row": (
+        "interactions",
+        lambda table: table.assign(timestamp=table.timestamp.where(table.user < 2, table.timestamp[0])),
+    ),
+    "no times": ("interactions", lambda table: table.drop(columns="timestamp")),
     "name of a behavior": (
         "interactions",
         lambda table: table.assign(behavior=table.behavior.astype(str).replace("view", "click")),
