@@ -46,6 +46,8 @@ def shown(time: int, unit: str) -> str:
 def cuts_of(events: Events, split_time: str, split_share: float | None) -> Cuts:
     """Where a log is cut for testing, and at the same share of what comes before for validation.
 
+    Where that would be the first time of all, as in a log of few days, validation begins with the next one.
+
     Args:
         events: The log.
         split_time: The test cut: a date or time, UTC where it has no zone, or a number since 1970, whose
@@ -53,7 +55,8 @@ def cuts_of(events: Events, split_time: str, split_share: float | None) -> Cuts:
         split_share: Share of the rows that come after it, the last ones; rows of one time stay together.
 
     Raises:
-        InputError: If the log has no times, the cut is outside of it, or holds out more than it leaves.
+        InputError: If the log has no times, the cut is outside of it, holds out more than it leaves, or
+            leaves nothing to train on.
     """
     times = _times(events)
     given = f"split_share={split_share}"
@@ -74,7 +77,22 @@ def cuts_of(events: Events, split_time: str, split_share: float | None) -> Cuts:
             f"`{given}` holds {held_out:,} rows out and leaves {len(before):,} to train on; expected no more "
             "held-out rows than training rows."
         )
-    return Cuts(_last(before, held_out / len(times)), test, events.time_unit)
+    validation = _validation(before, held_out / len(times), given, events.time_unit)
+    return Cuts(validation, test, events.time_unit)
+
+
+def _validation(before: np.ndarray, share: float, given: str, unit: str) -> int:
+    """The cut for validation of the times before the other one."""
+    validation, first = _last(before, share), before.min()
+    if validation > first:
+        return validation
+    later = before[before > first]  # rows of one time stay together, and those of the first are to train on
+    if not len(later):
+        raise InputError(
+            f"`{given}` has but one time before it, {shown(first, unit)}; expected two or more, as the rows "
+            "of the last are for validation; cut later."
+        )
+    return int(later.min())
 
 
 def _times(events: Events) -> np.ndarray:

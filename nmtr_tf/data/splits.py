@@ -62,7 +62,7 @@ def in_time(events: Events, cuts: Cuts) -> np.ndarray:
         int8 [num_events], positions in `SPLITS`.
 
     Raises:
-        InputError: If there is no target row before the test cut, or none after it.
+        InputError: If there is no target row before the test cut or none after it, or no row to train on.
     """
     assert events.timestamp is not None  # cuts are of times
     split = cuts.split_of(events.timestamp)
@@ -74,6 +74,11 @@ def in_time(events: Events, cuts: Cuts) -> np.ndarray:
         )
     if not (of_target < TEST).any():
         raise InputError(f"No {events.target_behavior!r} row is from before {since}; cut later.")
+    if not (split == TRAIN).any():
+        raise InputError(
+            f"No row from before {shown(cuts.validation, cuts.unit)}, where validation begins, is left after "
+            "the filters, so there is nothing to train on; relax them or cut later."
+        )
     return split
 
 

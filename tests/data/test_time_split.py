@@ -85,6 +85,50 @@ def test_a_share_of_the_rows_is_cut_off_with_all_of_one_time():
     assert split(split_share=6 / 18).about["time_split"]["test_from"] == "1970-01-01T00:00:12"
 
 
+def days(*counts: int) -> pd.DataFrame:
+    """So many rows a day, each of another of 143 pairs of a user and an item; every third is a purchase."""
+    places = np.arange(sum(counts))
+    drawn = places * 37 % 143
+    days = pd.Timestamp("2024-05-01") + pd.to_timedelta(np.repeat(np.arange(len(counts)), counts), "D")
+    columns = {"user": drawn % 11, "item": drawn // 11, "timestamp": days}
+    return pd.DataFrame(columns | {"behavior": np.where(places % 3, "view", "buy")})
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "validation_from"),
+    [
+        ((60, 20, 30), {"split_time": "2024-05-03"}, "2024-05-02T00:00:00"),
+        ((60, 20, 30), {"split_share": 0.25}, "2024-05-02T00:00:00"),
+        ((60, 0, 20, 30), {"split_time": "2024-05-04"}, "2024-05-03T00:00:00"),
+        ((60, 10, 10, 30), {"split_time": "2024-05-04"}, "2024-05-02T00:00:00"),
+        ((30, 30, 20, 30), {"split_time": "2024-05-04"}, "2024-05-02T00:00:00"),
+        ((30, 30, 40, 30), {"split_time": "2024-05-04"}, "2024-05-03T00:00:00"),
+    ],
+)
+def test_validation_leaves_rows_to_train_on(counts, options, validation_from):
+    dataset = split(days(*counts), **options)
+    assert dataset.about["time_split"]["validation_from"] == validation_from
+    assert all(parts["train"] for parts in dataset.header["rows"].values())
+
+
+def test_nothing_to_train_on():
+    with pytest.raises(InputError) as caught:
+        split(days(60, 30), split_time="2024-05-02")
+    assert str(caught.value) == (
+        "`split_time=2024-05-02` has but one time before it, 2024-05-01T00:00:00; expected two or more, as "
+        "the rows of the last are for validation; cut later."
+    )
+    late = days(20, 60, 40)
+    late.loc[:19, "user"] = range(100, 120)  # each with one row
+    assert split(late, split_time="2024-05-03").header["rows"]["buy"]["train"] == 7
+    with pytest.raises(InputError) as caught:
+        split(late, split_time="2024-05-03", min_target=2)
+    assert str(caught.value) == (
+        "No row from before 2024-05-02T00:00:00, where validation begins, is left after the filters, so "
+        "there is nothing to train on; relax them or cut later."
+    )
+
+
 EARLY = "ann a buy, ann b buy, ann a view, dan a buy, dan b buy, dan c buy, dan a view, bob a buy, cat a buy"
 LATE = "bob b buy, bob c buy, bob b view, ann c buy, cat b buy"
 
@@ -93,6 +137,7 @@ LATE = "bob b buy, bob c buy, bob b view, ann c buy, cat b buy"
 def test_filters_count_what_is_before_the_cut(options):
     parts = [(*row.split(), time) for time, text in ((1, EARLY), (9, LATE)) for row in text.split(", ")]
     frame = pd.DataFrame(parts, columns=LOG.columns)
+    frame.loc[0, "timestamp"] = 0
     assert pairs(split(frame, split_time=9), "test") == ["ann c", "bob b", "bob c", "cat b"]
     dataset = split(frame, split_time=9, **options)
     assert dataset.user_ids.tolist() == ["ann", "dan"]  # bob does more, but later
@@ -102,7 +147,7 @@ def test_filters_count_what_is_before_the_cut(options):
 
 
 def test_later_rows_of_an_item_that_the_filters_left_no_other_of_go():
-    rows = [("ann", "a", "buy", 1), ("ann", "b", "buy", 1), ("bob", "c", "buy", 1), ("dan", "a", "buy", 1)]
+    rows = [("ann", "a", "buy", 0), ("ann", "b", "buy", 1), ("bob", "c", "buy", 1), ("dan", "a", "buy", 1)]
     rows += [("dan", "b", "view", 1), ("dan", "d", "buy", 1), ("ann", "c", "buy", 9), ("ann", "d", "buy", 9)]
     dataset = split(pd.DataFrame(rows, columns=LOG.columns), split_time=9, min_target=2)
     assert pairs(dataset, "test") == ["ann d"]
