@@ -2,13 +2,18 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
+from nmtr_tf.errors import InputError
+
 SPLITS = ("train", "validation", "test")
 """What an event of a prepared log is for."""
+
+MAX_BEHAVIORS = 31
+"""What a user did with an item is an int32, with a bit for each behavior; the sign is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +34,9 @@ class Events:
             out for testing; None where this project does the splitting.
         time_unit: "ms", or "us" or "ns" where milliseconds do not hold the times; "order": they only order.
         origin: Where the events were read, and what reading left out: plain values for dataset.json.
+
+    Raises:
+        InputError: If there are more than `MAX_BEHAVIORS` behaviors.
     """
 
     users: np.ndarray
@@ -41,6 +49,9 @@ class Events:
     heldout: np.ndarray | None = None
     origin: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     time_unit: str = "ms"
+
+    def __post_init__(self):
+        check_number(self.behaviors)
 
     def __len__(self) -> int:
         """Number of events."""
@@ -59,6 +70,15 @@ class Events:
         for name in ("user", "item", "behavior", "timestamp", "heldout"):
             if (column := getattr(self, name)) is not None:
                 object.__setattr__(self, name, column[:0].copy())
+
+
+def check_number(behaviors: Collection[str]) -> None:
+    """Raises InputError where there are more behaviors than there may be."""
+    if len(behaviors) > MAX_BEHAVIORS:
+        raise InputError(
+            f"`behaviors` should be {MAX_BEHAVIORS} names at most. Received: {len(behaviors)}; leave out or "
+            "unite some of them."
+        )
 
 
 def fingerprint(events: Events, split: np.ndarray) -> str:

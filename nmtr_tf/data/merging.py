@@ -68,7 +68,7 @@ class _Packing:
 
     @property
     def max_users(self) -> int:
-        """Users that fit: 2**24 at the least, with 2**31 items and 2**7 behaviors."""
+        """Users that fit: 2**26 at the least, with 2**31 items and 2**5 behaviors."""
         return 1 << (63 - self.item - self.behavior - 1)
 
     def pack(self, columns: Mapping[str, np.ndarray], first: int) -> np.ndarray:

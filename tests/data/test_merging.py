@@ -43,14 +43,14 @@ def test_merged_rows_are_those_of_pandas(monkeypatch, timed, split):
 
 
 def test_the_largest_numbers_of_a_row_stay_apart(monkeypatch):
-    # Bits of 2**31 items, of 100 behaviors and of held-out rows leave 2**24 users in a number.
+    # Bits of 2**31 items, of 31 behaviors and of held-out rows leave 2**26 users in a number.
     far = Events(
-        users=np.broadcast_to(np.int64(0), 2**24 + 3),
+        users=np.broadcast_to(np.int64(0), 2**26 + 3),
         items=np.broadcast_to(np.int64(0), 2**31),
-        behaviors=tuple(map(str, range(100))),
-        user=np.array([2**24 + 2, 0, 2**24, 0, 2**24 - 1], np.int32),
+        behaviors=tuple(map(str, range(31))),
+        user=np.array([2**26 + 2, 0, 2**26, 0, 2**26 - 1], np.int32),
         item=np.array([2**31 - 1, 0, 0, 2**31 - 1, 2**31 - 1], np.int32),
-        behavior=np.array([99, 0, 0, 99, 99], np.int8),
+        behavior=np.array([30, 0, 0, 30, 30], np.int8),
         heldout=np.array([True, False, False, True, False]),
     )
     merged = merge_duplicates(far)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nmtr_tf.data.events import check_number
 from nmtr_tf.data.logs.formats import TIME_UNITS, Format
 from nmtr_tf.data.logs.inputs import Input, described, files_of, is_frame
 from nmtr_tf.errors import InputError
@@ -214,6 +215,7 @@ def _check_behaviors(behaviors: tuple[str, ...], known: tuple[str, ...], options
     if not behaviors or len(set(behaviors)) < len(behaviors):
         expected = "one or more different names, weakest first, the one to recommend for last"
         raise InputError(f"`behaviors` should be {expected}. Received: {quoted(behaviors) or 'none'}.")
+    check_number(behaviors)
     for name in behaviors:
         if known and name not in known:
             here = f"the log format {options.name!r} has {quoted(dict.fromkeys(known))} here"
