@@ -23,12 +23,12 @@ from nmtr_tf.cli.log_flags import columns_of, source_of, thresholds_of
 from nmtr_tf.cli.prepared import show_cuts, show_prepared
 from nmtr_tf.cli.split_flags import define_split_flags, given_split
 from nmtr_tf.config import PROTOCOLS
+from nmtr_tf.data.destination import check_destination
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.logs.formats import FORMATS, TIME_UNITS
 from nmtr_tf.data.logs.readers import read_log
 from nmtr_tf.data.preparation import prepare
 from nmtr_tf.data.several_cuts import save_cuts
-from nmtr_tf.data.storage import check_destination
 from nmtr_tf.data.synthetic import BEHAVIORS, synthetic_shop
 from nmtr_tf.errors import InputError
 

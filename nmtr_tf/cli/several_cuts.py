@@ -6,7 +6,7 @@ from pathlib import Path
 from absl import flags
 
 from nmtr_tf.cli.console import say
-from nmtr_tf.data.storage import cut_directories
+from nmtr_tf.data.destination import cut_directories
 from nmtr_tf.errors import InputError
 
 _DIRECTORIES = ("refit_of", "final_of", "init_from", "dataset_dir", "workdir", "output_dir")

@@ -36,8 +36,8 @@ from nmtr_tf.config import (
     TrainingConfig,
 )
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.destination import cut_directories
 from nmtr_tf.data.several_cuts import Cuts
-from nmtr_tf.data.storage import cut_directories
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.reporting.tables import format_table

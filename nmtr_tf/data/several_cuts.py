@@ -7,9 +7,9 @@ from typing import Any
 
 from nmtr_tf.data.cuts import shown, time_of
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.destination import check_destination, cut_directories
 from nmtr_tf.data.events import Events
 from nmtr_tf.data.preparation import prepare
-from nmtr_tf.data.storage import check_destination, cut_directories
 from nmtr_tf.errors import InputError
 from nmtr_tf.folders import new_directory
 from nmtr_tf.schema import checksum
@@ -96,7 +96,7 @@ def save_cuts(
         As there.
 
     Raises:
-        InputError: As there; as `nmtr_tf.data.storage.check_destination` does, which also raises OSError.
+        InputError: As there; as `nmtr_tf.data.destination.check_destination` does, which also raises OSError.
     """
     check_destination(dataset_dir, overwrite)
     with new_directory(dataset_dir) as temporary:

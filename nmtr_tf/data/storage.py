@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nmtr_tf.config import PROTOCOLS
+from nmtr_tf.data.destination import DROPPED, check_destination
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.data.parquet import INTEGER, TEXT, read_table, write_table
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import check_directory, read_json, write_json
-from nmtr_tf.folders import check_replaceable, finish, new_directory
+from nmtr_tf.files import read_json, write_json
+from nmtr_tf.folders import finish, new_directory
 from nmtr_tf.schema import checked, one_of, reading
 
 SCHEMA_VERSION = 1
 
-_DROPPED = "dropped_users.parquet"
 _MEND = "run prepare again"
 
 _COLUMNS = {"user": (INTEGER,), "item": (INTEGER,), "behavior": (TEXT,), "split": (TEXT,)}
@@ -105,44 +105,12 @@ def write_tables(
             columns = {kind: np.arange(len(ids), dtype=np.int32), f"{kind}_id": pa.array(ids)}
             write_table(pa.table(columns), directory / f"{kind}s.parquet")
         if len(dropped):
-            write_table(dropped.table(), directory / _DROPPED)
+            write_table(dropped.table(), directory / DROPPED)
         write_json(directory / "dataset.json", header)
 
 
 def _dictionary(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(list(names)))
-
-
-def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
-    """Checks that a data set may be written to a directory.
-
-    Raises:
-        InputError: If it holds a data set (unless `overwrite`, and it can be replaced) or other things.
-        OSError: If nothing can be written there.
-    """
-    directory = Path(dataset_dir)
-    finish(directory)
-    is_dataset = (directory / "dataset.json").is_file() or _has_cuts_alone(directory)
-    if directory.exists() and not is_dataset and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError(f"`dataset_dir={directory}` exists and is no data set; name another directory.")
-    if is_dataset and not overwrite:
-        raise InputError(
-            f"`dataset_dir={directory}` holds a data set; name another one, or replace it with `overwrite`."
-        )
-    if is_dataset:
-        check_replaceable(directory)
-    check_directory(directory)
-
-
-def cut_directories(directory: str | Path) -> list[Path]:
-    """The subdirectories cut_<time>, by time, of data sets or runs of several cuts; none of any other."""
-    return sorted(path for path in Path(directory).glob("cut_*") if path.is_dir())
-
-
-def _has_cuts_alone(directory: Path) -> bool:
-    cuts = cut_directories(directory)
-    whole = all((cut / "dataset.json").is_file() for cut in cuts)
-    return bool(cuts) and whole and len(list(directory.iterdir())) == len(cuts)
 
 
 def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[str, Any]]:
@@ -208,7 +176,7 @@ def read_dropped(dataset_dir: str | Path) -> DroppedUsers:
     Raises:
         InputError: If the file is damaged.
     """
-    path = Path(dataset_dir) / _DROPPED
+    path = Path(dataset_dir) / DROPPED
     if not path.is_file():
         return NOBODY
     return DroppedUsers.of_table(read_table(path, {"user_id": (INTEGER, TEXT), "filter": (TEXT,)}))

@@ -6,9 +6,9 @@ import pytest
 from time_log import BEHAVIORS, LOG, pairs, split
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.destination import check_destination, cut_directories
 from nmtr_tf.data.logs.readers import read_log
 from nmtr_tf.data.several_cuts import prepare_cuts, save_cuts
-from nmtr_tf.data.storage import check_destination, cut_directories
 from nmtr_tf.errors import InputError
 
 # After 13 bob buys the pot again, and cat what is new: the second cut has one pair, of a user seen since.
@@ -57,7 +57,14 @@ def test_all_stand_or_none(tmp_path):
         list(save_cuts(log, (11, 999), tmp_path / "cuts", overwrite=True))
     assert cut_directories(tmp_path / "cuts") == found
     list(save_cuts(log, (10, 12, 14), tmp_path / "cuts", overwrite=True))
+    first = cut_directories(tmp_path / "cuts")[0]
     assert len(cut_directories(tmp_path / "cuts")) == 3
+    (first / "audit.json").write_text("{}")
+    check_destination(tmp_path / "cuts", overwrite=True)
+    (first / "raw.csv").write_text("of a user")
+    with pytest.raises(InputError, match=r"holds more than a data set: .*cut_[^/]*/raw\.csv; move it"):
+        check_destination(tmp_path / "cuts", overwrite=True)
+    (first / "raw.csv").unlink()
     (tmp_path / "cuts" / "notes.txt").write_text("of a user")
     with pytest.raises(InputError, match="exists and is no data set"):
         check_destination(tmp_path / "cuts", overwrite=True)

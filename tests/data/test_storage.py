@@ -156,7 +156,6 @@ def test_header(directory):
 
 
 def test_save_replaces_a_data_set(directory):
-    (directory / "stray").write_text("x")
     other = Dataset(dataclasses.replace(EVENTS, timestamp=None), SPLIT, "released")
     with pytest.raises(InputError) as caught:
         other.save(directory)
@@ -164,11 +163,29 @@ def test_save_replaces_a_data_set(directory):
         f"`dataset_dir={directory}` holds a data set; name another one, or replace it with `overwrite`."
     )
     assert Dataset.load(directory).protocol == "strict"
+    for name in ("dropped_users.parquet", "audit.json", "audit.png", ".nmtr-1.audit.json"):
+        (directory / name).write_text("x")  # of the one before, and of the audit
     other.save(directory, overwrite=True)
     assert listing(directory) == FILES
     assert listing(directory.parent) == ["mine"]
     assert Dataset.load(directory).protocol == "released"
     assert Dataset.load(directory).events.timestamp is None
+
+
+@pytest.mark.parametrize("name", ["raw.csv", "runs/one/run.json", "cut_2024-05-01/a.txt", "audit.json/a.txt"])
+def test_overwrite_takes_nothing_else_away(directory, name):
+    own = directory / name
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("precious")
+    before = Dataset.load(directory).header
+    with pytest.raises(InputError) as caught:
+        Dataset(EVENTS, SPLIT, "released").save(directory, overwrite=True)
+    found = directory / name.partition("/")[0]
+    assert str(caught.value) == (
+        f"`dataset_dir={directory}` holds more than a data set: {found}; move it, or name another directory."
+    )
+    assert own.read_text() == "precious"
+    assert Dataset.load(directory).header == before
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
