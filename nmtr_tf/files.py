@@ -5,7 +5,6 @@ import csv
 import errno
 import json
 import os
-import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -16,8 +15,6 @@ from nmtr_tf.schema import checked, reading
 
 PREFIX = ".nmtr-"
 """Of the names of everything that is there for a moment: what begins so was left by a killed process."""
-
-_EARLIER = re.compile(r"\.\w+\.\d+\.\w+")  # names that earlier versions gave
 
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -69,8 +66,8 @@ def check_directory(path: str | Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file or directory is one that is there for a moment; `.run.123.json`, as before, too."""
-    return path.name.startswith(PREFIX) or bool(_EARLIER.fullmatch(path.name))
+    """Whether a file or directory is one that is there for a moment."""
+    return path.name.startswith(PREFIX)
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from nmtr_tf.folders import check_replaceable, finish
 
 DROPPED = "dropped_users.parquet"
 
-_OWN = ("dataset.json", "interactions.parquet", "users.parquet", "items.parquet", DROPPED)
-_AUDIT = ("audit.json", "audit.png")
-"""What `nmtr audit` writes beside the tables: it is of these, and goes with them."""
+_TABLES = ("interactions.parquet", "users.parquet", "items.parquet", DROPPED)
+FILES = ("dataset.json", *_TABLES, "audit.json", "audit.png")
+"""Names in a data set directory, those among them that `audit` writes there."""
 
 
 def check_destination(dataset_dir: str | Path, overwrite: bool) -> None:
@@ -56,6 +56,6 @@ def _others(directory: Path) -> list[Path]:
     for path in sorted(directory.iterdir()):
         if path.name.startswith("cut_") and (path / "dataset.json").is_file():
             found += _others(path)
-        elif not is_temporary(path) and not (path.name in (*_OWN, *_AUDIT) and path.is_file()):
+        elif not is_temporary(path) and not (path.name in FILES and path.is_file()):
             found.append(path)
     return found

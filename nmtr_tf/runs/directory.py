@@ -17,7 +17,6 @@ metrics_<split>.json, ranks_<split>.parquet    what `nmtr_tf.evaluation.results.
 import contextlib
 import json
 import numbers
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,11 +34,9 @@ from nmtr_tf.files import is_temporary, read_json, read_json_lines, write_json, 
 from nmtr_tf.folders import check_replaceable, finish, new_directory
 from nmtr_tf.locks import held
 from nmtr_tf.runs.info import RunInfo
+from nmtr_tf.runs.own_files import OWN, foreign, in_words, link, run_entries, take_along
 
-_OWN_FILES = ("config.json", "run.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png")
-_OWN = (*_OWN_FILES, "report.html", "events", "checkpoints", "evaluated")
 _MEND = "train the run again"
-RESULT_GLOBS = ("metrics_*.json", "ranks_*.parquet")
 
 
 class RunDirectory:
@@ -87,10 +84,11 @@ class RunDirectory:
         with new_directory(self.home) as beside:
             self.check_free(overwrite)
             if keep and keep.resolve() == self.dataset_dir.resolve():
-                shutil.copytree(keep, beside / "dataset", copy_function=_link)
+                shutil.copytree(keep, beside / "dataset", copy_function=link)
             self._move_to(beside)
             try:
                 yield
+                take_along(self.home, beside)  # what somebody put there meanwhile
             except InputError as error:
                 raise InputError(f"{error} The finished run in {self.home} stays as it was.") from error
             finally:
@@ -103,13 +101,22 @@ class RunDirectory:
             keep: A directory that stays: that of the data set that is trained on again. None: nothing.
         """
         kept = keep.resolve() if keep else None
-        for path in self._own_paths():
+        left = [path for path in self.path.iterdir() if is_temporary(path)] if self.path.is_dir() else []
+        own = OWN if run_entries(self.path) else ()
+        for path in (*left, *(self.path / name for name in own)):
             if path.resolve() == kept:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def claim(self, info: RunInfo) -> None:
+        """Makes this the directory of a run, before anything else of the run is written.
+
+        Which config there is nobody knows until that and its checksum are written.
+        """
+        write_json(self.path / "run.json", {**info.to_json(), "config_checksum": ""})
 
     def create(self, config: RunConfig, view: TrainingView, info: RunInfo) -> None:
         """Starts a run in a directory that was cleared, or goes on with the one that is there."""
@@ -119,27 +126,19 @@ class RunDirectory:
             write_table(pa.table({f"{kind}_id": pa.array(ids)}), self._ids_path(kind))
         self.write_info(info)
 
-    def _own_paths(self) -> set[Path]:
-        own = {self.path / name for name in _OWN}
-        if (self.path / "run.json").is_file():  # else somebody's data set happens to have this name
-            own.add(self.dataset_dir)
-        if self.path.is_dir():
-            own |= set(filter(is_temporary, self.path.iterdir()))
-        return own | {path for pattern in RESULT_GLOBS for path in self.path.glob(pattern)}
-
     def check_free(self, overwrite: bool) -> None:
         """Checks that a new run may be written here.
 
         Raises:
             InputError: If the directory holds a finished run (unless `overwrite`, and it can be replaced) or
-                things that are not a run's.
+                things that are not a run's, wherever in it.
         """
         if not self.path.exists():
             return
-        if not self.path.is_dir() or (others := set(self.path.iterdir()) - self._own_paths()):
-            found = self.path if not self.path.is_dir() else min(others)
+        if others := foreign(self.path) if self.path.is_dir() else ["a file"]:
             raise InputError(
-                f"`workdir={self.path}` should be a new directory or that of a run. Found: {found}."
+                f"`workdir={self.path}` should be a new directory or that of a run, with nothing else in it; "
+                f"name another one. Found: {in_words(others)}."
             )
         if self.is_finished and not overwrite:
             raise InputError(
@@ -152,11 +151,8 @@ class RunDirectory:
     @property
     def is_finished(self) -> bool:
         """Whether training came to its end here; a run of another version counts too."""
-        path = self.path / "run.json"
-        if not path.is_file():
-            return False
-        entries = read_json(path)
-        return isinstance(entries, dict) and entries.get("status") == "finished"
+        entries = run_entries(self.path)
+        return entries is not None and entries["status"] == "finished"
 
     def write_info(self, info: RunInfo) -> None:
         """Writes run.json, with the checksum of config.json."""
@@ -235,11 +231,3 @@ class RunDirectory:
                 "train one first."
             )
         return self.path / name
-
-
-def _link(source: str, target: str) -> None:
-    """A file under another name, which stays when the first one goes; a copy where that is impossible."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -10,10 +10,11 @@ from typing import Any
 
 from nmtr_tf.config import config_checksum, config_differences
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import PREFIX, is_temporary, write_json
+from nmtr_tf.files import PREFIX, is_temporary
 from nmtr_tf.runs.checks import RunSetup
-from nmtr_tf.runs.directory import RESULT_GLOBS, RunDirectory
+from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo, now
+from nmtr_tf.runs.own_files import RESULTS
 from nmtr_tf.runs.stopping import noted_signals
 from nmtr_tf.schema import checksum
 from nmtr_tf.training.checkpoints import CheckpointFiles, Checkpoints
@@ -97,6 +98,7 @@ class Written:
         """
         if self.state is None or self.old is None:
             self.directory.clear(keep=keep)
+            self.directory.claim(info)
             return info
         at = self.state.position
         mark = {"at": now(), "epoch": at.epoch + 1, "step": at.step, "changed": list(self.changes)}
@@ -185,12 +187,11 @@ def _is_begun(path: Path) -> bool:
 
 def _reopen(directory: RunDirectory, info: RunInfo) -> None:
     """Removes what was made of a run unfinished, and what was cut while it was written."""
-    # Which config there is nobody knows until the new one and its checksum are written.
-    write_json(directory.path / "run.json", {**info.to_json(), "config_checksum": ""})
+    directory.claim(info)
     for path in (*directory.path.iterdir(), *directory.best_checkpoint.parent.iterdir()):
         if is_temporary(path) and path.name != f"{PREFIX}lock":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    results = [path for pattern in RESULT_GLOBS for path in directory.path.glob(pattern)]
+    results = [directory.path / name for name in RESULTS]
     for path in (*results, directory.curves_path, directory.report_path):
         path.unlink(missing_ok=True)
 

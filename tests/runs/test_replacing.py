@@ -84,7 +84,7 @@ def test_a_run_that_another_finished_meanwhile_is_not_cleared(finished, monkeypa
         pass
 
 
-@pytest.mark.parametrize("name", [".run.1.json", ".config.77.json", ".nmtr-123.curves.png", ".nmtr-lock"])
+@pytest.mark.parametrize("name", [".nmtr-123.curves.png", ".nmtr-lock"])
 def test_what_a_killed_process_left_is_swept(shop, tmp_path, untrained, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).touch()
@@ -92,7 +92,7 @@ def test_what_a_killed_process_left_is_swept(shop, tmp_path, untrained, name):
     assert not (tmp_path / "run" / name).exists()
 
 
-@pytest.mark.parametrize("name", [".notes", ".run.json", "run.1.json", "notes.txt"])
+@pytest.mark.parametrize("name", [".notes", ".run.json", ".run.1.json", "notes.txt"])
 def test_what_is_not_ours_is_not(shop, tmp_path, untrained, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).touch()

@@ -140,8 +140,8 @@ def test_without_any_checkpoint_it_begins_unless_there_must_be_one(data, cut, wh
 def test_what_was_made_of_an_unfinished_run_goes(data, cut):
     (cut / "metrics_test.json").write_text("{}")
     (cut / "report.html").write_text("")
-    (cut / ".run.123.json").write_text("{")
-    (cut / "checkpoints" / ".best.123.keras").write_text("half")
+    (cut / ".nmtr-123.run.json").write_text("{")
+    (cut / "checkpoints" / ".nmtr-123.best.keras").write_text("half")
     fit(data, cut)
     left = {path.name for path in (*cut.iterdir(), *(cut / "checkpoints").iterdir())}
     assert left == {

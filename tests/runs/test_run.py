@@ -104,7 +104,7 @@ def test_the_data_set_of_the_run_before_goes(shop, workdir, tmp_path, untrained)
 
 def test_a_data_set_that_is_no_runs_is_never_cleared(shop, tmp_path):
     shop.save(tmp_path / "dataset")
-    with pytest.raises(InputError, match=r"should be a new directory or that of a run. Found: .*dataset"):
+    with pytest.raises(InputError, match=r"should be a new directory or that of a run, .* Found: dataset\."):
         fit(shop, workdir=tmp_path, overwrite=True, **QUICK)
     assert (tmp_path / "dataset" / "dataset.json").is_file()
 
