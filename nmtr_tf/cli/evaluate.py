@@ -26,6 +26,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE
 from nmtr_tf.evaluation.metrics import check_metrics
+from nmtr_tf.evaluation.result_files import check_destination
 from nmtr_tf.reporting.tables import metrics_table, note_on_ks
 
 if TYPE_CHECKING:  # they import TensorFlow or pandas, which come after the flags are checked
@@ -177,6 +178,9 @@ def _refuse(values: flags.FlagValues, names: Sequence[str], why: str) -> None:
 def _evaluate_baselines(values: flags.FlagValues) -> "dict[str, Evaluation]":
     dataset, config = _of_run(values) if values.workdir else _of_dataset(values)
     options = given_baseline_options(values, _OPTIONS, _names(values, dataset))
+    directory = Path(values.output_dir or Path(values.workdir) / "baselines")
+    for name in options:
+        check_destination(directory / name, values.split)
     import_tensorflow()
     import pandas as pd
 
@@ -184,7 +188,6 @@ def _evaluate_baselines(values: flags.FlagValues) -> "dict[str, Evaluation]":
     from nmtr_tf.training.device import set_device
 
     set_device(values.device)
-    directory = Path(values.output_dir or Path(values.workdir) / "baselines")
     found = {}
     for name, own in options.items():
         with progress_bar(values, dataset.num_held_out_users(values.split), " users", desc=name) as bar:

@@ -56,6 +56,21 @@ def ranks_path(directory: str | Path, split: str) -> Path:
     return Path(directory) / f"ranks_{split}.parquet"
 
 
+def check_destination(directory: str | Path, split: str) -> None:
+    """Checks that the files of an evaluation replace nothing but those of an earlier one.
+
+    Raises:
+        InputError: If they are there, and are none's.
+    """
+    path = metrics_path(directory, split)
+    if not path.exists() and not ranks_path(directory, split).exists():
+        return
+    entries = read_json(path) if path.is_file() else None
+    if not isinstance(entries, dict) or not {"schema", "split", "protocol"} <= entries.keys():
+        name = path.name if path.exists() else ranks_path(directory, split).name
+        raise InputError(f"{directory} has a {name} that is no evaluation's; name another directory.")
+
+
 def read_entries(path: Path, split: str) -> tuple[dict[str, Any], dict[str, float]]:
     """The entries of a metrics file, and the metrics among them.
 

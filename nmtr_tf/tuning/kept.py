@@ -16,7 +16,7 @@ from nmtr_tf.files import read_csv, read_json, write_json
 from nmtr_tf.schema import checked
 from nmtr_tf.tuning.space import Space, option_of
 from nmtr_tf.tuning.storage import check_about
-from nmtr_tf.tuning.trials import STATES, Trial
+from nmtr_tf.tuning.trials import MADE, STATES, Trial
 
 _SCHEMA = 2
 
@@ -34,7 +34,7 @@ def keep_draws(directory: Path, about: Mapping[str, str], trials: Sequence[Froze
 
 
 def kept_trials(directory: Path, space: Space, about: Mapping[str, str]) -> list[FrozenTrial]:
-    """The trials of the two files as Optuna had them, by number; none where there are no such files.
+    """The trials of the two files as Optuna had them, by number; none where a search begins.
 
     Args:
         directory: Of the search.
@@ -43,10 +43,15 @@ def kept_trials(directory: Path, space: Space, about: Mapping[str, str]) -> list
 
     Raises:
         InputError: If the files are of another search or of an earlier version, are damaged, or one is
-            missing.
+            missing; if both are, and there is what a search would replace.
     """
     identity, table = directory / "search.json", directory / "trials.csv"
     if not identity.exists() and not table.exists():
+        if taken := [name for name in MADE if (directory / name).exists()]:
+            raise InputError(
+                f"{directory} should be a new directory or that of a search. Found: {', '.join(taken)}, and "
+                "no search.db or search.json; name another `workdir`."
+            )
         return []
     entries = read_json(identity) if identity.exists() else None
     if not isinstance(entries, dict) or entries.get("schema") != _SCHEMA or not table.exists():

@@ -83,6 +83,7 @@ def _run(
     from nmtr_tf.training.device import set_device
 
     set_device(device)  # before anything runs, events too
+    study.begin()  # before anything else is written there: by its file it is known as a search's directory
     write_search(record.events_dir, list(record.space), record.monitor)
     drawn = time.monotonic()
 

@@ -100,6 +100,15 @@ class Study:
             trials = sorted(map(Trial.from_json, ended), key=lambda one: one.number)
         return trials, len(stored) - len(ended)
 
+    def begin(self) -> None:
+        """Has its file be there.
+
+        Raises:
+            OSError: If the disk is full.
+        """
+        with self.alone():
+            self._open()
+
     def run(self, objective: Objective, on_end: Callable[[Trial], object], max_minutes: float = 0) -> None:
         """Runs the trials that nobody has run or is running.
 

@@ -15,6 +15,9 @@ from nmtr_tf.options import option_text, option_value
 from nmtr_tf.reporting.searches import plot_search
 
 STATES = ("finished", "pruned", "diverged")
+MADE = ("best.flags", "search.png", "events")
+"""Names in the directory of a search of what is made of its trials."""
+
 _FACTS = ("status", "value", "best_epoch", "epochs", "seconds", "seed")
 SECTIONS = tuple(field.name for field in dataclasses.fields(RunConfig))
 """Of a config."""

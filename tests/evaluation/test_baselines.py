@@ -247,6 +247,20 @@ def test_evaluate_writes_a_directory_for_each_baseline_and_one_table(shop_dir, t
     assert json.loads((tmp_path / "ease" / "metrics_test.json").read_text())["ease_lambda"] == 500.0
 
 
+@pytest.mark.parametrize("name", ["metrics_test.json", "ranks_test.parquet"])
+def test_evaluate_replaces_evaluations_alone(shop_dir, tmp_path, capsys, name):
+    path = tmp_path / "random" / name
+    path.parent.mkdir()
+    path.write_text("[1]")
+    flags = ["--baselines=popularity,random", f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}"]
+    line = refused(capsys, evaluate, *flags)
+    assert f"random has a {name} that is no evaluation's; name another directory" in line
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [path]
+    path.unlink()
+    for _ in range(2):
+        assert call(evaluate, *flags, "--ks=5") == 0
+
+
 def test_evaluate_takes_options_and_a_baseline_of_ones_own(shop_dir, tmp_path, own_baselines, capsys):
     register_baseline("mine", lambda view: Table(np.zeros((view.num_users, view.num_items))))
     flags = [f"--dataset_dir={shop_dir}", f"--output_dir={tmp_path}", "--seed=4", "--ease_lambda=3"]

@@ -356,3 +356,25 @@ def test_a_search_of_the_version_before_is_refused(shop, tmp_path):
     (directory / "trials.csv").write_text("trial,status\n1,finished\n")
     with pytest.raises(InputError, match=r"has a search\.json and no search\.db: a search of an earlier"):
         tune(shop, CONFIG, workdir=tmp_path, **RATE)
+
+
+@pytest.mark.parametrize("name", ["best.flags", "search.png", "events", "search.json", "trials.csv"])
+def test_what_no_search_wrote_is_not_replaced(shop, tmp_path, script, name):
+    path = tmp_path / "tune" / "data" / "strict" / "nmtr_gmf" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("[1]")
+    with pytest.raises(InputError, match=rf"{name}.*; name another `workdir`"):
+        tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE)
+    assert [one.read_text() for one in path.parent.iterdir()] == ["[1]"]
+
+
+def test_a_search_that_is_killed_before_its_first_trial_goes_on(shop, tmp_path, script, monkeypatch):
+    def killed(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nmtr_tf.reporting.events.write_search", killed)
+        with pytest.raises(SystemExit):
+            tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE)
+    script([0.1])
+    assert tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE).best[0].value == 0.1
