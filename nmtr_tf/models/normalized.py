@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
-from nmtr_tf.models.rows import ItemRows
+from nmtr_tf.models.rows import ItemRows, copy_rows
 
 
 @keras.saving.register_keras_serializable("nmtr_tf")
@@ -30,6 +30,12 @@ class NormalizedItems(ItemRows):
     def all_rows(self, terms):
         tables = {id(table): tf.convert_to_tensor(table.value) for table in self.tables_of(terms)}
         return _normalized([tables[id(self.tables[r])] for r in terms])
+
+    @override
+    def take_over(self, source, behaviors, source_ids, own_ids):
+        super().take_over(source, behaviors, source_ids, own_ids)
+        for there, here in behaviors:  # the lengths too, as the steps of training depend on them
+            copy_rows(source.tables[there], self.tables[here], source_ids, own_ids)
 
 
 def _normalized(vectors: Sequence[tf.Tensor]) -> list[tf.Tensor]:

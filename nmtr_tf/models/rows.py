@@ -102,7 +102,7 @@ class TableRows(keras.layers.Layer):
         source_ids: np.ndarray,
         own_ids: np.ndarray,
     ) -> None:
-        """Copies what another model learned; all other rows stay as they are.
+        """Copies the vectors of another model; all other rows stay as they are.
 
         Args:
             source: Rows of the same size, shared in the same way.
@@ -111,7 +111,7 @@ class TableRows(keras.layers.Layer):
             own_ids: int [n], the same ids here.
         """
         for there, here in behaviors:
-            copy_rows(source.tables[there], self.tables[here], source_ids, own_ids)
+            copy_rows(source.all_rows([there])[0], self.tables[here], source_ids, own_ids)
 
     @override
     def get_config(self):

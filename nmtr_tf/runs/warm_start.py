@@ -89,7 +89,7 @@ class WarmStart:
         Raises:
             InputError: If either is solved in closed form or reads histories, the two predict no behavior in
                 common, or differ in the layout of embeddings and item biases, or in the unit or the tower of
-                a common one.
+                a common one; if the new one alone has items of unit length.
         """
         for one in (plan, self.plan):
             if one.history.is_read:
@@ -104,6 +104,12 @@ class WarmStart:
                 )
         for what, layout in _LAYOUT.items():
             self._require_equal(what, layout(self.plan), layout(plan))
+        if plan.normalizes_items and not self.plan.normalizes_items:
+            raise InputError(
+                f"`init_from={self.name}`: `objective={plan.objective}` has item vectors of unit length, and "
+                f"the run ranks by their lengths too; name one with `objective={plan.objective}`, or train "
+                "anew."
+            )
         old_units = dict(zip(self.behaviors, self.plan.unit_names, strict=True))
         common = [name for name in plan.predicted if name in old_units]
         if not common:
@@ -128,7 +134,7 @@ class WarmStart:
         """Copies what was learned into a new model; its other rows and behaviors stay as they are.
 
         Rows of embeddings and item biases go by raw id, biases, units and separate embeddings by the
-        behavior's name.
+        behavior's name. Items of unit length are copied as such where the new model has none.
 
         Args:
             model: Made by `build_model` for `view`, with a plan that passed `check`.

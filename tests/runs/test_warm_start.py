@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -171,6 +172,46 @@ def test_an_nmtr_run_goes_on_from_one_of_its_target(tmp_path):
     assert report["behaviors"] == {"kept": ["buy"], "new": ["view", "cart"], "dropped": []}
     for a, b in zip(tables_of(model)["buy"], old, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+COSINES: dict[str, Any] = {"objective": "contrastive", "item_bias": False}
+PLAIN: dict[str, Any] = {"objective": "sampled", "item_bias": False}
+STILL: dict[str, Any] = {
+    **MEASURED,
+    "method": "nmtr_gmf",
+    "embedding_dim": 4,
+    "num_epochs": 1,
+    "learning_rate": 1e-12,
+}
+
+
+@pytest.fixture(scope="module")
+def of_cosines():
+    """A run whose item vectors are of unit length, and whose tables are not."""
+    options = {**STILL, "num_epochs": 3, "learning_rate": 0.1, "embedding_stddev": 0.1}
+    return fit(OLD, **options, **COSINES, num_negatives=8)
+
+
+@pytest.mark.parametrize("objective", ["sampled", "softmax", "whole_data", "contrastive"])
+def test_what_was_learned_as_cosines_ranks_as_before(of_cosines, objective):
+    again = fit(OLD, init_from=of_cosines, **STILL, **{**COSINES, "objective": objective})
+    tables = [network(run.model).item_rows.tables[0].numpy() for run in (of_cosines, again)]
+    if objective == "contrastive":
+        np.testing.assert_allclose(tables[0], tables[1], rtol=1e-5)
+    lengths = np.linalg.norm(tables[0], axis=1)
+    assert lengths.max() > 1.5 * lengths.min()
+    ranks = []
+    for run in (of_cosines, again):
+        run.evaluate("test")
+        ranks.append(run.ranks("test")["rank"].to_numpy())
+    np.testing.assert_array_equal(ranks[0], ranks[1])
+
+
+def test_lengths_that_count_are_not_lost(of_cosines):
+    plain = fit(OLD, **STILL, **PLAIN)
+    with pytest.raises(InputError, match=r"`objective=contrastive` has item vectors of unit length") as error:
+        fit(OLD, init_from=plain, **STILL, **COSINES)
+    assert "\n" not in str(error.value)
 
 
 def test_a_run_knows_its_own_ids(folder, tmp_path):
