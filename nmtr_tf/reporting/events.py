@@ -43,9 +43,14 @@ def write_search(directory: Path, names: Sequence[str], monitor: str) -> None:
 
 
 def write_trial(
-    directory: Path, name: str, settings: Mapping[str, Any], history: History, monitor: str
+    directory: Path,
+    name: str,
+    settings: Mapping[str, Any],
+    history: History,
+    monitor: str,
+    best_epoch: int | None = None,
 ) -> None:
-    """Writes a trial: its settings, its scalars of every epoch and the best monitored value.
+    """Writes a trial: its settings, its scalars of every epoch and the monitored value of its model.
 
     What a killed process wrote of it is replaced.
 
@@ -55,6 +60,7 @@ def write_trial(
         settings: The searched options with their values.
         history: What was measured.
         monitor: As for `write_search`.
+        best_epoch: The epoch (from 1) whose weights the model has; None: the one with the highest value.
     """
     key = f"validation/{monitor}"
     measured = [logs for logs in history if key in logs]
@@ -63,7 +69,7 @@ def write_trial(
         hp.hparams({setting: _hparam(value) for setting, value in settings.items()}, trial_id=name)
         _write_scalars(history)
         if measured:
-            best = max(measured, key=lambda logs: logs[key])
+            best = max(measured, key=lambda logs: (logs["epoch"] == best_epoch, logs[key]))
             tf.summary.scalar(f"best/{monitor}", best[key], step=int(best["epoch"]))
 
 

@@ -57,6 +57,7 @@ def train_sum(
     alone = dataclasses.replace(plan, method=dataclasses.replace(plan.method, adds_linear=False))
     first = train(part, alone, view, config, [_Passed(hooks)], checkpoints=checkpoints)
     epoch = len(first.history)
+    hooks.params["is_sum"] = True  # from here on: its value is none to compare those of other epochs with
     hooks.on_epoch_begin(epoch)
     learner = ClosedFormLearner(model, plan, view)
     logs = learner.epoch(hooks.on_train_batch_begin, hooks.on_train_batch_end)

@@ -1,6 +1,7 @@
 """A trial of a method: runs in memory, looked at on validation alone."""
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,12 +44,11 @@ class MethodObjective:
         for one in range(seed, seed + self.num_seeds):
             if status == "finished":
                 status = self._fit(self.config.with_options(**claim.options, seed=one), watch)
-        write_trial(self.events_dir, f"trial_{claim.number}", claim.options, watch.histories[0], monitor)
-        best = [
-            max(logs, key=lambda one: one[watch.key])
-            for logs in map(watch.evaluated, watch.histories)
-            if logs
-        ]
+        best = watch.best()
+        kept = int(best[0]["epoch"]) if best else None
+        write_trial(
+            self.events_dir, f"trial_{claim.number}", claim.options, watch.histories[0], monitor, kept
+        )
         metrics = {
             name: float(np.mean([logs[name] for logs in best])) for name in (best or [{}])[0] if "@" in name
         }
@@ -59,9 +59,9 @@ class MethodObjective:
             status=status,
             seed=seed,
             values=[logs[watch.key] for logs in best],
-            curve=[logs[watch.key] for logs in watch.evaluated(watch.histories[0])],
+            curve=watch.curve,
             metrics={name.removeprefix("validation/"): value for name, value in metrics.items()},
-            best_epoch=int(best[0]["epoch"]) if best else 0,
+            best_epoch=kept or 0,
             epochs=sum(map(len, watch.histories)),
             seconds=time.monotonic() - started,
         )
@@ -70,7 +70,8 @@ class MethodObjective:
         """Trains once; gives how it ended."""
         before = len(watch.histories)
         try:
-            fit(self.dataset, config, callbacks=[watch])
+            run = fit(self.dataset, config, callbacks=[watch])
+            watch.kept.append(run.info.best_epoch)
         except InputError:
             if len(watch.histories) == before:
                 raise
@@ -87,11 +88,19 @@ class _Watch(keras.callbacks.Callback):
         super().__init__()
         self._claim, self.key, self._on_epoch = claim, key, on_epoch
         self.histories: list[list[dict[str, float]]] = []
+        self.kept: list[int | None] = []  # the epoch (from 1) of each model; of what diverged there is none
+        self.curve: list[float] = []  # of the first training, by which it is compared with other trials
         self.is_pruned = False
 
-    def evaluated(self, history: list[dict[str, float]]) -> list[dict[str, float]]:
-        """The logs of the epochs that were evaluated."""
-        return [logs for logs in history if self.key in logs]
+    def best(self) -> list[dict[str, float]]:
+        """The logs of the epoch of each model, or of the best one where there is no model."""
+        found = []
+        for history, kept in itertools.zip_longest(self.histories, self.kept):
+            values = {epoch: logs[self.key] for epoch, logs in enumerate(history, 1) if self.key in logs}
+            if values:
+                epoch = kept if kept in values else max(values, key=values.__getitem__)
+                found.append(history[epoch - 1])
+        return found
 
     @override
     def on_train_begin(self, logs=None):
@@ -102,8 +111,9 @@ class _Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         history = self.histories[-1]
         history.append({"epoch": epoch + 1, **(logs or {})})
-        if self.key in history[-1] and len(self.histories) == 1:
-            curve = [one[self.key] for one in self.evaluated(history)]
-            if self._claim.lags(len(curve) - 1, max(curve)):  # the best so far: a dip stops nothing
+        if self.key in history[-1] and len(self.histories) == 1 and "is_sum" not in self.params:
+            self.curve.append(history[-1][self.key])
+            # The best so far: a dip stops nothing.
+            if self._claim.lags(len(self.curve) - 1, max(self.curve)):
                 self.is_pruned = self.model.stop_training = True
         self._on_epoch(self._claim.number, sum(map(len, self.histories)))

@@ -33,11 +33,12 @@ class Trial:
     Attributes:
         number: From 1.
         options: The searched options, which `nmtr_tf.fit` takes by name.
-        value: The highest monitored value, the mean over the seeds; None: there is none.
+        value: The monitored value of the model, the mean over the seeds; None: there is none.
         status: "finished", "pruned", or "diverged" where the loss or the scores were no longer finite.
         seed: The first seed.
         values: The value of each seed.
-        curve: The monitored value after each evaluation, of the first seed.
+        curve: The monitored value after each evaluation, of the first seed; of a sum of two parts before the
+            linear one is added.
         metrics: Validation metrics of the best epochs, means over the seeds.
         best_epoch: Of the first seed, from 1; 0: none was evaluated.
         epochs: Epochs trained, of all seeds.

@@ -5,10 +5,13 @@ import shutil
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.reporting.events import write_trial
+from nmtr_tf.runs import fit
 from nmtr_tf.tuning.search import tune
 
 CONFIG = RunConfig().with_options(
@@ -378,3 +381,33 @@ def test_a_search_that_is_killed_before_its_first_trial_goes_on(shop, tmp_path, 
             tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE)
     script([0.1])
     assert tune(shop, CONFIG, workdir=tmp_path, trials=1, **RATE).best[0].value == 0.1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "nmtr_linear_gmf", "linear_weight": 1.0, "linear_lambda": 1e4},
+        {"method": "nmtr_gmf", "train_mode": "sequential"},
+    ],
+    ids=["sum", "sequential"],
+)
+def test_a_trials_value_is_that_of_the_model_that_its_options_make(shop, tmp_path, options):
+    """Whose epochs before may have a higher one: those of a sum are without its linear part."""
+    given = {**options, "embedding_dim": 4, "num_epochs": 3, "batch_size": 20, "ks": (5, 10)}
+    given |= {"monitor": "NDCG@10", "eval_sample": "always"}
+    own: dict[str, Any] = {"space": ("learning_rate=0.1",), "search": ("learning_rate",), "trials": 1}
+    record = tune(shop, workdir=tmp_path, **own, **given)
+    (trial,) = record.trials
+    run = fit(shop, learning_rate=0.1, **given)
+    values = [logs["validation/NDCG@10"] for logs in run.history if "validation/NDCG@10" in logs]
+    assert trial.value == trial.values[0] == trial.metrics["NDCG@10"] == run.info.best_value
+    assert trial.best_epoch == run.info.best_epoch
+    assert trial.epochs == len(run.history)
+    is_sum = options["method"] == "nmtr_linear_gmf"
+    assert trial.curve == values[: len(values) - is_sum]  # by which trials are compared on the way
+    if is_sum:
+        assert trial.value == values[-1] < max(values)
+    events = EventAccumulator(str(record.events_dir / "trial_1"), size_guidance={"tensors": 0}).Reload()
+    (event,) = events.Tensors("best/NDCG@10")
+    assert event.step == run.info.best_epoch
+    assert make_ndarray(event.tensor_proto).item() == pytest.approx(trial.value)
