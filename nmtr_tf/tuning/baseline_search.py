@@ -17,7 +17,7 @@ from nmtr_tf.tuning.trials import Trial, TrialRecord, changed_settings, settings
 
 try:
     from nmtr_tf.tuning.choice import chosen_space, of_baseline
-    from nmtr_tf.tuning.running import check_splits, run_search
+    from nmtr_tf.tuning.running import check_monitor, check_splits, run_search
     from nmtr_tf.tuning.space import in_words
     from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
@@ -70,6 +70,7 @@ def tune_baseline(
     config = (config or RunConfig()).with_options(**options)
     check_splits(config)
     config, view = checked_view(config, first)
+    check_monitor(config.training.monitor, dataset)
     space = chosen_space(of_baseline(row, tuning), tuning, list(fixed))
     words, training = in_words(space), config.training
     fixed = {option: value for option, value in fixed.items() if option not in words}

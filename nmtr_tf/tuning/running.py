@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable
 
 from nmtr_tf.config import RunConfig
+from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.several_cuts import Cuts
 from nmtr_tf.errors import InputError
+from nmtr_tf.evaluation.metrics import find_metric
 from nmtr_tf.files import check_directory
 from nmtr_tf.tuning.study import Objective, Study
 from nmtr_tf.tuning.trials import Trial, TrialRecord
@@ -22,6 +25,19 @@ def check_splits(config: RunConfig) -> None:
         raise InputError("A search needs validation pairs: `validation` is 'none'.")
     if config.training.curve_split == "test":
         raise InputError("A search never looks at test: `curve_split` is 'test'.")
+
+
+def check_monitor(monitor: str, dataset: Dataset | Cuts) -> None:
+    """Refuses to raise over several cuts what has no value for each user, by which cuts are pooled.
+
+    Raises:
+        InputError: If the monitored metric has none.
+    """
+    if isinstance(dataset, Cuts) and find_metric(monitor)[0].is_of_lists:
+        raise InputError(
+            "A search over several cuts pools users: `monitor` should be a metric that has a value for each, "
+            f"such as NDCG@100. Received: {monitor!r}."
+        )
 
 
 def run_search(

@@ -16,7 +16,7 @@ from nmtr_tf.tuning.trials import Trial, TrialRecord, changed_settings, settings
 
 try:
     from nmtr_tf.tuning.choice import check_space, chosen_space, of_method
-    from nmtr_tf.tuning.running import check_splits, run_search
+    from nmtr_tf.tuning.running import check_monitor, check_splits, run_search
     from nmtr_tf.tuning.space import in_words
     from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
@@ -72,6 +72,7 @@ def tune(
             "`seeds_per_trial` goes with one data set: a trial is a run for each of several cuts."
         )
     setup = _set_up(first, config, tuning)
+    check_monitor(setup.config.training.monitor, dataset)
     space = chosen_space(of_method(setup.plan, tuning), tuning, list(options))
     check_space(space, setup.config, setup.view.behaviors)
     words, shared = in_words(space), changed_settings(first.resolved(config), always=["method"])

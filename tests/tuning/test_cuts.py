@@ -101,6 +101,28 @@ def test_several_seeds_are_one_line(cuts, tmp_path):
         search(cuts, workdir=tmp_path, method="bpr", seeds_per_trial=2, **TINY)
 
 
+@pytest.mark.parametrize(
+    "options", [{"metrics": ("coverage",)}, {"metrics": ("HR", "coverage"), "monitor": "coverage@5"}]
+)
+def test_a_metric_of_lists_is_one_line_before_anything_is_trained(cuts, tmp_path, options):
+    message = r"`monitor` should be a metric that has a value for each.* Received: 'coverage@\d+'\.$"
+    for ask in (
+        lambda: search(cuts, workdir=tmp_path, method="bpr", trials=1, ks=(5, 10), **options),
+        lambda: tune_baseline(cuts, "ease", workdir=tmp_path, trials=1, ks=(5, 10), **options),
+    ):
+        with pytest.raises(InputError, match=message):
+            ask()
+    assert not list(tmp_path.iterdir())
+
+
+def test_beside_the_monitored_metric_one_of_lists_may_stand(cuts, tmp_path):
+    options: dict[str, Any] = {**RANKED, "metrics": ("NDCG", "coverage"), "trials": 1}
+    (trial,) = tune_baseline(cuts, "ease", workdir=tmp_path, **options).trials
+    assert set(trial.metrics) == {"NDCG@5", "NDCG@10"}
+    one = tune_baseline(cuts.first, "ease", workdir=tmp_path / "one", **{**options, "monitor": "coverage@5"})
+    assert one.best[0].value == one.best[0].metrics["coverage@5"]
+
+
 def test_no_cuts_are_one_line(tmp_path):
     with pytest.raises(InputError, match="expected the data sets of several cuts"):
         Cuts.load(tmp_path)
