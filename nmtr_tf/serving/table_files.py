@@ -35,6 +35,7 @@ def write_table(path: str | Path, parts: Iterable[pa.Table], csv_safe: bool = Fa
 
     Args:
         path: File to write or replace: .csv (with a header), .parquet or .jsonl (an object a line).
+            Without rows it is the header, a table of no rows, or empty.
         parts: At least one, all of one schema.
         csv_safe: Whether texts in a .csv that spreadsheets take for formulas get a `'` before them.
 
@@ -50,7 +51,8 @@ def write_table(path: str | Path, parts: Iterable[pa.Table], csv_safe: bool = Fa
     num_rows, is_csv = 0, Path(path).suffix.lower() == ".csv"
     with new_file(path) as temporary, _FORMATS[Path(path).suffix.lower()](temporary, first.schema) as write:
         for part in _gathered(itertools.chain([first], parts)):
-            write(_safe(part) if is_csv and csv_safe else part)
+            if len(part):  # of no rows pandas writes a blank line, which is no JSON
+                write(_safe(part) if is_csv and csv_safe else part)
             num_rows += len(part)
     return num_rows
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nmtr_tf.errors import InputError
@@ -32,6 +33,16 @@ def test_every_format_reads_back(tmp_path, suffix):
     if suffix == ".jsonl":
         lines = [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
         assert [(line["user"], line["item"]) for line in lines] == list(zip(users, ODD_IDS, strict=True))
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_no_rows_are_a_file_without_rows(tmp_path, parts):
+    table = pa.table({"user": pa.array([], pa.string()), "score": pa.array([], pa.float32())})
+    for suffix in (".csv", ".parquet", ".jsonl"):
+        assert write_table(tmp_path / f"recs{suffix}", [table] * parts) == 0
+    assert (tmp_path / "recs.csv").read_bytes() == b"user,score\n"
+    assert (tmp_path / "recs.jsonl").read_bytes() == b""
+    assert pq.read_table(tmp_path / "recs.parquet").equals(table)
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
