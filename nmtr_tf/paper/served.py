@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.ids import order
 from nmtr_tf.evaluation.metrics import metric_values
 from nmtr_tf.evaluation.significance import Trend, holm, trend
 from nmtr_tf.methods.table import get_method
@@ -69,6 +70,7 @@ def who_is_served(dataset: Dataset, results: Mapping[str, CellResult], metric: s
     """
     before = dataset.before("test")
     users = np.unique(dataset.held_out["test"][:, 0])
+    users = users[np.argsort(order(dataset.user_ids[users]), kind="stable")]  # as the results are
     purchases = np.diff(before.target.indptr)[users]
     values = {name: metric_values(result.places, metric) for name, result in results.items()}
     pairs: list[tuple[str, str | None]] = [(name, None) for name in results]

@@ -56,6 +56,17 @@ def test_the_method_itself_and_its_difference_to_the_best_on_validation():
     assert rhos[1] < -0.9 < 0.9 < rhos[0]
 
 
+def test_numbers_of_purchases_are_put_beside_the_results_by_id():
+    """With an id that is text, rows go by text; results go by number, as all held-out ids are numbers."""
+    names = [*sorted(map(str, range(1, NUM_USERS + 1))), "somebody"]
+    bought = np.array([np.arange(NUM_ITEMS) < (int(name) if name.isdecimal() else 1) for name in names])
+    dataset = make_dataset({"buy": bought}, test=[(row, 29) for row in range(NUM_USERS)])
+    events = dataclasses.replace(dataset.events, users=np.array(names, dtype=object))
+    dataset = dataclasses.replace(dataset, events=events)
+    (found,) = who_is_served(dataset, {"nmtr_gmf": of("nmtr_gmf", np.arange(NUM_USERS) * 3)}, METRIC)
+    assert found.trend.correlation == pytest.approx(-1)  # the more purchases, the worse
+
+
 def test_methods_of_one_group_have_no_other_to_be_compared_with():
     found = who_is_served(DATASET, {"nmtr_gmf": of("nmtr_gmf", FALLING)}, METRIC)
     assert [(one.method, one.baseline) for one in found] == [("nmtr_gmf", None)]
