@@ -86,7 +86,7 @@ class ServedHistories(ServedModel):
         owners, items = places // self.num_items, places % self.num_items
         known = tf.math.bincount(tf.cast(owners, tf.int32), minlength=count, maxlength=count) > 0
         sums = self.network.cascade.user_parts(rows.sums(items, owners, count, terms, kinds), terms)
-        logits = self.scorer.logits(sums, self.items.all(terms))
+        logits = self._of_all_items(lambda *inputs: self.scorer.logits(list(inputs[:-1]), inputs[-1]), *sums)
         scores = tf.where(known[:, None], logits, self.popularity)
         return self._best(scores, tf.stack([owners, items], axis=1), known)
 

@@ -39,15 +39,13 @@ import tensorflow as tf
 from scipy import sparse
 
 from nmtr_tf.data.view import TrainingView
-from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.serving.chunked import chunked
 from nmtr_tf.serving.exported_items import exported_items, kept
 from nmtr_tf.serving.product_vectors import item_vectors, user_vectors
 from nmtr_tf.serving.recommender import penalty, popularity_of
 from nmtr_tf.serving.signatures import concrete, embedding, line_table, look_up
 from nmtr_tf.serving.two_stages import TwoStages, with_one
-
-_MEMORY_MB = 256  # for the intermediate values while some users of a batch are scored
 
 
 class ServedModel(tf.Module):
@@ -107,7 +105,9 @@ class ServedModel(tf.Module):
         """Signature recommend_among."""
         users, known = look_up(self.user_rows, user_id)
         items, _ = look_up(self.item_rows, candidate_item_ids)
-        logits = self._logits_of_pairs(users, items)[-1]
+        # However many candidates there are, repeated ones aside, they are at most all items.
+        floats = self.num_items * self.scorer.pair_floats
+        logits = chunked(self._logits_with, (users, items), None, floats)
         scores = tf.where(known[:, None], logits, tf.gather(self.popularity, items))
         places, among = self._listed(candidate_item_ids)
         nothing = tf.fill([tf.size(user_id), self.num_items], -np.inf)
@@ -143,37 +143,20 @@ class ServedModel(tf.Module):
         if self.stages:
             logits = self.stages.first(self._logits_of_anchors(users, self.stages))
         else:
-            item_side = self.items.all(self.scorer.terms)
-            floats = self.num_items * self.scorer.pair_floats
-            logits = self._chunked(
-                lambda some: self.scorer.scores(some, item_side), (users,), self.num_items, floats
-            )
+            logits = self._of_all_items(self.scorer.scores, users)
         return tf.where(known[:, None], logits, self.popularity)
 
-    def _chunked(self, function, inputs, width, floats):
-        """A function of rows of inputs [B, ...], float32 [B, width], that holds `floats` for each."""
-        size = tf.shape(inputs[0])[0]
-        count = tf.maximum(size, 1)
-        chunk = tf.minimum(count, users_at_once(_MEMORY_MB, floats))
-        padding = count + (-count) % chunk - size
-
-        def folded(values):
-            padded = tf.pad(values, [[0, padding], *[[0, 0]] * (values.shape.rank - 1)])
-            return tf.reshape(padded, tf.concat([[-1, chunk], tf.shape(values)[1:]], axis=0))
-
-        found = tf.map_fn(
-            lambda some: function(*some),
-            tuple(map(folded, inputs)),
-            parallel_iterations=1,
-            fn_output_signature=tf.TensorSpec([None, width], tf.float32),
-        )
-        return tf.reshape(found, [-1, width])[:size]
+    def _of_all_items(self, scores, *inputs):
+        """Target logits float32 [B, num_items] by a function of inputs [B, ...] and the item side."""
+        item_side = self.items.all(self.scorer.terms)
+        floats = self.num_items * self.scorer.pair_floats
+        return chunked(lambda *some: scores(*some, item_side), inputs, self.num_items, floats)
 
     def _logits_of_anchors(self, users, stages):
         """Target logits float32 [B, r] of users [B] with the anchors of the first stage."""
         anchors, width = stages.anchors.read_value()[None], stages.anchors.shape[0]
         floats = self.scorer.pair_floats * width
-        return self._chunked(lambda some: self._logits_with(some, anchors), (users,), width, floats)
+        return chunked(lambda some: self._logits_with(some, anchors), (users,), width, floats)
 
     def _logits_with(self, users, items):
         """Target logits float32 [B, C] of users [B] with items [B or 1, C]."""
@@ -226,7 +209,7 @@ class ServedModel(tf.Module):
 
     def _exact(self, users, items, width, known):
         """Target logits of users [B] with items [B, width], or popularity for unknown users."""
-        logits = self._chunked(self._logits_with, (users, items), width, self.scorer.pair_floats * width)
+        logits = chunked(self._logits_with, (users, items), width, self.scorer.pair_floats * width)
         return tf.where(known[:, None], logits, tf.gather(self.popularity, items))
 
     @property

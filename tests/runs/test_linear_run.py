@@ -144,7 +144,7 @@ def test_it_is_exported_with_its_histories(run, tmp_path):
     np.testing.assert_allclose(found["scores"][:3].numpy().ravel(), expected["score"], rtol=1e-5)
     assert found["known_user"].numpy().tolist() == [True, True, True, False]
     size = (version / "saved_model.pb").stat().st_size
-    assert size < 400_000  # the weights stand beside the graph
+    assert size < 500_000  # the weights stand beside the graph
     card = (version / "MODEL_CARD.md").read_text()
     assert "by the method NMTR-Linear, learned from view, cart, buy" in card
     assert "fitted by least squares" in card

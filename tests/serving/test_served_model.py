@@ -14,7 +14,7 @@ from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.table import PAPER_METHODS
-from nmtr_tf.serving import served_model
+from nmtr_tf.serving import chunked
 from nmtr_tf.serving.export import save_model
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.recommender import Recommender
@@ -173,7 +173,7 @@ def test_only_inner_products_have_embeddings(neumf, gmf):
 
 @pytest.mark.slow
 def test_mixed_units_separate_tables_small_chunks_and_touched_items_excluded(shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(served_model, "users_at_once", lambda *_: 7)
+    monkeypatch.setattr(chunked, "users_at_once", lambda *_: 7)
     left_out = excluded_items(shop, "touched")
     exported = Exported(tmp_path, MIXED, shop.training_view(), left_out)
     found = exported.ask(user_id=exported.users)
