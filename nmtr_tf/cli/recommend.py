@@ -162,7 +162,7 @@ def _write(
     text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
     if history:
         text += passed_over(history)
-    elif unknown := users.why_unknown(trained.dataset):
+    elif unknown := users.why_unknown(trained.dataset, trained.learned):
         text += f"\n{len(unknown):,} of them get what is popular: {count_reasons(unknown.values())}"
     if written.num_empty:
         text += f"\n{written.num_empty:,} of them have no row: nothing is left to recommend to them"
@@ -191,20 +191,22 @@ def _show(
 
     given: dict[str, Any] = {"history": values.history} if history else {"user_ids": users}
     table = trained.recommend(**given, probabilities=True, **_asked(values, trained))
-    unknown, item_rows = users.why_unknown(trained.dataset), pd.Index(trained.view.item_ids)
+    learned = trained.learned.of_histories(history.matrix) if history else trained.learned
+    known, unknown = learned.knows(users.rows), users.why_unknown(trained.dataset, learned)
+    item_rows = pd.Index(trained.view.item_ids)
     shown = [trained.view.target_behavior] if gives_probabilities(trained.plan) else []
     behaviors = trained.plan.predicted if values.probabilities else shown
     matrix = history.matrix if history else histories_of(trained.view)
-    for user_id, row in zip(users.ids.to_pylist(), users.rows.tolist(), strict=True):
+    for user_id, row, is_known in zip(users.ids.to_pylist(), users.rows.tolist(), known, strict=True):
         own = table[table["user"] == user_id]
         own = own.assign(row=item_rows.get_indexer(own["item"])).to_dict("records")
         reasons: list[str] = []
-        if values.explain and row >= 0 and own:
-            items, known = [line["row"] for line in own], None if history else row
-            found = explain(trained.model, matrix[[row]], items, known)
+        if values.explain and is_known and own:
+            items, stored = [line["row"] for line in own], None if history else row
+            found = explain(trained.model, matrix[[row]], items, stored)
             reasons = found.reasons(trained.view.item_ids, trained.view.behaviors)
         name = printable(user_id)
-        if row < 0:
+        if not is_known:
             why = "no known event" if history else f"known: no, {unknown[user_id]}"
             text = for_unknown(f"For {name} ({why})", trained, own)
         elif history:

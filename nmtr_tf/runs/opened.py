@@ -15,10 +15,12 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.models.network import network
 from nmtr_tf.models.saved import load_model
 from nmtr_tf.runs.checks import RunSetup
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
+from nmtr_tf.serving.learned import Learned
 
 
 class OpenedRun:
@@ -162,6 +164,11 @@ class OpenedRun:
         """Its training view of the data set; all of it where the run is fitted on everything."""
         dataset = self.dataset
         return dataset.full_view(self.config) if self.info.final_of else dataset.view(self.config)
+
+    @property
+    def learned(self) -> Learned:
+        """Of whom and of what the model has learned something."""
+        return Learned.of(network(self.model), self.view)
 
     @property
     def config_checksum(self) -> str:

@@ -147,8 +147,8 @@ class Run(OpenedRun):
 
         Returns:
             A row for each user and rank: columns user, rank (from 1), item, title (with `items`), score,
-            known_user. Ids are text, also those that are numbers, which may be given as such. Users that
-            the data set does not have get what is popular, with known_user False; `why_unknown` says why.
+            known_user. Ids are text, also those that are numbers, which may be given as such. Users of
+            whom nothing was learned get what is popular, with known_user False; `why_unknown` says why.
 
         Raises:
             InputError: If there is no list of ids, or k is larger than the catalogue.
@@ -183,8 +183,8 @@ class Run(OpenedRun):
         return explained(self.model, self.dataset, self.view, user_id, item_ids)
 
     def why_unknown(self, user_ids: Iterable[Any]) -> dict[str, str]:
-        """Of some users those that the data set does not have: id -> "dropped by ..." or "never seen"."""
-        return asked_users(self.dataset, user_ids).why_unknown(self.dataset)
+        """Of some users those that get what is popular: id -> why, see `AskedUsers.why_unknown`."""
+        return asked_users(self.dataset, user_ids).why_unknown(self.dataset, self.learned)
 
     def export(
         self,

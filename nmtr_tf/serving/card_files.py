@@ -70,9 +70,9 @@ def _use(card: ModelCard) -> str:
 - Made to recommend up to {card.k} items to users of the training data, who are known by their ids.
   Of the catalogue, {left_out}.
 - What users did later is unknown to the model: pass what is not to be shown as `exclude_item_ids`. Items
-  that were not in training are never recommended; train again to add them.
-- Users that were not in training get the most popular items, with numbers of training rows as
-  scores{_new(card.plan)}.
+  that the data set does not have are never recommended; train again to add them.
+- Users without a training row to learn from get the most popular items, of those that have one, with numbers
+  of training rows as scores{_new(card.plan)}.
 - {_scores(card.plan)}.{_why(card)}{_two_stages(card)}
 - The model repeats what the log shows, so what was displayed and popular then is favored.
 - The files hold the ids of all users and {_pairs_held(card)}: treat them as personal data."""

@@ -16,6 +16,7 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.models.history import StoredHistories
 from nmtr_tf.models.network import network
+from nmtr_tf.serving.learned import Learned
 from nmtr_tf.serving.score_parts import ScoreParts, adds_up
 from nmtr_tf.serving.users import asked_users
 
@@ -145,7 +146,7 @@ def explained(
         item_ids: Likewise.
 
     Raises:
-        InputError: If an id is not of the data set, or as `explain` does.
+        InputError: If an id is not of the data set, nothing was learned of the user, or as `explain` does.
     """
     items, (user,) = list(map(str, item_ids)), asked_users(dataset, [user_id]).rows
     places = pd.Index(view.item_ids).get_indexer(items)
@@ -153,5 +154,10 @@ def explained(
         raise InputError(f"`explain`: {user_id!r} is no user of the data set.")
     if unknown := [item for item, place in zip(items, places, strict=True) if place < 0]:
         raise InputError(f"`explain`: {unknown[0]!r} is no item of the data set.")
+    if not Learned.of(network(model), view).users[user]:
+        raise InputError(
+            f"`explain`: expected a user with a training row that the run learns from; {user_id!r} has none, "
+            "and gets what is popular."
+        )
     found = explain(model, histories_of(view)[[user]], places.tolist(), user)
     return found.table(items, view.item_ids, view.behaviors)

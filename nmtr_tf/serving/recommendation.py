@@ -13,9 +13,11 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.models.network import network
+from nmtr_tf.serving.learned import Learned
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.new_histories import HistoryScorer, NewHistories
-from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
+from nmtr_tf.serving.recommender import Recommendations, Recommender
 from nmtr_tf.serving.request import Request
 from nmtr_tf.serving.table_files import check_table_path, write_table
 from nmtr_tf.serving.two_stages import fit_two_stages
@@ -44,9 +46,9 @@ def recommend_table(
         Columns user, rank (from 1), item, title (where `request.items` names some), score (the target logit),
         known_user (bool) and `probability_<behavior>`. Ids are text, also those that are numbers.
         Users stand in the order of `user_ids`, each once. Who has nothing left to be recommended has no row.
-        Users that the data set does not have, whether a filter dropped them or they were never seen, get the
-        items with the most training rows of the target: these are their scores, known_user is False, and they
-        have no probabilities.
+        Users of whom nothing was learned, whether a filter dropped them, they were never seen, or no training
+        row of theirs is one that the model learns from, get the items with the most training rows of the
+        target: these are their scores, known_user is False, and they have no probabilities.
 
     Raises:
         InputError: If `user_ids` is no list of ids, k is more than the number of items, or a score is no
@@ -123,7 +125,7 @@ def _found(
     history: NewHistories | None,
 ) -> Iterator[tuple[pa.Table, Recommendations]]:
     """The recommendations of each chunk of users, with their table."""
-    k, stages = request.length(view.num_items), None
+    k, stages, learned = request.length(view.num_items), None, Learned.of(network(model), view)
     if history is None:
         scorer, left_out = ModelScorer(model), excluded_items(dataset, request.exclude, request.mask)
         if request.candidates:
@@ -132,8 +134,9 @@ def _found(
         raise InputError("`candidates` and `history` exclude each other; give one of them.")
     else:
         scorer = HistoryScorer(model, history.matrix)
+        learned = learned.of_histories(history.matrix)
         left_out = history.left_out(request.exclude, request.mask, len(view.behaviors) - 1)
-    recommender = Recommender(scorer, request.offered(dataset), popularity_of(view), stages)
+    recommender = Recommender(scorer, request.offered(dataset), learned, stages)
     item_ids, titles, done = pa.array(view.item_ids, pa.string()), request.titles(dataset), 0
     for found in recommender.recommend(users.rows, k, left_out, request.memory_mb, request.probabilities):
         yield found.table(users.ids[done : done + len(found.users)], item_ids, titles), found

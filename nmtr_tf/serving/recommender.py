@@ -10,11 +10,11 @@ import pyarrow as pa
 import tensorflow as tf
 from scipy import sparse
 
-from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.masks import entries_of
 from nmtr_tf.evaluation.ranking import users_at_once
 from nmtr_tf.evaluation.scorers import ModelScorer
+from nmtr_tf.serving.learned import Learned
 from nmtr_tf.serving.two_stages import NUM_ANCHORS, TwoStages
 
 
@@ -74,8 +74,7 @@ class Recommender:
     Args:
         scorer: Scores of the model.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
-        popularity: float32 [num_items], the scores for users that the model does not know; None: there are
-            none such.
+        learned: What the model has learned of; None: of all users.
         stages: Both stages, where candidates are found first; None: all items are ranked.
     """
 
@@ -83,10 +82,10 @@ class Recommender:
         self,
         scorer: ModelScorer,
         offered: np.ndarray | None = None,
-        popularity: np.ndarray | None = None,
+        learned: Learned | None = None,
         stages: TwoStages | None = None,
     ):
-        self.scorer, self._popularity, self._stages = scorer, popularity, stages
+        self.scorer, self._learned, self._stages = scorer, learned, stages
         self._penalty = tf.constant(0.0 if offered is None else penalty(offered), tf.float32)
         self._everything = range(len(scorer.network.behaviors))
 
@@ -101,7 +100,7 @@ class Recommender:
         """Yields the recommendations of one chunk of users after the other, at least one chunk.
 
         Args:
-            users: int32 [n], user rows; -1 for users that the model does not know.
+            users: int32 [n], user rows; -1 for users that the data set does not have.
             k: Items to recommend to each; at most the number of items.
             left_out: Binary [num_users, num_items], items not to recommend (already bought, say).
             memory_mb: Memory for the scores of one chunk of users, in MiB.
@@ -112,43 +111,29 @@ class Recommender:
         """
         item_side = self.scorer.item_side()
         num_items, pairs = item_side[1][0].shape[0], self.scorer.pair_floats
-        floats = num_items * (pairs + 1)  # 1: the masked copy of the scores
+        floats = num_items * (pairs + 2)  # 2: the copies of the scores with those of others, and masked
         if self._stages:
-            floats = 2 * num_items + pairs * (self._stages.candidates + NUM_ANCHORS)
+            floats = 3 * num_items + pairs * (self._stages.candidates + NUM_ANCHORS)
         if probabilities:
             floats += k * self._probability_floats
         chunk = users_at_once(memory_mb, floats)
         for first in range(0, max(len(users), 1), chunk):
             some = users[first : first + chunk]
-            known = some[some >= 0]
-            hidden = (np.zeros(0, int),) * 2 if left_out is None else entries_of(left_out, known)
-            ids = [tf.constant(part, tf.int32) for part in (known, *hidden)]
-            scores, items, finite = self.top_items(item_side, self._penalty, *ids, tf.constant(k))
+            known = self._learned.knows(some) if self._learned else some >= 0
+            hidden = (np.zeros(0, int),) * 2 if left_out is None else _hidden(left_out, some)
+            ids = [tf.constant(part, tf.int32) for part in (np.maximum(some, 0), *hidden)]
+            found = self.top_items(item_side, self._penalty, tf.constant(known), *ids, tf.constant(k))
+            scores, items, finite = found
             if not finite:
                 raise InputError("The model gives scores that are NaN or infinite; it cannot recommend.")
             shown = self.probabilities(ids[0], items) if probabilities else []
             behaviors = self.scorer.network.behaviors if probabilities else ()
-            by_behavior = {name: found.numpy() for name, found in zip(behaviors, shown, strict=True)}
-            found = Recommendations(known, items.numpy(), scores.numpy(), by_behavior)
-            yield found if len(known) == len(some) else self._with_unknown(found, some, k)
-
-    def _with_unknown(self, found: Recommendations, users: np.ndarray, k: int) -> Recommendations:
-        """Adds the users that the model does not know, each with the items that are most popular."""
-        assert self._popularity is not None
-        scores = self._popularity + self._penalty.numpy()
-        best = np.argsort(-scores, kind="stable")[:k]
-
-        def filled(values: np.ndarray, others: np.ndarray | float) -> np.ndarray:
-            everybody = np.empty((len(users), k), values.dtype)
-            everybody[users >= 0], everybody[users < 0] = values, others
-            return everybody
-
-        return Recommendations(
-            users,
-            filled(found.items, best),
-            filled(found.scores, scores[best]),
-            {name: filled(values, np.nan) for name, values in found.probabilities.items()},
-        )
+            by_behavior = {
+                name: np.where(known[:, None], own.numpy(), np.float32(np.nan))
+                for name, own in zip(behaviors, shown, strict=True)
+            }
+            who = np.where(known, some, -1).astype(np.int32)
+            yield Recommendations(who, items.numpy(), scores.numpy(), by_behavior)
 
     @property
     def _probability_floats(self) -> int:
@@ -162,31 +147,43 @@ class Recommender:
     def top_items(self) -> Callable:
         """Graph that scores a chunk of users and keeps their k best items, traced once.
 
-        Takes the item side, what is added to all scores (float32 [num_items] or scalar), users int32 [n],
-        the masked entries' rows and items int32 [m] and k; gives scores float32 [n, k], item rows int32
-        [n, k] and whether all scores are finite (bool scalar).
+        Takes the item side, what is added to all scores (float32 [num_items] or scalar), which users are
+        known (bool [n]), users int32 [n], any where they are not, the masked entries' rows and items int32
+        [m] and k; gives scores float32 [n, k], item rows int32 [n, k] and whether all scores are finite (bool
+        scalar).
         """
 
-        def top_items(item_side, added, user_ids, masked_rows, masked_items, k):
+        def top_items(item_side, added, known, user_ids, masked_rows, masked_items, k):
             if stages:
                 everyone = tf.tile(stages.anchors.read_value()[None], [tf.size(user_ids), 1])
                 scores = stages.first(self.scorer.pairs(user_ids, everyone))
             else:
                 scores = self.scorer.scores(user_ids, item_side)
-            finite = tf.reduce_all(tf.math.is_finite(scores))
+            finite = tf.reduce_all(tf.math.is_finite(scores) | ~known[:, None])
+            if popularity is not None:
+                scores = tf.where(known[:, None], scores, popularity)
             entries = tf.stack([masked_rows, masked_items], axis=1)
             hidden = tf.fill(tf.shape(masked_rows), tf.constant(-np.inf, tf.float32))
             scores = tf.tensor_scatter_nd_update(scores + added, entries, hidden)
             if stages:
-                return *stages.best(scores, lambda items: self.scorer.pairs(user_ids, items), k), finite
+                return *stages.best(scores, lambda items: exact(known, user_ids, items), k), finite
             top = tf.math.top_k(scores, k)
             return top.values, top.indices, finite
 
-        stages = self._stages
+        def exact(known, user_ids, items):
+            logits = self.scorer.pairs(user_ids, items)
+            if popularity is None:
+                return logits
+            return tf.where(known[:, None], logits, tf.gather(popularity, items))
+
+        stages, popularity = self._stages, None
+        if self._learned:
+            popularity = tf.constant(self._learned.popularity)
         ids = tf.TensorSpec([None], tf.int32)
         item_side: Any = tf.nest.map_structure(tf.TensorSpec.from_tensor, self.scorer.item_side())
         added = tf.TensorSpec.from_tensor(self._penalty)
-        signature = [item_side, added, ids, ids, ids, tf.TensorSpec([], tf.int32)]
+        known = tf.TensorSpec([None], tf.bool)
+        signature = [item_side, added, known, ids, ids, ids, tf.TensorSpec([], tf.int32)]
         return tf.function(top_items, signature, autograph=False)
 
     @functools.cached_property
@@ -214,6 +211,8 @@ def penalty(offered: np.ndarray) -> np.ndarray:
     return np.where(offered, 0, -np.inf).astype(np.float32)
 
 
-def popularity_of(view: TrainingView) -> np.ndarray:
-    """Training rows of the target for each item, float32 [num_items]: the scores for unknown users."""
-    return view.target.sum(axis=0).astype(np.float32)
+def _hidden(left_out: sparse.csr_array, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is left out of some users' (rows; -1 for nobody's): places in `users` and items, [m] each."""
+    there = np.flatnonzero(users >= 0)
+    places, items = entries_of(left_out, users[there])
+    return there[places], items

@@ -13,8 +13,8 @@ A row of recommend_for_history is what one user did, filled up with "". What is 
 training data is passed over, what comes again counts once, and the items of the history are not recommended.
 A user of the training data whose history it is would get the same, where what he touched is left out of his
 and he has no vector of his own besides (`user_rows=both`), nor weights by age (`history_half_life`): what is
-given has none, and counts as what is done today. Without an item that is known, known_user is false
-and the most purchased items are given. The linear method does not tell behaviors apart without
+given has none, and counts as what is done today. Without an item that the model has learned of, known_user is
+false and the most purchased items are given. The linear method does not tell behaviors apart without
 `linear_gates`, and has no input `behavior` then.
 
 explain says why a user of the training data has the score that he has: the n items of his history that add
@@ -84,7 +84,8 @@ class ServedHistories(ServedModel):
         rows, terms = self.network.user_rows, self.scorer.terms
         assert isinstance(rows, StoredHistories)
         owners, items = places // self.num_items, places % self.num_items
-        known = tf.math.bincount(tf.cast(owners, tf.int32), minlength=count, maxlength=count) > 0
+        told = tf.boolean_mask(owners, tf.math.is_finite(tf.gather(self.popularity, items)))
+        known = tf.math.bincount(tf.cast(told, tf.int32), minlength=count, maxlength=count) > 0
         sums = self.network.cascade.user_parts(rows.sums(items, owners, count, terms, kinds), terms)
         logits = self._of_all_items(lambda *inputs: self.scorer.logits(list(inputs[:-1]), inputs[-1]), *sums)
         scores = tf.where(known[:, None], logits, self.popularity)
@@ -92,7 +93,7 @@ class ServedHistories(ServedModel):
 
     def explain(self, user_id, item_id):
         """Signature explain."""
-        users, known_user = look_up(self.user_rows, user_id)
+        users, known_user = self._known(user_id)
         items, known_item = look_up(self.item_rows, item_id)
         known, number = known_user & known_item, min(EXPLAINED, self.num_items)
         lists = {"entries": tf.int32, "kinds": tf.int32, "history_parts": tf.float32}

@@ -17,9 +17,9 @@ Models whose users are sums over their histories have two more: see `nmtr_tf.ser
 - Recommendations come best first, by target logit, without what is left out of the user's and of everybody's
   (`left_out` and `offered` of `nmtr_tf.serving.export.save_model`): what the user bought, say. Where fewer
   than K are left, item_ids ends in "" and scores in 0; num_items counts the real ones.
-- Users that were not in training (known_user is false) get the most purchased items. Their scores are
-  numbers of training purchases, not to be compared with logits. Equal scores stand in the order of the item
-  vocabulary.
+- Users without a training row that the model learns from (known_user is false) get the most purchased items
+  of those with one. Their scores are numbers of training purchases, not to be compared with logits. Equal
+  scores stand in the order of the item vocabulary.
 - Rows of exclude_item_ids and candidate_item_ids are filled up with "". Ids that are no items are passed
   over, repeated ones count once.
 - score gives probabilities (Eq. 5) of the behaviors that the model predicts. Where the user or the item is
@@ -42,8 +42,9 @@ from nmtr_tf.data.view import TrainingView
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.serving.chunked import chunked
 from nmtr_tf.serving.exported_items import exported_items, kept
+from nmtr_tf.serving.learned import Learned
 from nmtr_tf.serving.product_vectors import item_vectors, user_vectors
-from nmtr_tf.serving.recommender import penalty, popularity_of
+from nmtr_tf.serving.recommender import penalty
 from nmtr_tf.serving.signatures import concrete, embedding, line_table, look_up
 from nmtr_tf.serving.two_stages import TwoStages, with_one
 
@@ -86,24 +87,25 @@ class ServedModel(tf.Module):
         self.item_rows = line_table(items, tf.string, tf.int64, -1)
         self.ids_of_items = line_table(items, tf.int64, tf.string, "")
         self.indptr, self.indices = kept(left_out.indptr.astype(np.int64)), kept(left_out.indices)
-        self.popularity = kept(popularity_of(view))
+        learned = Learned.of(net, view)
+        self.is_known, self.popularity = kept(learned.users), kept(learned.popularity)
         self.penalty = None if offered is None or offered.all() else kept(penalty(offered))
 
     def recommend(self, user_id):
         """Signature serving_default."""
-        users, known = look_up(self.user_rows, user_id)
-        return self._best(self._scores(users, known), self._left_out(users, known), known, users)
+        users, known = self._known(user_id)
+        return self._best(self._scores(users, known), self._left_out(user_id), known, users)
 
     def recommend_excluding(self, user_id, exclude_item_ids):
         """Signature recommend_excluding."""
-        users, known = look_up(self.user_rows, user_id)
+        users, known = self._known(user_id)
         _, excluded = self._listed(exclude_item_ids)
-        hidden = tf.concat([self._left_out(users, known), excluded], axis=0)
+        hidden = tf.concat([self._left_out(user_id), excluded], axis=0)
         return self._best(self._scores(users, known), hidden, known, users)
 
     def recommend_among(self, user_id, candidate_item_ids):
         """Signature recommend_among."""
-        users, known = look_up(self.user_rows, user_id)
+        users, known = self._known(user_id)
         items, _ = look_up(self.item_rows, candidate_item_ids)
         # However many candidates there are, repeated ones aside, they are at most all items.
         floats = self.num_items * self.scorer.pair_floats
@@ -112,11 +114,11 @@ class ServedModel(tf.Module):
         places, among = self._listed(candidate_item_ids)
         nothing = tf.fill([tf.size(user_id), self.num_items], -np.inf)
         scores = tf.tensor_scatter_nd_update(nothing, among, tf.gather_nd(scores, places))
-        return self._best(scores, self._left_out(users, known), known)
+        return self._best(scores, self._left_out(user_id), known)
 
     def score(self, user_id, item_id):
         """Signature score."""
-        users, known_user = look_up(self.user_rows, user_id)
+        users, known_user = self._known(user_id)
         items, known_item = look_up(self.item_rows, item_id)
         known = known_user & known_item
         logits = self._logits_of_pairs(users, items[:, None])
@@ -125,7 +127,7 @@ class ServedModel(tf.Module):
 
     def user_embeddings(self, user_id):
         """Signature user_embeddings."""
-        users, known = look_up(self.user_rows, user_id)
+        users, known = self._known(user_id)
         if self.stages:
             return embedding(with_one(self._logits_of_anchors(users, self.stages)), known)
         parts = self.network.user_parts(users, self.scorer.terms)
@@ -137,6 +139,11 @@ class ServedModel(tf.Module):
         if self.stages:
             return embedding(tf.transpose(tf.gather(self.stages.weights, items, axis=1)), known)
         return embedding(item_vectors(self.network, *self.items.some(items, self.scorer.terms)), known)
+
+    def _known(self, user_id):
+        """Rows int32 [B] of users, 0 for those that the data does not have, and who is known, bool [B]."""
+        users, there = look_up(self.user_rows, user_id)
+        return users, there & tf.gather(self.is_known, users)
 
     def _scores(self, users, known):
         """Float32 [B, num_items]: target logits, or their first stage, or popularity for unknown users."""
@@ -170,10 +177,11 @@ class ServedModel(tf.Module):
         logits = self.network.cascade.logits(user_parts, *self.items.some(items, everything))
         return [x[:, 0] for x in logits]
 
-    def _left_out(self, users, known):
-        """Int64 [n, 2]: (place in the batch, item) of what known users are not to be shown."""
+    def _left_out(self, user_id):
+        """Int64 [n, 2]: (place in the batch, item) of what users are not to be shown, known or not."""
+        users, there = look_up(self.user_rows, user_id)
         first = tf.gather(self.indptr, users)
-        spans = tf.ragged.range(first, tf.where(known, tf.gather(self.indptr, users + 1), first))
+        spans = tf.ragged.range(first, tf.where(there, tf.gather(self.indptr, users + 1), first))
         items = tf.cast(tf.gather(self.indices, spans.flat_values), tf.int64)
         return tf.stack([spans.value_rowids(), items], axis=1)
 

@@ -14,6 +14,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.ids import as_given
 from nmtr_tf.errors import InputError
 from nmtr_tf.serving.id_files import read_ids
+from nmtr_tf.serving.learned import Learned
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,8 +33,13 @@ class AskedUsers:
         """Number of users."""
         return len(self.rows)
 
-    def why_unknown(self, dataset: Dataset) -> dict[str, str]:
-        """Raw id -> why the data set does not have the user: "dropped by ...", or "never seen"."""
+    def why_unknown(self, dataset: Dataset, learned: Learned | None = None) -> dict[str, str]:
+        """Why users are not known: raw id -> "dropped by ...", "never seen" or "no row to learn from".
+
+        Args:
+            dataset: The data set.
+            learned: What a run has learned of; None: of all users of the data set.
+        """
         unknown = self.ids.filter(pa.array(self.rows < 0))
         steps = dataset.dropped.steps_of(unknown)
         forgotten = not len(dataset.dropped) and any(
@@ -41,7 +47,11 @@ class AskedUsers:
         )
         otherwise = "never seen, or dropped by a filter" if forgotten else "never seen"
         reasons = [f'dropped by "{step}"' if step else otherwise for step in steps]
-        return dict(zip(unknown.to_pylist(), reasons, strict=True))
+        found = dict(zip(unknown.to_pylist(), reasons, strict=True))
+        if learned:
+            nothing = (self.rows >= 0) & ~learned.knows(self.rows)
+            found |= dict.fromkeys(self.ids.filter(pa.array(nothing)).to_pylist(), "no row to learn from")
+        return found
 
 
 def count_reasons(reasons: Iterable[str]) -> str:

@@ -14,8 +14,9 @@ from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import network
+from nmtr_tf.serving.learned import Learned
 from nmtr_tf.serving.left_out import excluded_items
-from nmtr_tf.serving.recommender import Recommendations, Recommender, popularity_of
+from nmtr_tf.serving.recommender import Recommendations, Recommender
 
 
 def model_of(view, method="nmtr_neumf", **options):
@@ -96,8 +97,8 @@ def test_unknown_users_among_others_get_what_is_popular(shop, monkeypatch):
         "nmtr_tf.serving.recommender.users_at_once", lambda *_: 4
     )  # chunks of both, and of one
     view = shop.training_view()
-    offered, popularity = np.arange(40) != 7, popularity_of(view)
-    recommender = Recommender(ModelScorer(model_of(view)), offered, popularity)
+    offered, model = np.arange(40) != 7, model_of(view)
+    recommender = Recommender(ModelScorer(model), offered, Learned.of(network(model), view))
     users = np.array([3, -1, 5, -1, -1, -1, -1, -1, 8, 9], np.int32)
     left_out = excluded_items(shop, "bought")
     found = gathered(recommender.recommend(users, 6, left_out, probabilities=True))

@@ -14,8 +14,10 @@ from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.methods.table import PAPER_METHODS
+from nmtr_tf.models.network import network
 from nmtr_tf.serving import chunked
 from nmtr_tf.serving.export import save_model
+from nmtr_tf.serving.learned import Learned
 from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.recommender import Recommender
 from nmtr_tf.serving.served_model import ServedModel
@@ -214,8 +216,9 @@ def test_items_that_nobody_is_offered_come_from_no_signature(shop, tmp_path):
 @pytest.mark.parametrize("method", PAPER_METHODS)
 def test_every_method_is_served_as_it_recommends(shop, tmp_path, method):
     """Without a graph: that one is saved and loaded is the same for all."""
-    view, users = shop.training_view(), np.arange(5, dtype=np.int32)
+    view = shop.training_view()
     model = random_model(ModelConfig(method, embedding_dim=4, num_layers=1), view)
+    users = np.flatnonzero(Learned.of(network(model), view).users)[:5].astype(np.int32)
     bought = masked_items(view, "test", "target")
     vocabularies = tmp_path / "users.txt", tmp_path / "items.txt"
     for path, ids in zip(vocabularies, (view.user_ids, view.item_ids), strict=True):
