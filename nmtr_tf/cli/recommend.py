@@ -161,7 +161,7 @@ def _write(
         )
     text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
     if history:
-        text += passed_over(history)
+        text += passed_over(history, trained)
     elif unknown := users.why_unknown(trained.dataset, trained.learned):
         text += f"\n{len(unknown):,} of them get what is popular: {count_reasons(unknown.values())}"
     if written.num_empty:
@@ -207,12 +207,12 @@ def _show(
             reasons = found.reasons(trained.view.item_ids, trained.view.behaviors)
         name = printable(user_id)
         if not is_known:
-            why = "no known event" if history else f"known: no, {unknown[user_id]}"
+            why = "no event that the run has learned of" if history else f"known: no, {unknown[user_id]}"
             text = for_unknown(f"For {name} ({why})", trained, own)
         elif history:
             text = for_new(name, matrix[[row]].nnz, own, behaviors, reasons)
         else:
             text = for_known(trained, name, row, own, behaviors, reasons)
         show(text + "\n")
-    if history and (text := passed_over(history)):
+    if history and (text := passed_over(history, trained)):
         say(values, text.strip())

@@ -94,13 +94,13 @@ def _table(
     return format_table(title, columns, rows)
 
 
-def passed_over(history: "NewHistories") -> str:
+def passed_over(history: "NewHistories", trained: "Run") -> str:
     """What does not count of the events of new users, and who has none that does; "": all is well."""
     text = ""
     if history.num_passed_over:
         text += f"\n{history.num_passed_over:,} events passed over: no item or no behavior of the data"
-    if unknown := int((history.users.rows < 0).sum()):
-        text += f"\n{unknown:,} users get what is popular: none of their events is left"
+    if unknown := int((~trained.learned.of_histories(history.matrix).users).sum()):
+        text += f"\n{unknown:,} users get what is popular: the run has learned of none of their events"
     return text
 
 

@@ -142,7 +142,8 @@ class Run(OpenedRun):
             items: A CSV file or a data frame with the columns id and title, whose titles are added.
             history: A CSV file or a data frame with the columns user, item and behavior: events of users who
                 need not be in the data set, in place of `user_ids`. They alone count, and by `exclude` what
-                is in them is left out. For runs whose users are read from their histories.
+                is in them is left out, whichever behavior of the data set it is of. For runs whose users are
+                read from their histories.
             candidates: As for `export`.
 
         Returns:

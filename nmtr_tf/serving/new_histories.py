@@ -33,13 +33,16 @@ class NewHistories:
     """Events of some users.
 
     Attributes:
-        users: They, in the order in which they come first; row -1: none of his events counts.
-        matrix: CSR int32 [n, num_items]; bit s of an entry says that the user showed behavior s.
-        num_passed_over: Events that name no item or no behavior of the training data.
+        users: They, in the order in which they come first, each with his row of the matrices.
+        matrix: What a model is told: CSR int32 [n, num_items]; bit s of an entry says that the user showed
+            behavior s of the training view.
+        touched: The same of all behaviors of the data set, whichever the run uses.
+        num_passed_over: Events that name no item or no behavior of the data set.
     """
 
     users: AskedUsers
     matrix: sparse.csr_array
+    touched: sparse.csr_array
     num_passed_over: int
 
     def left_out(self, exclude: str, mask: str, target: int) -> sparse.csr_array:
@@ -48,9 +51,9 @@ class NewHistories:
         Args:
             exclude: "auto", "bought", "touched" or "none".
             mask: Of the run's evaluation, for "auto".
-            target: Place of the target among the behaviors.
+            target: Place of the target among the behaviors of the data set.
         """
-        kind, found = resolved_exclude(exclude, mask), self.matrix.copy()
+        kind, found = resolved_exclude(exclude, mask), self.touched.copy()
         bits = {"none": 0, "bought": 1 << target, "touched": -1}[kind]
         found.data = (found.data & bits) != 0
         found.eliminate_zeros()
@@ -86,37 +89,52 @@ def read_histories(
     """Reads events; what is no item or no behavior is passed over, what comes again counts once.
 
     Args:
-        dataset: The data set, whose items count.
+        dataset: The data set, whose items and behaviors count.
         behaviors: Those of the training view, weakest first.
         events: A CSV file with a header, or a data frame. Columns user, item and behavior are read.
 
     Raises:
-        InputError: If a column is missing, there is no event, or none names an item of the data set and a
-            behavior.
+        InputError: If a column is missing, there is no event, or none names an item and a behavior of the
+            data set.
     """
     where, table = ("`history`", _of_frame(events)) if hasattr(events, "columns") else _read(events)
     if not len(table):
         raise InputError(f"{where}: expected events, but there are none.")
     items = pc.index_in(table["item"], pa.array(dataset.item_ids, pa.string()))
-    kinds = pc.index_in(table["behavior"], pa.array(behaviors, pa.string()))
+    kinds = pc.index_in(table["behavior"], pa.array(dataset.behaviors, pa.string()))
     names = table["user"].unique()
     owners = pc.index_in(table["user"], names).to_numpy()
     counts = pc.and_(pc.is_valid(items), pc.is_valid(kinds)).to_numpy(zero_copy_only=False)
     if not counts.any():
-        first = {name: table[name][0].as_py() for name in COLUMNS}
+        first, known = {name: table[name][0].as_py() for name in COLUMNS}, ", ".join(dataset.behaviors)
         raise InputError(
             f"{where}: none of the {len(table)} events is of an item of the data set and of one of "
-            f"{', '.join(behaviors)}; the first: item {first['item']!r}, behavior {first['behavior']!r}."
+            f"{known}; the first: item {first['item']!r}, behavior {first['behavior']!r}."
         )
     items, kinds = (part.fill_null(0).to_numpy()[counts].astype(np.int64) for part in (items, kinds))
-    keys, entry = np.unique(owners[counts].astype(np.int64) * dataset.num_items + items, return_inverse=True)
+    touched = _bits(owners[counts], items, kinds, (len(names), dataset.num_items))
+    places = [dataset.behaviors.index(name) for name in behaviors]
+    users = AskedUsers(names, np.arange(len(names), dtype=np.int32))
+    return NewHistories(users, _of_behaviors(touched, places), touched, int((~counts).sum()))
+
+
+def _bits(
+    owners: np.ndarray, items: np.ndarray, kinds: np.ndarray, shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Events, int [n] each, as a matrix of that shape: bit s of an entry says that there is one of kind s."""
+    keys, entry = np.unique(owners.astype(np.int64) * shape[1] + items, return_inverse=True)
     bits = np.zeros(len(keys), np.int32)
     np.bitwise_or.at(bits, entry.ravel(), (1 << kinds).astype(np.int32))
-    shape = len(names), dataset.num_items
-    starts = np.searchsorted(keys, np.arange(len(names) + 1, dtype=np.int64) * dataset.num_items)
-    matrix = sparse.csr_array((bits, (keys % dataset.num_items).astype(np.int32), starts), shape=shape)
-    rows = np.where(np.diff(matrix.indptr) > 0, np.arange(len(names)), -1).astype(np.int32)
-    return NewHistories(AskedUsers(names, rows), matrix, int((~counts).sum()))
+    starts = np.searchsorted(keys, np.arange(shape[0] + 1, dtype=np.int64) * shape[1])
+    return sparse.csr_array((bits, (keys % shape[1]).astype(np.int32), starts), shape=shape)
+
+
+def _of_behaviors(touched: sparse.csr_array, places: Sequence[int]) -> sparse.csr_array:
+    """The entries of some behaviors, whose bits are numbered anew."""
+    found = touched.copy()
+    found.data = sum((touched.data >> place & 1) << s for s, place in enumerate(places))
+    found.eliminate_zeros()
+    return found
 
 
 def _of_frame(events: "pd.DataFrame") -> pa.Table:

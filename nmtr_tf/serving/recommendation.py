@@ -135,7 +135,7 @@ def _found(
     else:
         scorer = HistoryScorer(model, history.matrix)
         learned = learned.of_histories(history.matrix)
-        left_out = history.left_out(request.exclude, request.mask, len(view.behaviors) - 1)
+        left_out = history.left_out(request.exclude, request.mask, len(dataset.behaviors) - 1)
     recommender = Recommender(scorer, request.offered(dataset), learned, stages)
     item_ids, titles, done = pa.array(view.item_ids, pa.string()), request.titles(dataset), 0
     for found in recommender.recommend(users.rows, k, left_out, request.memory_mb, request.probabilities):

@@ -10,12 +10,13 @@ explain                 user_id [B], item_id [B]               history_item_ids 
                                                                num_items int32 [B], known bool [B]
 
 A row of recommend_for_history is what one user did, filled up with "". What is no item or no behavior of the
-training data is passed over, what comes again counts once, and the items of the history are not recommended.
+data set is passed over, what comes again counts once, and the items of the history are not recommended, also
+those of behaviors that the run does not use, of which the model is not told.
 A user of the training data whose history it is would get the same, where what he touched is left out of his
 and he has no vector of his own besides (`user_rows=both`), nor weights by age (`history_half_life`): what is
 given has none, and counts as what is done today. Without an item that the model has learned of, known_user is
 false and the most purchased items are given. The linear method does not tell behaviors apart without
-`linear_gates`, and has no input `behavior` then.
+`linear_gates`, and has no input `behavior` then: whatever is listed counts.
 
 explain says why a user of the training data has the score that he has: the n items of his history that add
 most to the target's logit, best first, what he did to each ("view, buy"), and what each adds. n is
@@ -47,7 +48,7 @@ class ServedHistories(ServedModel):
     @override
     def __init__(self, model, view, *args, **kwargs):
         super().__init__(model, view, *args, **kwargs)
-        self.behaviors = tuple(view.behaviors)
+        self.behaviors, self.every_behavior = tuple(view.behaviors), tuple(view.every)
         self.parts = ScoreParts(self.network, self.items.some)
         # The linear method does not store what was done, but whoever asks why wants to know.
         self.kinds = None if self.parts.rows.tells_behaviors else kept(histories_of(view).data)
@@ -56,14 +57,16 @@ class ServedHistories(ServedModel):
         """Signature recommend_for_history where behaviors are not told apart."""
         _, listed = self._listed(item_id)
         places, _ = tf.unique(tf.sort(listed[:, 0] * self.num_items + listed[:, 1]))
-        return self._for_entries(places, None, tf.shape(item_id)[0])
+        return self._for_entries(places, None, listed, tf.shape(item_id)[0])
 
     def recommend_for_events(self, item_id, behavior):
         """Signature recommend_for_history where they are."""
         message = "item_id and behavior should have the same shape."
         tf.debugging.assert_equal(tf.shape(item_id), tf.shape(behavior), message)
         where, listed = self._listed(item_id)
-        is_kind = tf.gather_nd(behavior, where)[:, None] == tf.constant(self.behaviors)
+        shown = tf.gather_nd(behavior, where)[:, None]
+        touched = tf.boolean_mask(listed, tf.reduce_any(shown == tf.constant(self.every_behavior), axis=1))
+        is_kind = shown == tf.constant(self.behaviors)
         is_known = tf.reduce_any(is_kind, axis=1)
         keys = tf.boolean_mask(listed[:, 0] * self.num_items + listed[:, 1], is_known)
         order = tf.argsort(keys, stable=True)
@@ -71,14 +74,15 @@ class ServedHistories(ServedModel):
         bits = tf.cast(tf.gather(tf.boolean_mask(is_kind, is_known), order), tf.int32)
         shown = tf.maximum(tf.math.unsorted_segment_max(bits, entry, tf.size(places)), 0)
         kinds = tf.reduce_sum(shown * [1 << s for s in range(len(self.behaviors))], axis=1)
-        return self._for_entries(places, kinds, tf.shape(item_id)[0])
+        return self._for_entries(places, kinds, touched, tf.shape(item_id)[0])
 
-    def _for_entries(self, places, kinds, count):
+    def _for_entries(self, places, kinds, touched, count):
         """The best items for histories.
 
         Args:
             places: int64 [n], ascending, different: history * num_items + item of each entry.
             kinds: As for `StoredHistories.sums`.
+            touched: int64 [m, 2], (history, item) of what is not recommended.
             count: Number of histories.
         """
         rows, terms = self.network.user_rows, self.scorer.terms
@@ -89,7 +93,7 @@ class ServedHistories(ServedModel):
         sums = self.network.cascade.user_parts(rows.sums(items, owners, count, terms, kinds), terms)
         logits = self._of_all_items(lambda *inputs: self.scorer.logits(list(inputs[:-1]), inputs[-1]), *sums)
         scores = tf.where(known[:, None], logits, self.popularity)
-        return self._best(scores, tf.stack([owners, items], axis=1), known)
+        return self._best(scores, touched, known)
 
     def explain(self, user_id, item_id):
         """Signature explain."""

@@ -6,13 +6,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from conftest import BEHAVIORS, call, refused
 
 import nmtr_tf as nt
 from nmtr_tf.cli import recommend
+from nmtr_tf.config import RunConfig
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
+from nmtr_tf.serving.export import save_model
+from nmtr_tf.serving.left_out import excluded_items
 from nmtr_tf.serving.new_histories import read_histories
+from nmtr_tf.serving.recommendation import recommend_table
+from nmtr_tf.serving.request import Request
+from serving.exports import random_model
 
 GMF: dict[str, Any] = {"method": "nmtr_gmf", "objective": "whole_data", "user_rows": "history"}
 SMALL: dict[str, Any] = {"embedding_dim": 8, "embedding_stddev": 0.1, "learning_rate": 0.1, "batch_size": 20}
@@ -85,8 +92,61 @@ def test_events_are_bits_and_what_is_unknown_is_passed_over(shop, gmf):
     )
     found = read_histories(shop, BEHAVIORS, other)
     assert found.users.ids.to_pylist() == ["b", "a"]
-    assert found.users.rows.tolist() == [-1, 1]
+    assert found.users.rows.tolist() == [0, 1]
     assert found.matrix.toarray().nonzero() == (np.array([1]), np.array([3]))
+
+
+EVENTS = pd.DataFrame(
+    [("a", 0, "buy"), ("a", 1, "view"), ("a", 2, "cart"), ("a", 3, "no"), ("b", 4, "cart"), ("b", 0, "view")],
+    columns=["user", "item", "behavior"],
+)
+USED: dict[str, dict[str, Any]] = {
+    "buy": {"method": "nmtr_linear", "behaviors": ("buy",)},
+    "view,buy": {**GMF, "behaviors": ("view", "buy"), "embedding_dim": 4},
+    "cart,buy": {"method": "nmtr_linear", "behaviors": ("cart", "buy"), "linear_gates": (0.5, 1.0)},
+}
+
+
+@pytest.fixture(params=USED)
+def used(request, shop):
+    """A model that is told of some behaviors, its view, and events of all."""
+    config = RunConfig().with_options(**USED[request.param])
+    view = shop.view(config)
+    events = EVENTS.assign(item=shop.item_ids[EVENTS["item"]])
+    return random_model(config, view), view, events
+
+
+def test_what_a_run_does_not_learn_from_is_touched_all_the_same(shop, used):
+    model, view, events = used
+    new = read_histories(shop, view.behaviors, events)
+    assert new.num_passed_over == 1
+    of_run = read_histories(shop, view.behaviors, events[events["behavior"].isin(view.behaviors)])
+    np.testing.assert_array_equal(new.matrix[[0]].toarray(), of_run.matrix[[0]].toarray())
+    expected = {"bought": ({0}, set()), "touched": ({0, 1, 2}, {0, 4}), "none": (set(), set())}
+    popular = recommend_table(model, shop, view, ["nobody"], Request(40))["item"]
+    for exclude, hidden in expected.items():
+        table = recommend_table(model, shop, view, None, Request(40, exclude), new)
+        for user, places in zip("ab", hidden, strict=True):
+            own = table[table["user"] == user]
+            is_known = user == "a" or len(view.behaviors) > 1
+            assert own["known_user"].tolist() == [is_known] * len(own)
+            offered = set(shop.item_ids if is_known else popular)
+            assert set(own["item"]) == offered - set(shop.item_ids[list(places)])
+
+
+@pytest.mark.parametrize("used", ["view,buy", "cart,buy"], indirect=True)  # it has no behaviors of one
+def test_an_export_leaves_out_the_same(shop, used, tmp_path):
+    model, view, events = used
+    new = read_histories(shop, view.behaviors, events)
+    table = recommend_table(model, shop, view, None, Request(40, "touched"), new)
+    save_model(tmp_path, model, view, 40, excluded_items(shop, "none"))
+    ask = tf.saved_model.load(str(tmp_path)).signatures["recommend_for_history"]
+    for user, own in events.groupby("user"):
+        found = ask(
+            item_id=tf.constant([own["item"].tolist()]), behavior=tf.constant([own["behavior"].tolist()])
+        )
+        listed = [item for item in found["item_ids"][0].numpy().astype(str).tolist() if item]
+        assert listed == table.loc[table["user"] == user, "item"].tolist()
 
 
 def test_who_has_no_known_event_gets_what_is_popular(gmf):
