@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from nmtr_tf.data.events import SPLITS
 from nmtr_tf.data.destination import FILES
+from nmtr_tf.data.events import SPLITS
 from nmtr_tf.evaluation.result_files import metrics_path, ranks_path
 from nmtr_tf.files import is_temporary, read_json
 
