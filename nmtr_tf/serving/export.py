@@ -21,6 +21,7 @@ from nmtr_tf.folders import new_directory
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.models.network import network
 from nmtr_tf.serving.card_files import write_model_card
+from nmtr_tf.serving.left_out import resolved_exclude
 from nmtr_tf.serving.model_card import ModelCard, ModelFacts
 from nmtr_tf.serving.product_vectors import all_item_vectors
 from nmtr_tf.serving.request import EXPORTED, resolve_k
@@ -70,7 +71,8 @@ def export_model(
     if candidates:
         stages, agreement = fit_two_stages(scorer, view, candidates, k, facts.config.training.seed)
     with new_directory(target) as directory:
-        signatures = save_model(directory, model, view, k, left_out, offered, stages)
+        exclude = resolved_exclude(facts.exclude, facts.config.evaluation.mask)
+        signatures = save_model(directory, model, view, k, left_out, offered, stages, exclude)
         if index:
             some = slice(None) if offered is None else offered
             found = write_index(directory, all_item_vectors(scorer, stages)[some], view.item_ids[some])
@@ -103,6 +105,7 @@ def save_model(
     left_out: sparse.csr_array,
     offered: np.ndarray | None = None,
     stages: TwoStages | None = None,
+    exclude: str = "touched",
 ) -> dict[str, Any]:
     """Saves a model with its vocabularies and the training pairs that it needs.
 
@@ -114,6 +117,7 @@ def save_model(
         left_out: Binary [num_users, num_items], the items that are never recommended to a user.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
         stages: Both stages, where candidates are found first; None: all items are ranked.
+        exclude: What of given histories is not recommended: "bought", "touched" or "none".
 
     Returns:
         Signature name -> {"inputs" and "outputs": name -> {"dtype", "shape"}}.
@@ -130,7 +134,7 @@ def save_model(
             lines = id_lines(ids, path.stem)
             path.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
         kind = ServedHistories if network(model).from_history else ServedModel
-        served = kind(model, view, left_out, k, vocabularies, offered, stages)
+        served = kind(model, view, left_out, k, vocabularies, offered, stages, exclude)
         if not all(np.isfinite(weight.numpy()).all() for weight in served.weights):
             raise InputError("The model has weights that are NaN or infinite; it cannot be exported.")
         signatures = served.signatures()

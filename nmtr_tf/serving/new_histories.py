@@ -37,7 +37,7 @@ class NewHistories:
         matrix: What a model is told: CSR int32 [n, num_items]; bit s of an entry says that the user showed
             behavior s of the training view.
         touched: The same of all behaviors of the data set, whichever the run uses.
-        num_passed_over: Events that name no item or no behavior of the data set.
+        num_passed_over: Events that name no user, or no item or no behavior of the data set.
     """
 
     users: AskedUsers
@@ -86,7 +86,7 @@ class HistoryScorer(ModelScorer):
 def read_histories(
     dataset: Dataset, behaviors: Sequence[str], events: "str | Path | pd.DataFrame"
 ) -> NewHistories:
-    """Reads events; what is no item or no behavior is passed over, what comes again counts once.
+    """Reads events; without a user, an item or a behavior they are passed over, what comes again counts once.
 
     Args:
         dataset: The data set, whose items and behaviors count.
@@ -98,8 +98,11 @@ def read_histories(
             data set.
     """
     where, table = ("`history`", _of_frame(events)) if hasattr(events, "columns") else _read(events)
-    if not len(table):
+    given, table = len(table), table.filter(pc.not_equal(table["user"], ""))
+    if not given:
         raise InputError(f"{where}: expected events, but there are none.")
+    if not len(table):
+        raise InputError(f"{where}: expected the id of a user in each row, but all {given} are without.")
     items = pc.index_in(table["item"], pa.array(dataset.item_ids, pa.string()))
     kinds = pc.index_in(table["behavior"], pa.array(dataset.behaviors, pa.string()))
     names = table["user"].unique()
@@ -115,7 +118,9 @@ def read_histories(
     touched = _bits(owners[counts], items, kinds, (len(names), dataset.num_items))
     places = [dataset.behaviors.index(name) for name in behaviors]
     users = AskedUsers(names, np.arange(len(names), dtype=np.int32))
-    return NewHistories(users, _of_behaviors(touched, places), touched, int((~counts).sum()))
+    return NewHistories(
+        users, _of_behaviors(touched, places), touched, int((~counts).sum()) + given - len(table)
+    )
 
 
 def _bits(
@@ -142,7 +147,8 @@ def _of_frame(events: "pd.DataFrame") -> pa.Table:
     for name in COLUMNS:
         if name not in events.columns:
             raise InputError(f"`history`: expected the columns {', '.join(COLUMNS)}. Missing: {name}.")
-    return pa.table({name: as_given(f"history[{name}]", events[name]) for name in COLUMNS}).combine_chunks()
+    filled = {name: events[name].astype(object).where(events[name].notna(), "") for name in COLUMNS}
+    return pa.table({name: as_given(f"history[{name}]", own) for name, own in filled.items()})
 
 
 def _read(path: str | Path) -> tuple[str, pa.Table]:

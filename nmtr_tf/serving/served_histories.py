@@ -10,13 +10,15 @@ explain                 user_id [B], item_id [B]               history_item_ids 
                                                                num_items int32 [B], known bool [B]
 
 A row of recommend_for_history is what one user did, filled up with "". What is no item or no behavior of the
-data set is passed over, what comes again counts once, and the items of the history are not recommended, also
-those of behaviors that the run does not use, of which the model is not told.
+data set is passed over, and what comes again counts once. Of its items those are not recommended that the
+export leaves out (`exclude`): the bought, the touched, also by behaviors that the run does not use, of which
+the model is not told, or none.
 A user of the training data whose history it is would get the same, where what he touched is left out of his
 and he has no vector of his own besides (`user_rows=both`), nor weights by age (`history_half_life`): what is
 given has none, and counts as what is done today. Without an item that the model has learned of, known_user is
 false and the most purchased items are given. The linear method does not tell behaviors apart without
-`linear_gates`, and has no input `behavior` then: whatever is listed counts.
+`linear_gates`, and has no input `behavior` then: whatever is listed counts, and is not recommended but with
+`exclude=none`.
 
 explain says why a user of the training data has the score that he has: the n items of his history that add
 most to the target's logit, best first, what he did to each ("view, buy"), and what each adds. n is
@@ -57,7 +59,8 @@ class ServedHistories(ServedModel):
         """Signature recommend_for_history where behaviors are not told apart."""
         _, listed = self._listed(item_id)
         places, _ = tf.unique(tf.sort(listed[:, 0] * self.num_items + listed[:, 1]))
-        return self._for_entries(places, None, listed, tf.shape(item_id)[0])
+        hidden = listed[:0] if self.exclude == "none" else listed
+        return self._for_entries(places, None, hidden, tf.shape(item_id)[0])
 
     def recommend_for_events(self, item_id, behavior):
         """Signature recommend_for_history where they are."""
@@ -65,7 +68,8 @@ class ServedHistories(ServedModel):
         tf.debugging.assert_equal(tf.shape(item_id), tf.shape(behavior), message)
         where, listed = self._listed(item_id)
         shown = tf.gather_nd(behavior, where)[:, None]
-        touched = tf.boolean_mask(listed, tf.reduce_any(shown == tf.constant(self.every_behavior), axis=1))
+        names = {"none": (), "bought": self.behaviors[-1:], "touched": self.every_behavior}[self.exclude]
+        is_hidden = tf.reduce_any(shown == tf.constant(names, tf.string, [len(names)]), axis=1)
         is_kind = shown == tf.constant(self.behaviors)
         is_known = tf.reduce_any(is_kind, axis=1)
         keys = tf.boolean_mask(listed[:, 0] * self.num_items + listed[:, 1], is_known)
@@ -74,15 +78,15 @@ class ServedHistories(ServedModel):
         bits = tf.cast(tf.gather(tf.boolean_mask(is_kind, is_known), order), tf.int32)
         shown = tf.maximum(tf.math.unsorted_segment_max(bits, entry, tf.size(places)), 0)
         kinds = tf.reduce_sum(shown * [1 << s for s in range(len(self.behaviors))], axis=1)
-        return self._for_entries(places, kinds, touched, tf.shape(item_id)[0])
+        return self._for_entries(places, kinds, tf.boolean_mask(listed, is_hidden), tf.shape(item_id)[0])
 
-    def _for_entries(self, places, kinds, touched, count):
+    def _for_entries(self, places, kinds, hidden, count):
         """The best items for histories.
 
         Args:
             places: int64 [n], ascending, different: history * num_items + item of each entry.
             kinds: As for `StoredHistories.sums`.
-            touched: int64 [m, 2], (history, item) of what is not recommended.
+            hidden: int64 [m, 2], (history, item) of what is not recommended.
             count: Number of histories.
         """
         rows, terms = self.network.user_rows, self.scorer.terms
@@ -93,7 +97,7 @@ class ServedHistories(ServedModel):
         sums = self.network.cascade.user_parts(rows.sums(items, owners, count, terms, kinds), terms)
         logits = self._of_all_items(lambda *inputs: self.scorer.logits(list(inputs[:-1]), inputs[-1]), *sums)
         scores = tf.where(known[:, None], logits, self.popularity)
-        return self._best(scores, touched, known)
+        return self._best(scores, hidden, known)
 
     def explain(self, user_id, item_id):
         """Signature explain."""

@@ -62,6 +62,7 @@ class ServedModel(tf.Module):
         vocabularies: Text files of the user and of the item ids, one a line, in the order of the rows.
         offered: bool [num_items], the items that may be recommended to anybody; None: all.
         stages: Both stages, where candidates are found first; None: all items are ranked.
+        exclude: As for `save_model`.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class ServedModel(tf.Module):
         vocabularies: tuple[Path, Path],
         offered: np.ndarray | None = None,
         stages: TwoStages | None = None,
+        exclude: str = "touched",
     ):
         super().__init__()
-        self.stages = stages
+        self.stages, self.exclude = stages, exclude
         self.k, self.num_items = k, view.num_items
         self.scorer = ModelScorer(model)
         self.network = net = self.scorer.network

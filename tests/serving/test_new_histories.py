@@ -96,6 +96,19 @@ def test_events_are_bits_and_what_is_unknown_is_passed_over(shop, gmf):
     assert found.matrix.toarray().nonzero() == (np.array([1]), np.array([3]))
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, ""])
+def test_rows_with_something_missing_are_passed_over_in_a_file_and_in_a_frame(shop, tmp_path, missing):
+    item = shop.item_ids[3]
+    rows = [("a", item, "buy"), (missing, item, "buy"), ("a", missing, "buy"), ("a", item, missing)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "behavior"])
+    frame.to_csv(tmp_path / "events.csv", index=False)
+    for events in (frame, tmp_path / "events.csv"):
+        found = read_histories(shop, BEHAVIORS, events)
+        assert found.users.ids.to_pylist() == ["a"]
+        assert found.matrix.nnz == 1
+        assert found.num_passed_over == 3
+
+
 EVENTS = pd.DataFrame(
     [("a", 0, "buy"), ("a", 1, "view"), ("a", 2, "cart"), ("a", 3, "no"), ("b", 4, "cart"), ("b", 0, "view")],
     columns=["user", "item", "behavior"],
@@ -134,12 +147,13 @@ def test_what_a_run_does_not_learn_from_is_touched_all_the_same(shop, used):
             assert set(own["item"]) == offered - set(shop.item_ids[list(places)])
 
 
+@pytest.mark.parametrize("exclude", ["bought", "touched", "none"])
 @pytest.mark.parametrize("used", ["view,buy", "cart,buy"], indirect=True)  # it has no behaviors of one
-def test_an_export_leaves_out_the_same(shop, used, tmp_path):
+def test_an_export_leaves_out_the_same(shop, used, exclude, tmp_path):
     model, view, events = used
     new = read_histories(shop, view.behaviors, events)
-    table = recommend_table(model, shop, view, None, Request(40, "touched"), new)
-    save_model(tmp_path, model, view, 40, excluded_items(shop, "none"))
+    table = recommend_table(model, shop, view, None, Request(40, exclude), new)
+    save_model(tmp_path, model, view, 40, excluded_items(shop, exclude), exclude=exclude)
     ask = tf.saved_model.load(str(tmp_path)).signatures["recommend_for_history"]
     for user, own in events.groupby("user"):
         found = ask(
@@ -147,6 +161,18 @@ def test_an_export_leaves_out_the_same(shop, used, tmp_path):
         )
         listed = [item for item in found["item_ids"][0].numpy().astype(str).tolist() if item]
         assert listed == table.loc[table["user"] == user, "item"].tolist()
+
+
+@pytest.mark.parametrize(("exclude", "hidden"), [("bought", True), ("touched", True), ("none", False)])
+def test_an_export_that_is_not_told_what_was_done_leaves_out_what_is_listed(shop, exclude, hidden, tmp_path):
+    config = RunConfig().with_options(**USED["buy"])
+    view = shop.view(config)
+    save_model(tmp_path, random_model(config, view), view, 40, excluded_items(shop, exclude), exclude=exclude)
+    listed = shop.item_ids[:3].tolist()
+    found = tf.saved_model.load(str(tmp_path)).signatures["recommend_for_history"](
+        item_id=tf.constant([listed])
+    )
+    assert set(listed).isdisjoint(found["item_ids"][0].numpy().astype(str)) is hidden
 
 
 def test_who_has_no_known_event_gets_what_is_popular(gmf):
@@ -166,6 +192,10 @@ def test_who_has_no_known_event_gets_what_is_popular(gmf):
             r"^`history`: expected the columns user, item, behavior\. Miss",
         ),
         ({"user": [], "item": [], "behavior": []}, r"^`history`: expected events, but there are none\.$"),
+        (
+            {"user": ["", None], "item": ["x", "y"], "behavior": ["buy", "buy"]},
+            r"^`history`: expected the id of a user in each row, but all 2 are without\.$",
+        ),
         (
             {"user": ["a"], "item": ["x"], "behavior": ["buy"]},
             r"none of the 1 events is of an item of the data set and of one of .*buy; the first: item 'x'",
