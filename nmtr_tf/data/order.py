@@ -80,6 +80,8 @@ def parents_of(after: Sequence[str], behaviors: Sequence[str]) -> tuple[tuple[in
 
 def _parse(after: Sequence[str], behaviors: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Behavior -> those that it comes right after, in the order of all."""
+    if isinstance(after, str):
+        raise InputError(f"`after` should be a list of texts, such as ['cart:view']. Received: {after!r}.")
     parents: dict[str, tuple[str, ...]] = {}
     for text in after:
         name, colon, rest = text.partition(":")

@@ -11,6 +11,7 @@ import tensorflow as tf
 from scipy import sparse
 
 from nmtr_tf.data.dataset import Dataset
+from nmtr_tf.data.ids import as_given
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.errors import InputError
@@ -148,7 +149,7 @@ def explained(
     Raises:
         InputError: If an id is not of the data set, nothing was learned of the user, or as `explain` does.
     """
-    items, (user,) = list(map(str, item_ids)), asked_users(dataset, [user_id]).rows
+    items, (user,) = as_given("item_ids", item_ids).to_pylist(), asked_users(dataset, [user_id]).rows
     places = pd.Index(view.item_ids).get_indexer(items)
     if user < 0:
         raise InputError(f"`explain`: {user_id!r} is no user of the data set.")

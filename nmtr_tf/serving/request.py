@@ -1,6 +1,7 @@
 """What is asked of a recommender."""
 
 import dataclasses
+import numbers
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +35,13 @@ def resolve_k(k: int | None, num_items: int, default: int) -> int:
     """
     if k is None:
         return min(default, num_items)
+    if isinstance(k, bool) or not isinstance(k, numbers.Integral):
+        raise InputError(f"`k` should be a whole number. Received: {k!r}.")
     if k < 1:
         raise InputError(f"`k` should be at least 1. Received: {k}.")
     if k > num_items:
         raise InputError(f"`k={k}` is more than the {num_items} items of the data set.")
-    return k
+    return int(k)
 
 
 @dataclasses.dataclass(frozen=True)

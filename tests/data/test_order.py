@@ -49,6 +49,7 @@ def test_of_some_of_the_behaviors(chosen, expected):
     ("after", "message"),
     [
         (("cart",), "`after` should be behavior:others, such as cart:view .* Received: 'cart'"),
+        ("cart:view", r"`after` should be a list of texts, such as \['cart:view'\]. Received: 'cart:view'"),
         (("cart:",), "Received: 'cart:'"),
         ((":view",), "Received: ':view'"),
         (("buy:cart+",), r"Received: 'buy:cart\+'"),

@@ -136,6 +136,9 @@ def test_a_file_holds_the_table(catalogue: Catalogue, tmp_path):
         ({"user_ids": 100}, "`user_ids` should be a list of ids. Received: 100"),
         ({"k": 6}, "`k=6` is more than the 5 items"),
         ({"k": 0}, "`k` should be at least 1. Received: 0"),
+        ({"k": "2"}, "`k` should be a whole number. Received: '2'"),
+        ({"k": 2.5}, "`k` should be a whole number. Received: 2.5"),
+        ({"k": True}, "`k` should be a whole number. Received: True"),
         ({"exclude_items": "1"}, "`exclude_items` should be a list of ids. Received: '1'"),
         (
             {"exclude_items": ["x"]},
