@@ -43,12 +43,6 @@ def _report(values: flags.FlagValues) -> None:
     require(values, "workdir")
     if values.output and Path(values.output).is_dir():
         raise InputError(f"`output={values.output}` should be a file, but it is a directory.")
-    workdir = Path(values.workdir)
-    seeds = sorted(workdir.glob("seed_*/run.json"))
-    if seeds and not (workdir / "run.json").is_file():
-        raise InputError(
-            f"`workdir={workdir}` has a run for each seed; name one of them, such as {seeds[0].parent}."
-        )
     items = values["items"].value
     if items and not Path(items).is_file():
         raise InputError(f"`items={items}`: no such file.")

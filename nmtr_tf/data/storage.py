@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nmtr_tf.config import PROTOCOLS
-from nmtr_tf.data.destination import DROPPED, check_destination
+from nmtr_tf.data.destination import DROPPED, check_destination, cut_directories
 from nmtr_tf.data.dropped import NOBODY, DroppedUsers
 from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.data.parquet import INTEGER, TEXT, read_table, write_table
@@ -126,6 +126,11 @@ def read_tables(dataset_dir: str | Path) -> tuple[Events, np.ndarray, str, dict[
     directory = Path(dataset_dir)
     finish(directory)
     if not (directory / "dataset.json").is_file():
+        if cuts := cut_directories(directory):
+            raise InputError(
+                f"`dataset_dir={directory}` has a data set for each cut; name one of them, such as "
+                f"{cuts[-1]}."
+            )
         raise InputError(
             f"`dataset_dir={directory}`: no data set here (no dataset.json); prepare writes one."
         )

@@ -226,6 +226,12 @@ class RunDirectory:
 
     def _existing(self, name: str | Path) -> Path:
         if not (self.path / name).is_file():
+            for kind in ("seed", "cut"):
+                if runs := sorted(self.path.glob(f"{kind}_*/run.json")):
+                    raise InputError(
+                        f"`workdir={self.path}` has a run for each {kind}; name one of them, such as "
+                        f"{runs[-1].parent}."
+                    )
             raise InputError(
                 f"`workdir={self.path}`: expected the directory of a trained run, but it has no {name}; "
                 "train one first."

@@ -5,7 +5,7 @@ import pytest
 from conftest import call, refused
 
 import nmtr_tf as nt
-from nmtr_tf.cli import compare, evaluate, prepare, sample, train
+from nmtr_tf.cli import audit, compare, evaluate, prepare, recommend, report, sample, train
 from nmtr_tf.evaluation.results import Evaluation
 
 CUTS = ("2024-01-15", "2024-01-20", "2024-01-25")
@@ -43,6 +43,14 @@ def test_what_does_not_go_with_several_cuts_is_one_line(cuts, tmp_path, capsys):
     line = refused(capsys, evaluate, f"--workdir={tmp_path}/runs", f"--dataset_dir={cuts}")
     assert "has the cuts cut_2024-01-15" in line
     assert "expected those of" in line
+    (tmp_path / "runs" / "cut_2023-01-01" / "run.json").write_text("{}")
+    for command in (recommend, report):
+        assert refused(capsys, command, f"--workdir={tmp_path}/runs") == (
+            f"error: --workdir={tmp_path}/runs has a run for each cut; name one of them, such as "
+            f"{tmp_path}/runs/cut_2023-01-01.\n"
+        )
+    line = refused(capsys, audit, f"--dataset_dir={cuts}")
+    assert f"has a data set for each cut; name one of them, such as {cuts}/{NAMES[2]}." in line
 
 
 @pytest.mark.slow
