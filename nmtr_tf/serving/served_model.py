@@ -158,6 +158,8 @@ class ServedModel(tf.Module):
     def _of_all_items(self, scores, *inputs):
         """Target logits float32 [B, num_items] by a function of inputs [B, ...] and the item side."""
         item_side = self.items.all(self.scorer.terms)
+        if self.network.has_one_product:  # which holds nothing but what it gives
+            return scores(*inputs, item_side)
         floats = self.num_items * self.scorer.pair_floats
         return chunked(lambda *some: scores(*some, item_side), inputs, self.num_items, floats)
 
