@@ -34,8 +34,9 @@ class TimeColumn:
         encoding = options.format.time or "unit"
         unit = encoding if encoding in NANOSECONDS else options.time_unit
         self.shown, time_format = "dates", options.time_format
-        if encoding in ("unit", "any") and unit == "auto" and self._are_dates(connection):
-            time_format = time_format or "%Y%m%d"
+        is_open = encoding in ("unit", "any") and unit == "auto" and not time_format and not staged.time_unit
+        if is_open and self._are_dates(connection):
+            time_format = "%Y%m%d"
         if staged.time_unit:
             encoding, told = "unit", staged.time_unit
         elif encoding in ("unit", "any") and time_format == options.time_format:
