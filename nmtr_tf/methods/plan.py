@@ -217,7 +217,7 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
 
 
 def _objective(training: TrainingConfig, method: Method) -> Any:
-    """The option; what is added to a linear part learns as that does, from all pairs."""
+    """The option; by default what is added to a linear part learns as that does, from all pairs."""
     is_default = training.objective == TrainingConfig().objective
     return "whole_data" if method.adds_linear and is_default else training.objective
 

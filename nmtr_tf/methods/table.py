@@ -22,7 +22,7 @@ class Method:
         samples_channels: Whether negatives come from the channels of the auxiliary behaviors; false: they
             are items without the behavior that is trained on. See `nmtr_tf.training.negatives`.
         adds_linear: Whether item-to-item weights in closed form are added to the target's logit; then users
-            are read from their histories, and the rest is trained on the whole data.
+            are read from their histories, and the rest learns from all items, on the whole data by default.
         weights_sum_to_one: Whether the loss weights sum to 1; false: any numbers in [0, 1].
     """
 

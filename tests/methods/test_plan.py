@@ -399,8 +399,14 @@ def test_objectives_rows_and_units_cross(objective, user_rows, method):
             "`temperature` goes with `objective=softmax`. Received: `objective=contrastive`.",
         ),
         (
-            {"objective": "softmax", "method": "nmtr_linear_gmf"},
-            "`method=nmtr_linear_gmf` needs `objective=whole_data`. Received: `objective=softmax`.",
+            {"objective": "contrastive", "method": "nmtr_linear_gmf"},
+            "`method=nmtr_linear_gmf` needs `objective=whole_data` or `softmax`, whose scores are of one scale "
+            "for all users and items. Received: `objective=contrastive`.",
+        ),
+        (
+            {"objective": "softmax", "method": "nmtr_linear_gmf", "units": ("gmf", "gmf", "mlp")},
+            "`method=nmtr_linear_gmf` needs units that are inner products, mf or gmf. "
+            "Received: `units=gmf,gmf,mlp`.",
         ),
     ],
 )

@@ -48,10 +48,13 @@ def scores_of(run, weight=None):
 
 
 @pytest.mark.slow
-def test_it_is_the_sum_of_the_two_methods(shop, run):
+@pytest.mark.parametrize("objective", ["whole_data", "softmax"])
+def test_it_is_the_sum_of_the_two_methods(shop, run, objective):
     """Each part learns what its method learns alone."""
+    if objective != "whole_data":
+        run = nt.fit(shop, objective=objective, **OPTIONS)
     alone = [
-        nt.fit(shop, method="nmtr_gmf", objective="whole_data", user_rows="history", **GMF),
+        nt.fit(shop, method="nmtr_gmf", objective=objective, user_rows="history", **GMF),
         nt.fit(shop, method="nmtr_linear", ks=(5, 10), monitor="NDCG@10", **LINEAR),
     ]
     gmf, linear = map(scores_of, alone)
