@@ -39,7 +39,13 @@ _ALS = {**_WHOLE, "learner": "als", "l2_user": 0.3, "l2_item": 0.3, "l2_unit": 1
 _HISTORY = {"user_rows": "history", "history_items": "shared"}
 _DROPPED = {"batch_size": 1024, "learning_rate": 0.02, "dropout": 0.5, "history_dropout": 0.7}
 _SHARED = {"learning_rate": 0.05, "loss_reduction": "mean", "num_negatives": 500}
-_LINEAR = {"linear_lambda": 10.0, "linear_beta": 0.2, "linear_dropout": 0.5, "linear_theta": 1.0}
+_LINEAR = {
+    "linear_lambda": 10.0,
+    "linear_beta": 0.2,
+    "linear_dropout": 0.5,
+    "linear_theta": 1.0,
+    "linear_discount": 0.2,
+}
 _WIDE = {"embedding_dim": 256}
 
 CONTENDERS = {
