@@ -400,8 +400,8 @@ def test_objectives_rows_and_units_cross(objective, user_rows, method):
         ),
         (
             {"objective": "contrastive", "method": "nmtr_linear_gmf"},
-            "`method=nmtr_linear_gmf` needs `objective=whole_data` or `softmax`, whose scores are of one scale "
-            "for all users and items. Received: `objective=contrastive`.",
+            "`method=nmtr_linear_gmf` needs `objective=whole_data` or `softmax`, whose scores are of one "
+            "scale for all users and items. Received: `objective=contrastive`.",
         ),
         (
             {"objective": "softmax", "method": "nmtr_linear_gmf", "units": ("gmf", "gmf", "mlp")},
