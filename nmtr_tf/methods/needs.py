@@ -71,7 +71,7 @@ _NO_DROPOUT = _Need(
 )
 _NO_DROPPED = _Need("`dropout=0`, as logits are computed twice", lambda plan: _NO_DROPOUT.received(plan))
 _NO_BIAS = _Need("`item_bias=False`, as a cosine has none", lambda plan: "`item_bias=True`" * plan.item_bias)
-_TO_ADD = _Need(
+_ONE_SCALE = _Need(
     "`objective=whole_data` or `softmax`, whose scores are of one scale for all users and items",
     lambda plan: "" if plan.objective in (WHOLE_DATA, SOFTMAX) else f"`objective={plan.objective}`",
 )
@@ -139,7 +139,7 @@ def check_combination(plan: Any, strategy: str = "none") -> None:
             f"Received: `user_rows={plan.history.user_rows}`."
         )
     if plan.adds_linear:
-        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _TO_ADD, *_WHOLE))
+        _check(plan, f"`method={plan.name}`", (_ONE_STAGE, _ONE_SCALE, *_WHOLE))
     if plan.history.is_read:
         _check_histories(plan, objective)
     _check(
