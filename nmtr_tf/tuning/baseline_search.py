@@ -19,6 +19,7 @@ try:
     from nmtr_tf.tuning.choice import chosen_space, of_baseline
     from nmtr_tf.tuning.running import check_monitor, check_splits, run_search
     from nmtr_tf.tuning.space import in_words
+    from nmtr_tf.tuning.start import nearest
     from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
     raise without_optuna(error) from None
@@ -66,7 +67,7 @@ def tune_baseline(
     if tuning.seeds_per_trial > 1:
         raise InputError("`seeds_per_trial` is for methods: a baseline is fitted once.")
     fixed = _taken(options, row.options)
-    row.settings(name, fixed)  # checks them
+    settings = row.settings(name, fixed)
     config = (config or RunConfig()).with_options(**options)
     check_splits(config)
     config, view = checked_view(config, first)
@@ -106,7 +107,7 @@ def tune_baseline(
         return BaselineObjective(dataset, view.without_test(), name, fixed, config, count, events)
 
     return run_search(
-        Study(record.directory, space, tuning, training.seed, 1, about),
+        Study(record.directory, space, tuning, training.seed, 1, about, nearest(settings, space)),
         record,
         make_objective,
         device=training.device,

@@ -18,6 +18,7 @@ try:
     from nmtr_tf.tuning.choice import check_space, chosen_space, of_method
     from nmtr_tf.tuning.running import check_monitor, check_splits, run_search
     from nmtr_tf.tuning.space import in_words
+    from nmtr_tf.tuning.start import nearest, settings_as_they_are
     from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
     raise without_optuna(error) from None
@@ -37,7 +38,8 @@ def tune(
     """Searches the options of a method, and never looks at test.
 
     Trials that the workdir holds already are not run again, and several processes may share a search: all
-    call this with the same arguments. Every trial is ranked for the same validation users.
+    call this with the same arguments. Every trial is ranked for the same validation users. The first has the
+    settings as they are, or the nearest values of the ranges; a grid has its own points alone.
 
     Args:
         dataset: What to train on; of several cuts every trial is trained on each, none is stopped early,
@@ -86,6 +88,7 @@ def tune(
         * (len(dataset.datasets) if isinstance(dataset, Cuts) else tuning.seeds_per_trial),
     )
     training, about = setup.config.training, _about(dataset, setup, tuning, record)
+    start = nearest(settings_as_they_are(setup.config, setup.plan), space)
     num_evaluations = max(1, setup.plan.stages[-1].num_epochs // training.eval_every)
 
     def make_objective() -> Objective:
@@ -96,7 +99,7 @@ def tune(
         return MethodObjective(dataset, setup.config, tuning.seeds_per_trial, record.events_dir, on_epoch)
 
     return run_search(
-        Study(record.directory, space, tuning, training.seed, num_evaluations, about),
+        Study(record.directory, space, tuning, training.seed, num_evaluations, about, start),
         record,
         make_objective,
         device=training.device,

@@ -25,7 +25,8 @@ from nmtr_tf.options import option_text, option_value
 Space = Mapping[str, BaseDistribution]
 """Name of an option -> what is drawn. Weights are drawn one by one: loss_weights[0], loss_weights[1], ..."""
 
-_STEPS = 20
+STEPS = 20
+"""Of a range, and of 1 where weights are drawn."""
 LOGARITHMIC = (
     *("learning_rate", "l2_user", "l2_item", "l2_unit", "embedding_stddev", "initial_accumulator"),
     *("linear_lambda", "linear_theta", "unobserved_weight"),
@@ -43,7 +44,7 @@ def between(low: float, high: float, log: bool = False) -> BaseDistribution:
     """Numbers of a range, both ends included: whole ones, on a logarithmic scale, or in twenty steps."""
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log)
-    return FloatDistribution(low, high, log=log, step=None if log else round((high - low) / _STEPS, 12))
+    return FloatDistribution(low, high, log=log, step=None if log else round((high - low) / STEPS, 12))
 
 
 OPTIONAL: Space = {
@@ -103,7 +104,7 @@ def own_space(plan: Plan, is_grid: bool) -> dict[str, BaseDistribution]:
     if is_free or (count > 1 and len(plan.stages) == 1):
         points = list(itertools.product(fifths, repeat=count))[1:] if is_free else simplex(count)  # not all 0
         least = [0] * (count - 1) + [1] * is_free  # the target's is above 0; one fewer where they sum to 1
-        both |= {f"loss_weights[{i}]": (between(low, _STEPS), None) for i, low in enumerate(least)}
+        both |= {f"loss_weights[{i}]": (between(low, STEPS), None) for i, low in enumerate(least)}
         both["loss_weights"] = None, listed(points)
     return {name: one for name, pair in both.items() if (one := pair[is_grid])}
 
@@ -144,7 +145,7 @@ def gates_space(plan: Plan, is_grid: bool) -> Space:
         return {
             "linear_gates": listed([(*own, 1.0) for own in itertools.product((0.3, 1.0), repeat=count - 1)])
         }
-    return {f"linear_gates[{s}]": between(int(s == count - 1), _STEPS) for s in range(count)}
+    return {f"linear_gates[{s}]": between(int(s == count - 1), STEPS) for s in range(count)}
 
 
 def is_list(kind: Any) -> bool:
@@ -189,11 +190,20 @@ def as_options(drawn: Mapping[str, Any], space: Space) -> dict[str, Any]:
             options[name] = (number,) if is_list(OPTION_TYPES.get(name)) else number
         elif option_of(name) == name:
             options[name] = round(value, 6)
-    if pieces := [name for name in space if option_of(name) != name]:
-        shares = [drawn[name] / _STEPS for name in pieces]
-        is_free = space[pieces[-1]].low == 1  # the target's, where they need not sum to 1
-        options[option_of(pieces[0])] = tuple(shares) if is_free else on_simplex(shares)
+    if pieces := pieces_of(space):
+        shares = [drawn[name] / STEPS for name in pieces]
+        options[option_of(pieces[0])] = tuple(shares) if has_free_weights(space) else on_simplex(shares)
     return options
+
+
+def pieces_of(space: Space) -> list[str]:
+    """The names of weights that are drawn one by one."""
+    return [name for name in space if option_of(name) != name]
+
+
+def has_free_weights(space: Space) -> bool:
+    """Whether they need not sum to 1; the target's is above 0 then."""
+    return space[pieces_of(space)[-1]].low == 1
 
 
 def on_simplex(shares: Sequence[float]) -> tuple[float, ...]:
@@ -206,6 +216,15 @@ def on_simplex(shares: Sequence[float]) -> tuple[float, ...]:
         weights.append(round(rest * (1 - (1 - share) ** (1 / after)), 3))
         rest = round(rest - weights[-1], 3)
     return (*weights, rest)
+
+
+def stick_of(weights: Sequence[float]) -> list[float]:
+    """The shares of which `on_simplex` makes such weights."""
+    shares, rest = [], 1.0
+    for after, weight in zip(range(len(weights) - 1, 0, -1), weights[:-1], strict=True):
+        shares.append(1 - (1 - min(weight / rest, 1)) ** after if rest > 0 else 0.0)
+        rest -= weight
+    return shares
 
 
 def grid_points(space: Space, count: int, seed: int) -> list[dict[str, str]]:

@@ -62,6 +62,7 @@ class Study:
         seed: Seed of the draws.
         num_evaluations: Evaluations that a trial has at most.
         about: What all trials share, as texts; a study of anything else is refused.
+        start: What the first trial draws, unless it is one of a grid.
 
     Attributes:
         num_trials: Trials that it is to have.
@@ -78,9 +79,11 @@ class Study:
         seed: int,
         num_evaluations: int,
         about: Mapping[str, str],
+        start: Mapping[str, Any] | None = None,
     ):
         self._path, self._locks = directory / "search.db", directory / ".locks"
         self._space, self._tuning, self._seed, self._about = space, tuning, seed, dict(about)
+        self._start = dict(start or {})
         self._pruner = _pruner(tuning, num_evaluations)
         self._grid = grid_points(space, tuning.trials or 10**9, seed) if tuning.sampler == "grid" else []
         self.num_trials = len(self._grid) or tuning.trials or 20
@@ -207,10 +210,13 @@ class Study:
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """Draws one trial, so that a search that goes on does not begin its draws anew."""
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        random = optuna.samplers.RandomSampler(seed=seed)
+        if self._grid or number == 1:
+            fixed = self._grid[number - 1] if self._grid else self._start
+            return optuna.samplers.PartialFixedSampler(fixed, random)
         if self._tuning.sampler == "tpe":
             return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-        random = optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.PartialFixedSampler(self._grid[number - 1], random) if self._grid else random
+        return random
 
     def _stored(self) -> list[FrozenTrial]:
         """The trials that have ended or are running; not those whose process died."""
