@@ -10,17 +10,19 @@ from nmtr_tf.config import EvaluationConfig
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.held_out import protocols_of
 from nmtr_tf.errors import InputError
-from nmtr_tf.evaluation.audited import nesting, newest, touched, unseen
+from nmtr_tf.evaluation.audited import drift, nesting, newest, touched, unseen
 from nmtr_tf.evaluation.baselines.table import RULE, available_baselines, build_baseline
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation_section import default_ks, shown_k
 
-SCHEMA = 2
+SCHEMA = 3
 """Of audit.json."""
 
 _ORDERED = 1.5
 """How many times popularity's HR@K recency has to reach for the verdict to say that item ids tell time."""
+_DRIFTED = 1.5
+"""The drift of test that the verdict speaks of, where it is more than any that chance made."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Audit:
         without_negatives: Behavior -> users who showed it on every item: no negative can be sampled.
         newest: "share" of test pairs whose item id is above those of all the user's training purchases,
             and the share "by_chance", if ids told nothing.
+        drift: Split -> how far its items are from those of a random part of every user's target rows: a
+            "ratio" of squares, about 1 for a random part, and the largest of 19 of these, "by_chance".
         concentration: Behavior -> "gini" of its rows over the items, and the share of rows of the "top_1" and
             "top_10" percent of the items.
         k: K of `hit_ratios`.
@@ -61,6 +65,7 @@ class Audit:
     unseen: dict[str, dict[str, int]]
     without_negatives: dict[str, int]
     newest: dict[str, float]
+    drift: dict[str, dict[str, float]]
     concentration: dict[str, dict[str, float]]
     k: int
     hit_ratios: dict[str, dict[str, float]]
@@ -68,7 +73,7 @@ class Audit:
     @property
     def verdict(self) -> str:
         """The finding in one sentence."""
-        return _leak_clause(self) + _order_clause(self) + "."
+        return _leak_clause(self) + _order_clause(self) + _drift_clause(self) + "."
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries with the verdict first."""
@@ -115,6 +120,7 @@ def audit(
             for name, matrix in view.matrices.items()
         },
         newest=newest(view),
+        drift=drift(dataset),
         concentration={
             name: concentration(np.bincount(matrix.indices, minlength=view.num_items))
             for name, matrix in view.matrices.items()
@@ -212,3 +218,17 @@ def _order_clause(found: Audit) -> str:
         f"; and item ids tell time: popularity weighted towards late ids gets HR@{found.k} {recency:.3f}, "
         f"popularity alone {popularity:.3f}"
     )
+
+
+def _drift_clause(found: Audit) -> str:
+    test, validation = found.drift["test"], found.drift["validation"]
+    is_split_by_time = found.protocol == "time"  # which is meant, and said
+    if is_split_by_time or test["ratio"] <= max(_DRIFTED, test["by_chance"]):
+        return ""
+    clause = (
+        "; and test is no random part of what each user bought: the squared distance of its items' counts "
+        f"from such a part's is {test['ratio']:.1f} times what chance makes"
+    )
+    if not found.num_pairs["validation"] or validation["ratio"] > test["ratio"] / 2:
+        return clause
+    return f"{clause}, validation's {validation['ratio']:.1f}: what is best there need not be best at test"

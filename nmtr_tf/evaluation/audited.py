@@ -44,6 +44,44 @@ def unseen(dataset: Dataset) -> dict[str, dict[str, int]]:
     return counts
 
 
+def drift(dataset: Dataset) -> dict[str, dict[str, float]]:
+    """Split -> how far its items are from those of a random part of every user's target rows.
+
+    Where a share p_u of the rows of user u is held out at random, an item is held out sum p_u times, over the
+    users who have it, with variance sum p_u (1 - p_u). "ratio" is the sum over items of the squared
+    differences from that, over the sum of the variances: about 1 for a random part; "by_chance" the largest
+    of 19 random parts of the same sizes. All are 0 where nobody's part could have been another.
+    """
+    found = {}
+    for split, pairs in dataset.held_out.items():
+        is_of_rest = split == "validation" and dataset.protocol != "time"  # test rows are aside then
+        view = dataset.training_view((), "released") if is_of_rest else dataset.before(split)
+        found[split] = _drift(view.target, pairs)
+    return found
+
+
+def _drift(rows: sparse.csr_array, pairs: np.ndarray) -> dict[str, float]:
+    """The drift of held-out pairs, int32 [n, 2], from the rows beside them, [num_users, num_items]."""
+    num_users, num_items = rows.shape
+    rest = rows.tocoo()
+    users, items = np.concatenate([pairs.T, [rest.row, rest.col]], axis=1)
+    held, own = np.bincount(pairs[:, 0], minlength=num_users), np.bincount(users, minlength=num_users)
+    share = held / np.maximum(own, 1)
+    expected, variance = (
+        np.bincount(items, of_users[users], num_items) for of_users in (share, share * (1 - share))
+    )
+
+    def ratio(items: np.ndarray) -> float:
+        squares = (np.bincount(items, minlength=num_items) - expected) ** 2
+        return float(squares.sum() / (variance.sum() or np.inf))
+
+    by_user = np.repeat(np.arange(num_users), own)
+    is_held = np.arange(len(users)) - (np.cumsum(own) - own)[by_user] < held[by_user]  # so many of each user
+    rng, items_by_user = np.random.default_rng(0), items[np.argsort(users, kind="stable")]
+    parts = (items_by_user[np.argsort(by_user + rng.random(len(users)))][is_held] for _ in range(19))
+    return {"ratio": ratio(pairs[:, 1]), "by_chance": max(map(ratio, parts))}
+
+
 def newest(view: TrainingView) -> dict[str, float]:
     """Share of test pairs whose item id is above those of all the user's purchases, also by chance."""
     users, items = view.held_out["test"].T

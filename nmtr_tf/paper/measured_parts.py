@@ -88,6 +88,11 @@ def _fact_rows(audits: Audits) -> list[tuple[str, list[str]]]:
         f"{_percent(audit['newest']['share'])} ({_percent(audit['newest']['by_chance'])})" for audit in own
     ]
     rows.append(("test item's id above all ids that the user bought (by chance)", newest))
+    drifts = [
+        " / ".join(f"{audit['drift'][split]['ratio']:.2f}" for split in ("test", "validation"))
+        for audit in own
+    ]
+    rows.append(("items' distance from those of a random part (1: none), test / validation", drifts))
     tops = [audit["concentration"][audit["behaviors"][-1]] for audit in own]
     shares = [f"{_percent(one['top_1'])} / {_percent(one['top_10'])}" for one in tops]
     return [*rows, ("purchases of the top 1 % / 10 % of items", shares)]

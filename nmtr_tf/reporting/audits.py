@@ -65,6 +65,11 @@ def _facts(found: Audit) -> list[list[str]]:
     ]
     newest = f"{_percent(found.newest['share'])} (by chance {_percent(found.newest['by_chance'])})"
     rows.append([f"test items with an id above all of the user's {target!r} rows", newest])
+    rows += [
+        [f"{split} items' distance from a random part's (1: none)", _drift(found.drift[split])]
+        for split in _splits(found)
+        if found.num_pairs[split]
+    ]
     for name, values in found.concentration.items():
         rows.append([f"{name!r} rows over items: Gini", f"{values['gini']:.3f}"])
         tops = f"{_percent(values['top_1'])}, {_percent(values['top_10'])}"
@@ -74,6 +79,10 @@ def _facts(found: Audit) -> list[list[str]]:
 
 def _count(count: int, total: int) -> str:
     return f"{count:,} ({_percent(count / total)})" if total else "-"
+
+
+def _drift(values: dict[str, float]) -> str:
+    return f"{values['ratio']:.2f} (at most {values['by_chance']:.2f} by chance)"
 
 
 def _percent(share: float) -> str:

@@ -14,6 +14,7 @@ from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.pairs import leaks, without
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.audit import audit, concentration
+from nmtr_tf.evaluation.audited import drift
 
 # Four users of seven items; users 0 and 1 viewed their test items, and user 1 carted it too.
 MATRICES = {
@@ -74,6 +75,66 @@ def test_order_of_ids_by_hand(found):
     # Item 3 is above 0 and 1, item 4 above 1, item 1 below 2.
     assert found.newest["share"] == pytest.approx(2 / 3)
     assert found.newest["by_chance"] == pytest.approx((1 / 3 + 1 / 2 + 1 / 2) / 3)
+
+
+def test_drift_by_hand(found):
+    """Users 0, 1 and 3 hold out one of 3, 2 and 2 purchases at test; user 2, with one, holds out none.
+
+    Items 0 to 5 are had by users 0; 0, 1 and 3; 3; 0; 1; 2.
+    """
+    expected = np.array([1 / 3, 1 / 3 + 1 / 2 + 1 / 2, 1 / 2, 1 / 3, 1 / 2, 0])
+    variances = np.array([2 / 9, 2 / 9 + 1 / 4 + 1 / 4, 1 / 4, 2 / 9, 1 / 4, 0])
+    ratio = ((np.array([0, 1, 0, 1, 1, 0]) - expected) ** 2).sum() / variances.sum()
+    assert found.drift["test"]["ratio"] == pytest.approx(ratio)
+    # Validation is one of two purchases of user 0, items 0 and 1, the test pairs aside: either is as far.
+    assert found.drift["validation"] == pytest.approx({"ratio": 1, "by_chance": 1})
+
+
+def drift_of(choose, num_users=400, num_items=30, seed=0):
+    """The drift where `choose(own, number, rng)` takes `number` of a user's items for test."""
+    rng = np.random.default_rng(seed)
+    rows, pairs = np.zeros((num_users, num_items), np.int8), []
+    for user in range(num_users):
+        own = rng.choice(num_items, rng.integers(2, 8), replace=False)
+        rows[user, own] = 1
+        pairs += [(user, int(item)) for item in choose(own, rng.integers(1, len(own)), rng)]
+    left = rows.copy()
+    left[tuple(np.array(pairs).T)] = 0
+    return drift(make_dataset({"buy": left.tolist()}, test=pairs))["test"]
+
+
+def test_a_random_part_has_a_drift_of_1_and_one_in_twenty_is_above_all_that_were_drawn():
+    found = [drift_of(lambda own, n, rng: rng.choice(own, n, replace=False), seed=seed) for seed in range(40)]
+    ratios = np.array([one["ratio"] for one in found])
+    assert abs(ratios.mean() - 1) < 4 * ratios.std() / np.sqrt(40)
+    assert sum(one["ratio"] > one["by_chance"] for one in found) in range(7)  # 2 are expected
+    assert 1 < np.mean([one["by_chance"] for one in found]) < ratios.max() + ratios.std()
+
+
+def test_a_part_of_late_items_has_more_and_all_that_there_is_none():
+    assert drift_of(lambda own, n, rng: np.sort(own)[-n:])["ratio"] > 10
+    nobody = drift(make_dataset({"buy": [[0, 0], [0, 0]]}, test=[(0, 0), (1, 1)]))["test"]
+    assert nobody == {"ratio": 0, "by_chance": 0}
+
+
+def test_verdict_says_that_test_is_no_random_part(found):
+    far = {"test": {"ratio": 7.81, "by_chance": 1.1}, "validation": {"ratio": 1.02, "by_chance": 1.1}}
+    sentence = (
+        "; and test is no random part of what each user bought: the squared distance of its items' counts "
+        "from such a part's is 7.8 times what chance makes"
+    )
+    verdict = dataclasses.replace(found, drift=far).verdict
+    assert verdict == (
+        f"{found.verdict[:-1]}{sentence}, validation's 1.0: what is best there need not be best at test."
+    )
+    both = far | {"validation": {"ratio": 6.0, "by_chance": 1.1}}
+    assert dataclasses.replace(found, drift=both).verdict == f"{found.verdict[:-1]}{sentence}."
+    for test in ({"ratio": 1.4, "by_chance": 1.01}, {"ratio": 3.0, "by_chance": 3.5}):
+        assert dataclasses.replace(found, drift=far | {"test": test}).verdict == found.verdict
+    timed = dataclasses.replace(
+        found, protocol="time", hit_ratios={name: {"time": 0.5} for name in found.hit_ratios}
+    )
+    assert "random" not in dataclasses.replace(timed, drift=far).verdict
 
 
 def test_hit_ratios_by_hand(found):
@@ -222,6 +283,7 @@ def test_the_public_data_sets(datasets, tmp_path, name):
     assert found["leaks"]["test"] == LEAKS[name]
     if name == "beibei":
         assert found["newest"]["share"] == pytest.approx(0.629, abs=5e-4)
+        assert found["drift"]["test"]["ratio"] == pytest.approx(62.3, abs=0.1)
         assert found["hit_ratios"]["touched_first"]["released"] == pytest.approx(0.682, abs=2e-3)
     flags = [data, f"--output_dir={tmp_path}", "--protocol=strict", "--quiet", "--validation=none"]
     assert call(evaluate, f"--baselines={','.join(STRICT[name])}", *flags) == 0

@@ -15,6 +15,7 @@ AUDIT = {
     "nesting": {"cart": {"view": 0.4}, "buy": {"view": 0.75, "cart": 0.125}},
     "unseen": {"test": {"target": 20, "any": 3}},
     "newest": {"share": 0.25, "by_chance": 0.05},
+    "drift": {"test": {"ratio": 7.812, "by_chance": 1.1}, "validation": {"ratio": 1.0, "by_chance": 1.2}},
     "concentration": {"buy": {"top_1": 0.1, "top_10": 0.5}},
     "k": 100,
     "hit_ratios": {"popularity": {"released": 0.25, "strict": 0.125}},
@@ -49,6 +50,11 @@ def test_audits_by_hand(tmp_path):
         ["'buy' rows that are 'view' rows too", "-", "75.0 %"],
         ["test pairs whose item nobody bought in training", "1.0 % (20)", "1.0 % (20)"],
         ["test item's id above all ids that the user bought (by chance)", "25.0 % (5.0 %)", "25.0 % (5.0 %)"],
+        [
+            "items' distance from those of a random part (1: none), test / validation",
+            "7.81 / 1.00",
+            "7.81 / 1.00",
+        ],
         ["purchases of the top 1 % / 10 % of items", "10.0 % / 50.0 %", "10.0 % / 50.0 %"],
         ["HR@100, popularity, released / strict", "-", ".2500 / .1250"],
     ]

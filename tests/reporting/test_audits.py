@@ -20,6 +20,7 @@ FOUND = Audit(
     unseen={"validation": {"target": 0, "any": 0}, "test": {"target": 300, "any": 30}},
     without_negatives={"view": 1, "cart": 0, "buy": 0},
     newest={"share": 0.4, "by_chance": 0.3},
+    drift={"validation": {"ratio": 0.98, "by_chance": 1.5}, "test": {"ratio": 7.812, "by_chance": 1.04}},
     concentration={name: {"gini": 0.125, "top_1": 0.1, "top_10": 0.4} for name in ("view", "cart", "buy")},
     k=10,
     hit_ratios={
@@ -56,6 +57,9 @@ def test_tables():
     assert ["test pairs whose item has no row in training", "30 (1.0 %)"] in rows
     assert ["users without a negative for 'view'", "1"] in rows
     assert ["test items with an id above all of the user's 'buy' rows", "40.0 % (by chance 30.0 %)"] in rows
+    distance = "items' distance from a random part's (1: none)"
+    assert [f"test {distance}", "7.81 (at most 1.04 by chance)"] in rows
+    assert [f"validation {distance}", "0.98 (at most 1.50 by chance)"] in rows
     assert ["'view' rows over items: Gini", "0.125"] in rows
     assert ["'view' rows of the top 1 %, 10 % of items", "10.0 %, 40.0 %"] in rows
 
@@ -64,6 +68,7 @@ def test_tables_of_one_behavior_and_without_validation():
     rows = cells(audit_tables(ALONE))
     assert not any("any of them" in row for row in rows)
     assert ["validation pairs whose item has no row in training", "-"] in rows
+    assert sum("distance from a random part's" in row[0] for row in rows if row) == 1
 
 
 def test_the_picture_shows_leaks_and_hit_ratios():
