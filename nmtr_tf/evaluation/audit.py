@@ -72,8 +72,8 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """The finding in one sentence."""
-        return _leak_clause(self) + _order_clause(self) + _drift_clause(self) + "."
+        """The finding in one sentence, or two."""
+        return _leak_clause(self) + _order_clause(self) + "." + _drift_sentence(self)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries with the verdict first."""
@@ -220,15 +220,17 @@ def _order_clause(found: Audit) -> str:
     )
 
 
-def _drift_clause(found: Audit) -> str:
+def _drift_sentence(found: Audit) -> str:
     test, validation = found.drift["test"], found.drift["validation"]
     is_split_by_time = found.protocol == "time"  # which is meant, and said
     if is_split_by_time or test["ratio"] <= max(_DRIFTED, test["by_chance"]):
         return ""
-    clause = (
-        "; and test is no random part of what each user bought: the squared distance of its items' counts "
-        f"from such a part's is {test['ratio']:.1f} times what chance makes"
+    sentence = (
+        " Test is no random part of what each user bought: the squared distance of its items' counts from "
+        f"such a part's is {test['ratio']:.1f} times what chance makes"
     )
     if not found.num_pairs["validation"] or validation["ratio"] > test["ratio"] / 2:
-        return clause
-    return f"{clause}, validation's {validation['ratio']:.1f}: what is best there need not be best at test"
+        return f"{sentence}."
+    return (
+        f"{sentence}, validation's {validation['ratio']:.1f} times; what is best there need not be at test."
+    )

@@ -120,15 +120,15 @@ def test_a_part_of_late_items_has_more_and_all_that_there_is_none():
 def test_verdict_says_that_test_is_no_random_part(found):
     far = {"test": {"ratio": 7.81, "by_chance": 1.1}, "validation": {"ratio": 1.02, "by_chance": 1.1}}
     sentence = (
-        "; and test is no random part of what each user bought: the squared distance of its items' counts "
-        "from such a part's is 7.8 times what chance makes"
+        " Test is no random part of what each user bought: the squared distance of its items' counts from such "
+        "a part's is 7.8 times what chance makes"
     )
     verdict = dataclasses.replace(found, drift=far).verdict
     assert verdict == (
-        f"{found.verdict[:-1]}{sentence}, validation's 1.0: what is best there need not be best at test."
+        f"{found.verdict}{sentence}, validation's 1.0 times; what is best there need not be at test."
     )
     both = far | {"validation": {"ratio": 6.0, "by_chance": 1.1}}
-    assert dataclasses.replace(found, drift=both).verdict == f"{found.verdict[:-1]}{sentence}."
+    assert dataclasses.replace(found, drift=both).verdict == f"{found.verdict}{sentence}."
     for test in ({"ratio": 1.4, "by_chance": 1.01}, {"ratio": 3.0, "by_chance": 3.5}):
         assert dataclasses.replace(found, drift=far | {"test": test}).verdict == found.verdict
     timed = dataclasses.replace(
