@@ -1,6 +1,6 @@
 """Audit a data set: what its training rows give away about the held-out pairs.
 
-Prints tables and a one-sentence verdict, and writes audit.json and audit.png.
+Prints tables and a verdict in a sentence or two, and writes audit.json and audit.png.
 
 Example:
     nmtr audit --dataset_dir=out/shop

@@ -120,8 +120,8 @@ def test_a_part_of_late_items_has_more_and_all_that_there_is_none():
 def test_verdict_says_that_test_is_no_random_part(found):
     far = {"test": {"ratio": 7.81, "by_chance": 1.1}, "validation": {"ratio": 1.02, "by_chance": 1.1}}
     sentence = (
-        " Test is no random part of what each user bought: the squared distance of its items' counts from such "
-        "a part's is 7.8 times what chance makes"
+        " Test is no random part of what each user bought: the squared distance of its items' counts from "
+        "such a part's is 7.8 times what chance makes"
     )
     verdict = dataclasses.replace(found, drift=far).verdict
     assert verdict == (
