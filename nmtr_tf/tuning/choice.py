@@ -90,6 +90,8 @@ def parse(
         kind = kinds[name]
         if ".." in values and is_list(kind):
             (kind, *_) = typing.get_args(kind)  # one value for all
+        if ".." in values and kind == (float | None):
+            kind = float
         first, *others = [option_value(part, kind) for part in values.replace("..", ":").split(":")]
         if ".." not in values:
             return name, listed((first, *others))

@@ -186,10 +186,11 @@ def as_options(drawn: Mapping[str, Any], space: Space) -> dict[str, Any]:
             options[name] = option_value(value, OPTION_TYPES.get(name, float))
         elif isinstance(one, FloatDistribution) and one.log:
             is_zero = one.low == ZERO and value < LEAST
-            number = 0.0 if is_zero else min(max(float(f"{value:.3g}"), one.low), one.high)
-            options[name] = (number,) if is_list(OPTION_TYPES.get(name)) else number
+            options[name] = 0.0 if is_zero else min(max(float(f"{value:.3g}"), one.low), one.high)
         elif option_of(name) == name:
             options[name] = round(value, 6)
+        if is_list(OPTION_TYPES.get(name)) and isinstance(one, FloatDistribution):
+            options[name] = (options[name],)  # one value for all
     if pieces := pieces_of(space):
         shares = [drawn[name] / STEPS for name in pieces]
         options[option_of(pieces[0])] = tuple(shares) if has_free_weights(space) else on_simplex(shares)

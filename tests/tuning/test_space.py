@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import RandomSampler
 from optuna.study import create_study
 
-from nmtr_tf.config import RunConfig
+from nmtr_tf.config import OPTION_TYPES, RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.table import PAPER_METHODS
@@ -17,6 +17,7 @@ from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.space import as_options, ends_of, grid_points, in_words, on_simplex, own_space
 
 BEHAVIORS = ("view", "cart", "buy")
+NUMBERS = (int, float, float | None, tuple[float, ...])
 BASE = ["learning_rate", "loss_reduction", "l2_user", "l2_item", "num_negatives"]
 
 
@@ -194,6 +195,13 @@ def test_sequential_training_has_no_weights_to_search():
 )
 def test_what_a_user_wants_drawn(text, expected):
     assert parse(text) == (text.partition("=")[0], expected)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in OPTION_TYPES.items() if kind in NUMBERS])
+def test_every_number_can_be_drawn_from_a_range(name):
+    name, one = parse(f"{name}=1..2")
+    value = as_options({name: one.low}, {name: one})[name]
+    assert value == ((1.0,) if OPTION_TYPES[name] == tuple[float, ...] else 1)
 
 
 @pytest.mark.parametrize(
