@@ -109,21 +109,32 @@ def require(config: Any, condition: bool, name: str, expected: str) -> None:
 
 
 def option_text(value: Any) -> str:
-    """A value as it is written after `name=`, in flagfiles and in tables; 1/6 stays a fraction.
+    """A value as it is written after `name=`, in flagfiles and in tables; among several 1/6 stays a fraction.
+
+    It is read back as the same value: by `option_value`, and by the flag of that name.
 
     Raises:
         InputError: If it is a part of the user's own that has no registered name.
     """
     if isinstance(value, tuple):
-        return ",".join(map(option_text, value))
+        return ",".join(map(_one_text, value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         short = f"{value:g}"
-        return short if float(short) == value else str(fractions.Fraction(value).limit_denominator(1000))
+        return short if float(short) == value else repr(float(value))
     if not isinstance(value, str | int | None):
         raise InputError(f"{value!r} cannot be written down; register it, and give its name.")
     return str(value)
+
+
+def _one_text(value: Any) -> str:
+    """One of several values, such as weights: a fraction where that is it, and no short decimal."""
+    text = option_text(value)
+    if not isinstance(value, float) or float(f"{value:g}") == value:
+        return text
+    fraction = fractions.Fraction(value).limit_denominator(1000)
+    return str(fraction) if float(fraction) == value else text
 
 
 def option_value(text: str, kind: Any) -> Any:

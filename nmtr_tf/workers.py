@@ -20,6 +20,7 @@ from nmtr_tf.errors import InputError
 
 _Part = TypeVar("_Part")
 _CHUNK = 2**18  # numbers: 1 MiB
+_GIB = 2**30
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -66,11 +67,12 @@ def from_chief(content: bytes) -> bytes:
     if worker.count == 1:
         return content
     own = content if worker.is_chief else b""
-    (size,) = summed(np.array([len(own)]))
-    numbers = np.zeros(-(-int(size) // 4), np.int32)
+    gib, rest = summed(np.array(divmod(len(own), _GIB))).tolist()  # there may be 2^31 bytes and more
+    size = gib * _GIB + rest
+    numbers = np.zeros(-(-size // 4), np.int32)
     if worker.is_chief:
         numbers = np.frombuffer(own + bytes(-len(own) % 4), np.int32)
-    return summed(numbers).tobytes()[: int(size)]
+    return summed(numbers).tobytes()[:size]
 
 
 @contextlib.contextmanager

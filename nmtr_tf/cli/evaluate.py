@@ -100,7 +100,8 @@ def _show_pooled(values: flags.FlagValues, found: "Mapping[str, Mapping[str, Eva
 
     from nmtr_tf.runs.compared import ComparedRun
 
-    names = list(next(iter(found.values())))
+    first, *others = found.values()
+    names = [name for name in first if all(name in of_cut for of_cut in others)]  # a cut may lack a baseline
     rows = {}
     for name in names:
         pooled = ComparedRun(name, "", [], [of_cut[name] for of_cut in found.values()], list(found))

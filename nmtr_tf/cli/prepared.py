@@ -70,13 +70,21 @@ def show_cuts(values: flags.FlagValues, made: Iterable[tuple[str, Dataset]]) -> 
                 found["target_rows"],
                 len(test),
                 len(buyers[-1]),
+                found["unseen_users"],
+                found["unseen_items"],
             ]
         )
     test_pairs = sum(row[3] for row in rows)
-    rows.append(["all", "", sum(row[2] for row in rows), test_pairs, len(np.unique(np.concatenate(buyers)))])
+    users = len(np.unique(np.concatenate(buyers)))
+    rows.append(["all", "", sum(row[2] for row in rows), test_pairs, users, "", ""])
     head = ["", "rows before the cut", f"{dataset.target_behavior!r} after it", "test pairs", "their users"]
+    head += ["new users", "new items"]
     title = f"{len(rows) - 1} cuts; test pairs are of users and items seen before, up to the next cut"
     say(values, format_table(title, head, rows))
+    say(
+        values,
+        "What was removed before a cut: in its dataset.json. New users and items are left out.",
+    )
     say(values, f"\nWritten to {values.dataset_dir}/cut_*/. Protocol: {dataset.protocol}.")
 
 

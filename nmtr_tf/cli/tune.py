@@ -156,7 +156,9 @@ def _show_best(values: flags.FlagValues, record: "TrialRecord") -> None:
     if not trials:
         return
     shown = [name for name in record.space if len({trial.texts[name] for trial in trials}) > 1]
-    epochs = {"best epoch": "best_epoch", "epochs": "epochs"} if record.num_epochs else {}
+    epochs = {"epochs": "epochs"} if record.num_epochs else {}
+    if any(one.best_epoch for one in best):  # there is none of several cuts together
+        epochs = {"best epoch": "best_epoch", **epochs}
     columns = ["trial", f"validation {record.monitor}", *epochs, "seconds", *shown]
     rows = [
         [

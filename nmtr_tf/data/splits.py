@@ -103,5 +103,5 @@ def _latest(
             of_user AS (PARTITION BY candidates.user),
             latest_first AS (PARTITION BY candidates.user ORDER BY time DESC, draw DESC, position DESC)
         QUALIFY row_number() OVER latest_first
-            <= least(greatest(1, round({share:.17g} * count(*) OVER of_user)), count(*) OVER of_user - 1)"""
+            <= least(greatest(1, round({share!r} * count(*) OVER of_user)), count(*) OVER of_user - 1)"""
     return sql.arrays(connection, latest)["position"]

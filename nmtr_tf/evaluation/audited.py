@@ -37,8 +37,9 @@ def unseen(dataset: Dataset) -> dict[str, dict[str, int]]:
 
     counts = {}
     for split, pairs in dataset.held_out.items():
+        validation = "none" if split == "test" else "random"
         is_timed = dataset.protocol == "time"
-        view = dataset.before(split) if is_timed else dataset.training_view((), "strict")
+        view = dataset.before(split) if is_timed else dataset.training_view((), "strict", validation)
         seen = {"target": seen_in([view.target]), "any": seen_in(list(view.matrices.values()))}
         counts[split] = {which: int((~items[pairs[:, 1]]).sum()) for which, items in seen.items()}
     return counts

@@ -201,7 +201,7 @@ class HeldOutRanking:
     ) -> Callable[..., Any]:
         """A graph of what is asked of the scores: (users int32 [n], splits) -> `of_scores(scores, splits)`.
 
-        Chunks of users are filled up to one size, the last one too. A scorer traces its graph once.
+        Chunks of users are filled up to one size. A scorer traces its graph once.
 
         Args:
             scorer: Gives the scores.
@@ -212,7 +212,8 @@ class HeldOutRanking:
         chunk = self._chunk_size(scorer)
         if isinstance(scorer, ArrayScorer):
             spec = tf.TensorSpec([None, self._num_items], tf.float32)
-            of_array = tf.function(of_scores, [spec, splits], autograph=False)
+            new = tf.function(of_scores, [spec, splits], autograph=False)
+            of_array = scorer.graphs.setdefault((len(splits), self._list_length, in_one_pass), new)
             return lambda users, own: of_array(scorer.array(filled(users, chunk)), own)
         compiled = scorer.worth_compiling and self.num_users * self._num_items >= _SCORES_WORTH_COMPILING
         item_side = scorer.item_side()

@@ -22,6 +22,11 @@ _OF_VECTORS = ("history_items", "history_alpha", "history_dropout")
 _OF_HISTORIES = (*_OF_VECTORS, "history_half_life")
 _OF_TIME = ("time_bias",)
 _OF_STEPS = (
+    "learning_rate",
+    "optimizer",
+    "initial_accumulator",
+    "loss_reduction",
+    "num_negatives",
     "objective",
     "learner",
     "loss",

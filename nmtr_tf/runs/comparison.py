@@ -177,7 +177,8 @@ def _check_comparable(first: Evaluation, other: Evaluation) -> None:
     for name, text in _SHARED.items():
         ours, theirs = getattr(first, name), getattr(other, name)
         if ours != theirs and ours and theirs:  # "" is not known
-            raise InputError(f"{where}: they differ in {text}: {ours!r} and {theirs!r}.")
+            again = f" Evaluate one of them again, with `mask={ours}`." if name == "mask" else ""
+            raise InputError(f"{where}: they differ in {text}: {ours!r} and {theirs!r}.{again}")
     if not np.array_equal(first.users, other.users):
         shared = len(set(first.users.tolist()) & set(other.users.tolist()))
         counts = f"{len(first.users):,} and {len(other.users):,}, {shared:,} in both"

@@ -155,7 +155,9 @@ def shared_start(state: TrainingState | None, setup: RunSetup) -> TrainingState 
     if current_worker().count == 1:
         return state
     stream = io.BytesIO()
-    stream.write(checksum([config_checksum(setup.config.to_json()), setup.view.fingerprint]).encode())
+    about = [config_checksum(setup.config.to_json()), setup.view.fingerprint]
+    portion = str(setup.config.evaluation.eval_memory_mb)  # workers share the users out by it
+    stream.write(checksum([*about, portion]).encode())
     own = stream.getvalue()
     if state:
         state.write(stream)

@@ -115,19 +115,20 @@ def _scores(plan: Plan) -> str:
             "items of one user.\n  Probabilities of `score` are their sigmoids, and only order, too"
         )
     return (
-        "Scores are logits: they order the items of one user. Probabilities of `score` come from training "
-        f"against\n  sampled negatives and are no rates at which users act{_warning(plan)}"
+        "Scores are logits: they order the items of one user. Probabilities of `score` "
+        f"{_probabilities(plan)}"
     )
 
 
-def _warning(plan: Plan) -> str:
-    """What is to be said where the training was not about probabilities."""
+def _probabilities(plan: Plan) -> str:
+    """What they are worth: little where the training was not about them."""
     if gives_probabilities(plan):
-        return ""
-    objective, loss = objective_name(plan.objective), loss_name(plan.loss)
-    if objective != "sampled":
-        return f"; trained by the {_name(objective)} objective, they may only order, as the logits do"
-    return f"; trained by the {_name(loss)} loss, they only order, as the logits do"
+        return "come from training against\n  sampled negatives and are no rates at which users act"
+    objective = objective_name(plan.objective)
+    by, how = f"{_name(objective)} objective", "may only order"
+    if objective == "sampled":
+        by, how = f"{_name(loss_name(plan.loss))} loss", "only order"
+    return f"are their sigmoids;\n  trained by the {by}, they {how}, as the logits do"
 
 
 def _name(part: Any) -> str:
@@ -225,10 +226,12 @@ def _shape(shape: list[int | None]) -> str:
 
 
 def _settings(card: ModelCard) -> str:
+    plan = card.plan  # what it says follows from the method where the settings leave it open
+    followed = {"objective": _name(objective_name(plan.objective)), "user_rows": plan.history.user_rows}
     lines = [
         [f"`{name}`", ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
         for section in card.facts.config.to_json().values()
-        for name, value in section.items()
+        for name, value in {**section, **{key: followed[key] for key in followed if key in section}}.items()
     ]
     facts = card.facts
     epochs = (

@@ -166,7 +166,7 @@ class PairSampler:
         size = min(self.batch_size, self.num_pairs)
         shares = self.num_positives / self.num_pairs
         most = size * shares + 5 * np.sqrt(size * shares * (1 - shares))
-        return tuple(min(size, 8 * int(-(-count // 8))) for count in most)
+        return tuple(min(size, 8 * max(1, int(-(-count // 8)))) for count in most)
 
     def batches(self, first_step: int = 0) -> tf.data.Dataset:
         """Endless stream of steps from `first_step` on; epoch e starts at step e * steps_per_epoch.

@@ -19,7 +19,6 @@ try:
     from nmtr_tf.tuning.choice import chosen_space, of_baseline
     from nmtr_tf.tuning.running import check_monitor, check_splits, run_search
     from nmtr_tf.tuning.space import in_words
-    from nmtr_tf.tuning.start import nearest
     from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
     raise without_optuna(error) from None
@@ -79,7 +78,7 @@ def tune_baseline(
         directory=Path(workdir) / "tune" / dataset.name / view.protocol / name,
         title=f"{row.label}, {dataset.name}, {view.protocol}",
         monitor=training.monitor,
-        shared={"baselines": name, **changed_settings(config, _READ), **_texts(fixed)},
+        shared={"baselines": name, **_shared(config), **_texts(fixed)},
         space=words,
         num_epochs=0,
     )
@@ -107,7 +106,7 @@ def tune_baseline(
         return BaselineObjective(dataset, view.without_test(), name, fixed, config, count, events)
 
     return run_search(
-        Study(record.directory, space, tuning, training.seed, 1, about, nearest(settings, space)),
+        Study(record.directory, space, tuning, training.seed, 1, about, settings),
         record,
         make_objective,
         device=training.device,
@@ -116,6 +115,11 @@ def tune_baseline(
         on_start=on_start,
         on_trial=on_trial,
     )
+
+
+def _shared(config: RunConfig) -> dict[str, str]:
+    """What all trials share and `evaluate` has flags for: no baseline reads the order of behaviors."""
+    return {option: text for option, text in changed_settings(config, _READ).items() if option != "after"}
 
 
 def _texts(options: Mapping[str, Any]) -> dict[str, str]:

@@ -86,6 +86,8 @@ def parse(
         InputError: If it is no such text.
     """
     name, _, values = text.partition("=")
+    if values and name not in kinds:
+        raise InputError(f"`space` names no option that can be searched, {name!r}. Received: {text!r}.")
     try:
         kind = kinds[name]
         if ".." in values and is_list(kind):
@@ -102,8 +104,8 @@ def parse(
         return name, between(ZERO if has_zero else first, high, log)
     except (ValueError, KeyError, TypeError):
         raise InputError(
-            "`space` should be options with a range or values, such as learning_rate=0.01..0.1 or "
-            f"embedding_dim=64:128. Received: {text!r}."
+            "`space` should be options with a range or values, such as learning_rate=0.01..0.1 (from low to "
+            f"high) or embedding_dim=64:128. Received: {text!r}."
         ) from None
 
 
@@ -134,7 +136,9 @@ def chosen_space(what: Searchable, tuning: TuneConfig, fixed: Collection[str]) -
     }
     if not space:
         raise InputError(
-            f"There is nothing to search: no option of {what.label} is left; `space` gives one values."
+            f"There is nothing to search: {what.label} has no options."
+            if not what.kinds
+            else f"There is nothing to search: no option of {what.label} is left; `space` gives one values."
         )
     for name, one in space.items():
         if tuning.sampler == "grid" and not isinstance(one, CategoricalDistribution):

@@ -37,7 +37,9 @@ class TuneConfig:
     )
     seeds_per_trial: int = option(1, "Seeds that a trial trains with, from `seed` on: its value is the mean.")
     validation_users: int = option(
-        4000, "Validation users at most whose items are ranked, the same in all trials; 0: all."
+        4000,
+        "Validation users at most whose items are ranked, the same in all trials; 0: all. Of several cuts "
+        "the value of a trial is over all users, and this is for the evaluations in its epochs.",
     )
     warmup_epochs: int = option(5, "Evaluations before which no trial is stopped.")
     warmup_trials: int = option(5, "Finished trials before which 'median' stops none.")

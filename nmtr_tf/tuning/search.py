@@ -18,7 +18,7 @@ try:
     from nmtr_tf.tuning.choice import check_space, chosen_space, of_method
     from nmtr_tf.tuning.running import check_monitor, check_splits, run_search
     from nmtr_tf.tuning.space import in_words
-    from nmtr_tf.tuning.start import nearest, settings_as_they_are
+    from nmtr_tf.tuning.start import settings_as_they_are
     from nmtr_tf.tuning.study import Objective, Study
 except ImportError as error:
     raise without_optuna(error) from None
@@ -39,12 +39,12 @@ def tune(
 
     Trials that the workdir holds already are not run again, and several processes may share a search: all
     call this with the same arguments. Every trial is ranked for the same validation users. The first has the
-    settings as they are, or the nearest values of the ranges; a grid has its own points alone.
+    settings as they are (outside of a range or a list, its nearest value); a grid has its own points alone.
 
     Args:
         dataset: What to train on; of several cuts every trial is trained on each, none is stopped early,
             and its value is over the users of all.
-        config: What all trials share; None: the defaults. Its searched options are not read.
+        config: What all trials share; None: the defaults. Of what is searched it says where to begin.
         workdir: Directory to write below, <workdir>/tune/<data set>/<protocol>/<method>/.
         dry_run: Whether nothing is trained or written.
         on_start: Called once all is checked, before the first trial.
@@ -88,7 +88,7 @@ def tune(
         * (len(dataset.datasets) if isinstance(dataset, Cuts) else tuning.seeds_per_trial),
     )
     training, about = setup.config.training, _about(dataset, setup, tuning, record)
-    start = nearest(settings_as_they_are(setup.config, setup.plan), space)
+    start = settings_as_they_are(setup.config, setup.plan)
     num_evaluations = max(1, setup.plan.stages[-1].num_epochs // training.eval_every)
 
     def make_objective() -> Objective:

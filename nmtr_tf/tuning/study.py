@@ -18,6 +18,7 @@ from nmtr_tf.tuning.kept import keep_draws, kept_trials
 from nmtr_tf.tuning.locks import held, is_free
 from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.space import Space, as_options, grid_points, option_of
+from nmtr_tf.tuning.start import inside, nearest
 from nmtr_tf.tuning.storage import MEND, WAIT_SECONDS, open_study, writing_to
 from nmtr_tf.tuning.trials import Trial
 
@@ -62,7 +63,7 @@ class Study:
         seed: Seed of the draws.
         num_evaluations: Evaluations that a trial has at most.
         about: What all trials share, as texts; a study of anything else is refused.
-        start: What the first trial draws, unless it is one of a grid.
+        start: Options of the first trial, unless it is one of a grid.
 
     Attributes:
         num_trials: Trials that it is to have.
@@ -83,9 +84,9 @@ class Study:
     ):
         self._path, self._locks = directory / "search.db", directory / ".locks"
         self._space, self._tuning, self._seed, self._about = space, tuning, seed, dict(about)
-        self._start = dict(start or {})
         self._pruner = _pruner(tuning, num_evaluations)
         self._grid = grid_points(space, tuning.trials or 10**9, seed) if tuning.sampler == "grid" else []
+        self._start = {} if self._grid else dict(start or {})
         self.num_trials = len(self._grid) or tuning.trials or 20
         self._study: optuna.Study | None = None
         self._kept: Sequence[FrozenTrial] = ()
@@ -183,7 +184,8 @@ class Study:
             trial = study.ask(dict(self._space))
             trial.set_user_attr("worker", worker)
             trial.set_user_attr("number", number)
-            return Claim(number, as_options(trial.params, self._space), trial)
+            exact = inside(self._start, self._space) if number == 1 else {}  # not rounded to steps
+            return Claim(number, as_options(trial.params, self._space) | exact, trial)
 
     def _bury(self, study: optuna.Study) -> None:
         """Gives up the trials whose process died."""
@@ -212,8 +214,8 @@ class Study:
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         random = optuna.samplers.RandomSampler(seed=seed)
         if self._grid or number == 1:
-            fixed = self._grid[number - 1] if self._grid else self._start
-            return optuna.samplers.PartialFixedSampler(fixed, random)
+            known = self._grid[number - 1] if self._grid else nearest(self._start, self._space)
+            return optuna.samplers.PartialFixedSampler(known, random)
         if self._tuning.sampler == "tpe":
             return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
         return random
@@ -232,9 +234,8 @@ class Study:
 
     def _open(self) -> optuna.Study:
         """The study in the file, which is made if there is none; call it `alone`."""
-        if self._study is not None:
-            return self._study
-        self._study = open_study(self._path, self._about, self._pruner, self._kept)
+        if self._study is None:
+            self._study = open_study(self._path, self._about, self._pruner, self._kept)
         return self._study
 
 

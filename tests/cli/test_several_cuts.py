@@ -1,5 +1,6 @@
 """Several cuts of one log, from prepare to the pooled metrics."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ from conftest import call, refused
 
 import nmtr_tf as nt
 from nmtr_tf.cli import audit, compare, evaluate, prepare, recommend, report, sample, train
+from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.evaluation.results import Evaluation
 
 CUTS = ("2024-01-15", "2024-01-20", "2024-01-25")
@@ -31,7 +33,9 @@ def test_prepare_writes_a_data_set_for_each_and_says_what_is_tested(cuts, capsys
     assert "replace it with --overwrite" in refused(capsys, prepare, *flags)
     assert call(prepare, *flags, "--overwrite") == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = {line.split()[0]: line.split()[-2:] for line in lines if line.startswith(("cut_", "all"))}
+    rows = {line.split()[0]: line.split() for line in lines if line.startswith(("cut_", "all"))}
+    assert [len(row) for row in rows.values()] == [7, 7, 7, 4]  # with the users and items that are new
+    rows = {name: row[3:5] if len(row) == 7 else row[2:4] for name, row in rows.items()}
     assert list(rows) == [*NAMES, "all"]
     pairs = [int(row[0]) for row in rows.values()]
     assert sum(pairs[:-1]) == pairs[-1]
@@ -53,6 +57,19 @@ def test_what_does_not_go_with_several_cuts_is_one_line(cuts, tmp_path, capsys):
         )
     line = refused(capsys, audit, f"--dataset_dir={cuts}")
     assert f"has a data set for each cut; name one of them, such as {cuts}/{NAMES[2]}." in line
+
+
+def test_what_one_cut_has_not_is_not_pooled(cuts, tmp_path, capsys, monkeypatch):
+    """A rule of a group that needs what the second cut lacks."""
+    row = BASELINES["recency"]
+    needs = (lambda dataset: "is missed" if dataset.directory.name == NAMES[1] else "",)
+    monkeypatch.setitem(BASELINES._parts, "recency", dataclasses.replace(row, needs=needs))
+    flags = ["--baselines=all", f"--dataset_dir={cuts}", f"--output_dir={tmp_path}/out"]
+    assert call(evaluate, *flags) == 0
+    pooled = capsys.readouterr().out.partition("3 cuts, ")[2]
+    assert "popularity" in pooled
+    assert not any(line.startswith("recency ") for line in pooled.splitlines())
+    assert (tmp_path / "out" / NAMES[0] / "recency" / "metrics_test.json").is_file()
 
 
 @pytest.mark.slow

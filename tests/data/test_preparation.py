@@ -268,6 +268,10 @@ def test_held_out_rows_of_a_log_that_comes_split_are_the_test_rows():
         (0.9, 2, 1),
         (0.9, 3, 2),
         (0.5, 6, 3),
+        (0.3, 5, 2),  # halves go up, whatever the binary digits of the share
+        (0.7, 5, 4),
+        (0.15, 10, 2),
+        (0.35, 10, 4),
     ],
 )
 @pytest.mark.parametrize("comes_split", [False, True])

@@ -71,6 +71,12 @@ def test_unseen_items_by_hand(found):
     assert audit(leaky("buy"), k=1).unseen["test"] == {"target": 2, "any": 2}
 
 
+def test_validation_purchases_are_training_rows_of_test():
+    matrices = {"view": [[0, 1, 1], [1, 0, 0]], "buy": [[1, 1, 0], [1, 0, 0]]}
+    found = audit(make_dataset(matrices, validation=[(0, 1)], test=[(1, 1)]), k=1)
+    assert found.unseen == {"validation": {"target": 1, "any": 1}, "test": {"target": 0, "any": 0}}
+
+
 def test_order_of_ids_by_hand(found):
     # Item 3 is above 0 and 1, item 4 above 1, item 1 below 2.
     assert found.newest["share"] == pytest.approx(2 / 3)

@@ -16,7 +16,7 @@ from nmtr_tf.evaluation import ranking
 from nmtr_tf.evaluation.masks import masked_items
 from nmtr_tf.evaluation.metrics import mean_metrics
 from nmtr_tf.evaluation.ranking import HeldOutRanking, rank_held_out
-from nmtr_tf.evaluation.scorers import ModelScorer, Scorer
+from nmtr_tf.evaluation.scorers import ModelScorer, Scorer, as_scorer
 from nmtr_tf.methods.model import build_model
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.models.network import network
@@ -397,6 +397,23 @@ def test_a_scorer_sees_later_weights():
     network(model).item_rows.biases[1].assign([5.0, 4.0, 9.0, 1.0, 0.0])
     np.testing.assert_array_equal(rank_held_out(scorer, VIEW, "test", evaluation).ranks, [0, 1])
     assert len(scorer.graphs) == 1  # traced once
+
+
+def test_scores_in_arrays_are_counted_in_one_graph_whatever_the_chunks(monkeypatch):
+    view, scores = random_view(), np.random.default_rng(0).random((30, 40), np.float32)
+
+    class Table:
+        def scores(self, user_ids):
+            return scores[user_ids]
+
+    scorer, held_out = as_scorer(Table(), 40), HeldOutRanking(view, ["test"], EvaluationConfig(ks=(7,)))
+    (whole,) = held_out.rank(scorer)
+    monkeypatch.setattr(held_out, "_chunk_size", lambda scorer: 4)
+    (found,) = held_out.rank(scorer)
+    np.testing.assert_array_equal(found.ranks, whole.ranks)
+    graph: Any
+    (graph,) = scorer.graphs.values()
+    assert graph.experimental_get_tracing_count() <= 2  # a size of chunks each
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,11 @@ def test_workers_share_alternating_least_squares(shop_dir, tmp_path):
     assert_close(tmp_path / "two", tmp_path / "one")
 
 
-def test_workers_with_other_settings_are_refused(shop_dir, tmp_path):
+@pytest.mark.parametrize("other", ["--l2_user=1", "--eval_memory_mb=7"])
+def test_workers_with_other_settings_are_refused(shop_dir, tmp_path, other):
+    """By the memory of a chunk of users the workers share these out."""
     flags = [*FLAGS, f"--dataset_dir={shop_dir}", f"--workdir={tmp_path}/run"]
-    assert ends(start([flags, [*flags, "--l2_user=1"]], tmp_path)) == [2, 2]
+    assert ends(start([flags, [*flags, other]], tmp_path)) == [2, 2]
     assert errors(tmp_path)[1] == (
         "error: --strategy=multi_worker: this worker has other settings or another data set than the first "
         "one; start all with the same command, on the same data.\n"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -188,10 +189,32 @@ def test_the_card_says_what_the_method_learns_from(dataset, method, origin, warn
 @pytest.mark.parametrize(
     ("options", "warning"),
     [
-        ({"loss": "squared"}, "; trained by the squared loss, they only order, as the logits do."),
-        ({"loss": "log"}, "are no rates at which users act.\n"),
-        ({"objective": "ones_own"}, "; trained by the ones_own objective, they may only order,"),
+        (
+            {"loss": "squared"},
+            "are their sigmoids; trained by the squared loss, they only order, as the logits do.",
+        ),
+        (
+            {"loss": "log"},
+            "come from training against sampled negatives and are no rates at which users act.",
+        ),
+        (
+            {"objective": "ones_own"},
+            "are their sigmoids; trained by the ones_own objective, they may only order,",
+        ),
     ],
 )
 def test_the_warning_follows_what_was_minimised(dataset, options, warning):
-    assert warning in card_text(card_of(dataset, {"method": "nmtr_gmf", **options}))
+    text = " ".join(card_text(card_of(dataset, {"method": "nmtr_gmf", **options})).split())
+    assert warning in text
+    assert ("against sampled negatives" in text) == ("no rates" in warning)
+
+
+def test_settings_that_follow_from_the_method_are_said(dataset):
+    """The cascade of the sum reads histories and is trained by the whole-data loss, unless told otherwise."""
+    text = card_text(card_of(dataset, {"method": "nmtr_linear_gmf"}))
+    rows = dict(re.findall(r"^\| `(\w+)` +\| (\S*)", text, re.MULTILINE))
+    assert (rows["objective"], rows["user_rows"], rows["method"]) == (
+        "whole_data",
+        "history",
+        "nmtr_linear_gmf",
+    )

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import BEHAVIORS, make_view
+from conftest import BEHAVIORS, make_dataset, make_view
 from scipy import stats
 
 from nmtr_tf.errors import InputError
@@ -193,6 +193,14 @@ def test_capacities_by_hand(view):
     assert sampler.capacities == (64, 56, 24)  # 52 and 18.4 and a multiple of 8
     sampler.num_pairs, sampler.num_positives = 20, np.array([20, 10, 2])
     assert max(sampler.capacities) == 20  # there are no more pairs
+
+
+def test_a_behavior_that_is_seen_on_held_out_pairs_alone_has_room_for_none_of_its_rows():
+    """Under strict nothing of it is left to train on; a step is padded to eight rows of it."""
+    dataset = make_dataset({"cart": [[0, 0, 1], [0, 0, 0]], "buy": [[1, 1, 0], [1, 0, 1]]}, test=[(0, 2)])
+    sampler = PairSampler(dataset.training_view((), "strict"), batch_size=64, num_negatives=1, seed=0)
+    assert sampler.num_positives.tolist() == [0, 4]
+    assert min(sampler.capacities) > 0
 
 
 @pytest.mark.parametrize(("capacity", "rows"), [(5, 5), (3, 3), (2, 4)])

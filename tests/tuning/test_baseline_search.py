@@ -4,6 +4,7 @@ import csv
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import call, refused
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -46,7 +47,10 @@ def test_other_ranges_and_grids():
     for options, message in (
         ({"sampler": "grid"}, "nothing to search: no option of EASE is left"),
         ({"search": ("ease_theta",)}, "should name options of EASE, such as `ease_lambda`"),
-        ({"space": ("learning_rate=0.1..0.2",)}, "`space` should be options with a range"),
+        (
+            {"space": ("learning_rate=0.1..0.2",)},
+            "`space` names no option that can be searched, 'learning_ra",
+        ),
         ({"space": ("knn_neighbors=0..50",)}, "`space` should be options with a range"),
     ):
         with pytest.raises(InputError, match=message):
@@ -103,6 +107,18 @@ def test_it_goes_on_and_is_no_other_search(shop, tmp_path):
             nt.tune_baseline(shop, "ease_all", CONFIG, trials=2, **{**options, **changes})
 
 
+def test_the_flagfile_has_no_order_of_behaviors_which_evaluate_has_no_flag_for(tmp_path, capsys):
+    log = pd.DataFrame(
+        [(user, item, name) for user in "abcdef" for item in "uvwx" for name in ("view", "cart", "buy")],
+        columns=["user", "item", "behavior"],
+    ).sample(frac=0.7, random_state=0)
+    nt.prepare(log, behaviors=("view", "cart", "buy"), after=("buy:view+cart",)).save(tmp_path / "data")
+    data = [f"--dataset_dir={tmp_path}/data", "--quiet"]
+    assert call(tune, "--baseline=item_knn", "--trials=1", f"--workdir={tmp_path}/t", *data) == 0
+    (flagfile,) = tmp_path.glob("t/tune/data/*/item_knn/best.flags")
+    assert call(evaluate, f"--flagfile={flagfile}", f"--output_dir={tmp_path}/out", *data) == 0
+
+
 def test_trials_rank_the_users_that_those_of_methods_rank_and_see_no_test(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(BASELINES, "_parts", dict(BASELINES._parts))
     views, asked = [], set()
@@ -143,7 +159,7 @@ def test_whole_numbers_stay_whole(shop, tmp_path):
         ({"ease_beta": "much"}, "`ease_beta` should be a number"),
         ({"space": ("ease_lambda=-2..-1",)}, "`space` should be options with a range"),
         ({"space": ("ease_beta=-2:-1",), "trials": 1}, "`ease_beta` should be at least 0"),
-        ({"name": "popularity"}, "nothing to search: no option of popularity is left"),
+        ({"name": "popularity"}, "nothing to search: popularity has no options"),
         ({"name": "fame"}, "should name a known baseline"),
     ],
 )

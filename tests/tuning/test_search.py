@@ -323,7 +323,7 @@ def test_a_dry_run_writes_nothing(shop, tmp_path):
         ({"sampler": "bayes"}, "`sampler` should be one of 'tpe', 'random', 'grid'. Received: 'bayes'."),
         ({"pruner": "best"}, "`pruner` should be one of 'none', 'median', 'hyperband'"),
         ({"search": ("rate",)}, "`search` should name options .* Received: 'rate'."),
-        ({"space": ("rate=1",)}, "`space` should be options with a range or values"),
+        ({"space": ("rate=1",)}, "`space` names no option that can be searched, 'rate'"),
         ({"warmup_epochs": -1}, "`warmup_epochs` should be at least 0"),
         ({"warmup_trials": 0}, "`warmup_trials` should be at least 1"),
         ({"seeds_per_trial": 0}, "`seeds_per_trial` should be at least 1"),

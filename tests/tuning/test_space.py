@@ -208,7 +208,6 @@ def test_every_number_can_be_drawn_from_a_range(name):
     "text",
     [
         "",
-        "rate=0.1",
         "learning_rate",
         "learning_rate=",
         "learning_rate=0.1..",
@@ -225,6 +224,11 @@ def test_every_number_can_be_drawn_from_a_range(name):
 def test_what_cannot_be_drawn(text):
     with pytest.raises(InputError, match="`space` should be options with a range or values, such as"):
         parse(text)
+
+
+def test_a_name_that_is_no_option_is_said():
+    with pytest.raises(InputError, match=r"`space` names no option that can be searched, 'rate'. Received"):
+        parse("rate=0.1")
 
 
 def chosen(method="nmtr_gmf", fixed=(), **tuning):

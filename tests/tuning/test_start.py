@@ -15,7 +15,7 @@ from nmtr_tf.tuning.choice import chosen_space, of_method, parse
 from nmtr_tf.tuning.options import TuneConfig
 from nmtr_tf.tuning.search import tune
 from nmtr_tf.tuning.space import as_options, in_words, on_simplex, stick_of
-from nmtr_tf.tuning.start import nearest, settings_as_they_are
+from nmtr_tf.tuning.start import inside, nearest, settings_as_they_are
 
 BEHAVIORS = ("view", "cart", "buy")
 
@@ -46,6 +46,10 @@ def test_the_stick_by_hand():
         ("num_negatives=1..8", 4, 4),
         ("num_negatives=1..8", 20, 8),
         ("embedding_dim=32:64", 64, "64"),
+        ("embedding_dim=64:128:256", 100, "128"),  # the nearest in a list
+        ("learning_rate=0.02:0.3:0.00001", 0.01, "1e-05"),
+        ("linear_lambda=1:30:5000", 20.0, "30"),
+        ("linear_weight=0.5:2", 1.6, "2"),
         ("history_half_life=0:3.5", 3.5, "3.5"),
         ("unobserved_weight=0.01..0.1", (0.05,), 0.05),
         ("unobserved_weight=0.01..0.1", (0.02, 0.02), 0.02),
@@ -59,16 +63,36 @@ def test_what_is_to_be_drawn(text, value, drawn):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("embedding_dim=32:64", 128),
         ("linear_weight=0:1", None),
         ("unobserved_weight=0.01..0.1", (0.05, 0.1)),
         ("optimizer=adam:adagrad", "sgd"),
+        ("share_embeddings=true:true", False),
+        ("loss_weights=1,0,0:0,0,1", (0.2, 0.2, 0.6)),
+        ("loss_weights=1,0,0:0,0,1", (0.5, 0.5)),
     ],
 )
 def test_what_a_space_has_not_is_left_to_chance(text, value):
     name, one = parse(text)
     assert nearest({name: value}, {name: one}) == {}
     assert nearest({}, {name: one}) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "is_held"),
+    [
+        ("beta=0.2..0.8", 0.47, True),
+        ("beta=0.2..0.8", 0.8, True),
+        ("beta=0.2..0.8", 0.81, False),
+        ("l2_user=0..0.1", 0.0, True),
+        ("l2_user=0.001..0.1", 0.0, False),
+        ("unobserved_weight=0.01..0.1", (0.05, 0.05), True),
+        ("unobserved_weight=0.01..0.1", (0.05, 0.1), False),
+        ("optimizer=adam:adagrad", "adam", False),  # drawn as it is
+    ],
+)
+def test_what_a_range_holds(text, value, is_held):
+    name, one = parse(text)
+    assert inside({name: value, "other": 1}, {name: one}) == ({name: value} if is_held else {})
 
 
 @pytest.mark.parametrize("objective", ["sampled", "softmax", "contrastive", "whole_data"])
@@ -131,6 +155,21 @@ def test_the_first_trial_of_a_search_has_the_settings_as_they_are(shop, tmp_path
         tune(shop, workdir=tmp_path / sampler, **given, **search)
         assert [(one.training.learning_rate, one.training.l2_item) for one in configs[:1]] == [(0.07, 0.0)]
         assert configs[1].training.learning_rate != 0.07
+
+
+def test_the_first_trial_has_the_very_values_not_those_of_steps(shop, tmp_path, script):
+    """.47 is between two steps of .04, .012345 has five digits, 20 and .3 are above their ranges."""
+    given: dict[str, Any] = {"dropout": 0.47, "learning_rate": 0.012345, "num_negatives": 20, "l2_user": 0.3}
+    given |= {"method": "nmtr_neumf", "loss_weights": (0.25, 0.35, 0.4), "monitor": "NDCG@10", "ks": (10,)}
+    configs = script([0.1])
+    names = ("dropout", "learning_rate", "num_negatives", "l2_user", "loss_weights")
+    record = tune(shop, workdir=tmp_path, trials=1, search=names, **given)
+    training = configs[0].training
+    assert (configs[0].model.dropout, training.learning_rate) == (0.47, 0.012345)
+    assert (training.num_negatives, training.l2_user) == (8, 0.1)
+    assert training.loss_weights == (0.25, 0.35, 0.4)
+    flags = record.flags_path.read_text().splitlines()
+    assert {"--dropout=0.47", "--learning_rate=0.012345", "--loss_weights=0.25,0.35,0.4"} <= set(flags)
 
 
 def test_the_first_trial_of_a_baseline_has_its_defaults_or_what_is_given(shop, tmp_path):

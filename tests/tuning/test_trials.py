@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,13 +18,17 @@ from nmtr_tf.tuning.trials import Trial, TrialRecord, changed_settings
         (0.01, float, "0.01"),
         (1e-05, float, "1e-05"),
         (0.0, float, "0"),
-        (1 / 3, float, "1/3"),
+        (1 / 3, float, "0.3333333333333333"),
         (3, int, "3"),
         (True, bool, "true"),
         (False, bool | None, "false"),
         (None, bool | None, "None"),
         ("adam", str, "adam"),
         ((1 / 6, 2 / 6, 0.5), tuple[float, ...], "1/6,1/3,0.5"),
+        ((0.123456789, 1 / 3000), tuple[float, ...], "0.123456789,0.0003333333333333333"),
+        (4.6415888336127773e-4, float, "0.00046415888336127773"),
+        (1e-30, float, "1e-30"),
+        (np.float64(0.1234567), float, "0.1234567"),
         (("view", "buy"), tuple[str, ...], "view,buy"),
         ((), tuple[int, ...], ""),
     ],
