@@ -37,9 +37,7 @@ def unseen(dataset: Dataset) -> dict[str, dict[str, int]]:
 
     counts = {}
     for split, pairs in dataset.held_out.items():
-        validation = "none" if split == "test" else "random"
-        is_timed = dataset.protocol == "time"
-        view = dataset.before(split) if is_timed else dataset.training_view((), "strict", validation)
+        view = _beside(dataset, split, "strict")
         seen = {"target": seen_in([view.target]), "any": seen_in(list(view.matrices.values()))}
         counts[split] = {which: int((~items[pairs[:, 1]]).sum()) for which, items in seen.items()}
     return counts
@@ -55,10 +53,15 @@ def drift(dataset: Dataset) -> dict[str, dict[str, float]]:
     """
     found = {}
     for split, pairs in dataset.held_out.items():
-        is_of_rest = split == "validation" and dataset.protocol != "time"  # test rows are aside then
-        view = dataset.training_view((), "released") if is_of_rest else dataset.before(split)
-        found[split] = _drift(view.target, pairs)
+        found[split] = _drift(_beside(dataset, split, "released").target, pairs)
     return found
+
+
+def _beside(dataset: Dataset, split: str, protocol: str) -> TrainingView:
+    """The rows from which the pairs of a split were held out: of data split in time what came before."""
+    if dataset.protocol == "time":
+        return dataset.before(split)
+    return dataset.training_view((), protocol, "none" if split == "test" else "random")
 
 
 def _drift(rows: sparse.csr_array, pairs: np.ndarray) -> dict[str, float]:

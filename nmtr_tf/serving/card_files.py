@@ -226,12 +226,13 @@ def _shape(shape: list[int | None]) -> str:
 
 
 def _settings(card: ModelCard) -> str:
-    plan = card.plan  # what it says follows from the method where the settings leave it open
-    followed = {"objective": _name(objective_name(plan.objective)), "user_rows": plan.history.user_rows}
+    plan = card.plan  # says what follows from the method where the settings leave it open
+    resolved = {"objective": _name(objective_name(plan.objective)), "user_rows": plan.history.user_rows}
     lines = [
         [f"`{name}`", ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
         for section in card.facts.config.to_json().values()
-        for name, value in {**section, **{key: followed[key] for key in followed if key in section}}.items()
+        for name, value in {**section, **resolved}.items()
+        if name in section
     ]
     facts = card.facts
     epochs = (

@@ -195,8 +195,8 @@ def test_capacities_by_hand(view):
     assert max(sampler.capacities) == 20  # there are no more pairs
 
 
-def test_a_behavior_that_is_seen_on_held_out_pairs_alone_has_room_for_none_of_its_rows():
-    """Under strict nothing of it is left to train on; a step is padded to eight rows of it."""
+def test_a_behavior_without_a_row_left_is_padded_as_others_are():
+    """Seen on held-out pairs alone, nothing of it is left under strict."""
     dataset = make_dataset({"cart": [[0, 0, 1], [0, 0, 0]], "buy": [[1, 1, 0], [1, 0, 1]]}, test=[(0, 2)])
     sampler = PairSampler(dataset.training_view((), "strict"), batch_size=64, num_negatives=1, seed=0)
     assert sampler.num_positives.tolist() == [0, 4]
