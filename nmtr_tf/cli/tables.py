@@ -9,7 +9,8 @@
 
 A table is printed, and written to --workdir as Markdown, LaTeX (booktabs) and JSON. It resumes: what
 --results_dir has is not trained again. Settings come from <flags_dir>/<data set>/<method>.flags where that
-exists; flags given here come last. The paper's own values stand beside --selection=peak.
+exists; flags given here come last, each for the methods that read it. The paper's own values stand beside
+--selection=peak.
 
 Examples:
     nmtr tables --table=3 --dataset_dir=out/shop --workdir=out/paper --num_epochs=20

@@ -15,10 +15,9 @@ from nmtr_tf.methods.combinations import (
     SAMPLED,
     SOFTMAX,
     WHOLE_DATA,
-    changed,
 )
 from nmtr_tf.methods.unit_kinds import UnitKind
-from nmtr_tf.time_section import BUCKETS, NONE, WINDOW
+from nmtr_tf.time_section import NONE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +93,6 @@ _NEEDS: dict[tuple[str, str], tuple[_Need, ...]] = {
 """(objective, learner) -> what they ask of methods, units and rows; one's own objectives ask for nothing."""
 _READ_HISTORIES = tuple(objective for objective, learner in _NEEDS if learner == GRADIENT)
 """Objectives that leave what they predict out of histories, or have another way; by gradient alone."""
-_OPTIONS_OF = {"temperature": SOFTMAX, "margin": CONTRASTIVE, "negative_weight": CONTRASTIVE}
-_TIMED_OPTIONS_OF = {"time_buckets": BUCKETS, "time_window": WINDOW}
 
 
 _STEPS = _Need(
@@ -123,14 +120,6 @@ def check_combination(plan: Any, strategy: str = "none") -> None:
         raise InputError(
             f"`learner={plan.learner}` goes with `objective=whole_data`. Received: {plan.objective!r}."
         )
-    for name, of in _OPTIONS_OF.items():
-        if objective != of and changed(plan.contrast, (name,)):
-            raise InputError(f"`{name}` goes with `objective={of}`. Received: `objective={plan.objective}`.")
-    for name, of in _TIMED_OPTIONS_OF.items():
-        if plan.time.time_bias != of and changed(plan.time, (name,)):
-            raise InputError(
-                f"`{name}` goes with `time_bias={of}`. Received: `time_bias={plan.time.time_bias}`."
-            )
     if plan.time.time_bias != NONE:
         _check(plan, f"`time_bias={plan.time.time_bias}`", (_SAMPLED, _WITH_BIAS))
     if plan.adds_linear and not plan.history.is_read:

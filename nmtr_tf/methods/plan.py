@@ -24,6 +24,7 @@ from nmtr_tf.methods.needs import check_combination
 from nmtr_tf.methods.stages import Stage, resolve_stages
 from nmtr_tf.methods.table import Method, get_method
 from nmtr_tf.methods.unit_kinds import UnitKind, unit_kind, unit_name
+from nmtr_tf.methods.unread import check_read, unread_options
 from nmtr_tf.methods.weights import channel_weights, linear_gates, unobserved_weights
 from nmtr_tf.time_section import NONE
 
@@ -170,18 +171,29 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
     Raises:
         InputError: If there is no such method, or an option does not fit it, the behaviors or another one.
     """
+    plan = _plan(config, behaviors)
+    check_combination(plan, config.training.strategy)
+    check_read(config, plan)
+    return plan
+
+
+def of_method(config: RunConfig, behaviors: Sequence[str]) -> RunConfig:
+    """Settings that several methods share, for this one: what it does not read has its default."""
+    return config.with_options(**unread_options(config, _plan(config, behaviors)))
+
+
+def _plan(config: RunConfig, behaviors: Sequence[str]) -> Plan:
+    """The plan, not yet checked as a whole."""
     model, training = config.model, config.training
     behaviors, method = tuple(behaviors), get_method(model.method)
     predicted = behaviors if method.predicts_all else behaviors[-1:]
-    unit_names, shares = (
-        _units(model, method, predicted),
-        _or(model.share_embeddings, method.shares_embeddings),
-    )
+    unit_names = _units(model, method, predicted)
+    shares = _or(model.share_embeddings, method.shares_embeddings)
     units = tuple(unit_kind(name) for name in unit_names)
     learner = learner_of(config, method, units)
     if learner == CLOSED_FORM:
         training = dataclasses.replace(training, num_epochs=1)  # there is nothing to go on with
-    plan = Plan(
+    return Plan(
         method=method,
         name=model.method,
         behaviors=behaviors,
@@ -212,8 +224,6 @@ def resolve(config: RunConfig, behaviors: Sequence[str]) -> Plan:
         contrast=config.contrast,
         time=config.time,
     )
-    check_combination(plan, training.strategy)
-    return plan
 
 
 def _objective(training: TrainingConfig, method: Method) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.metrics import check_metrics
-from nmtr_tf.methods.plan import Plan, resolve
+from nmtr_tf.methods.plan import Plan, of_method, resolve
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.variants import Variant
@@ -55,7 +55,7 @@ def make_cell(study: Study, variant: Variant) -> Cell:
     }
     if variant.share_embeddings is not None:
         options["share_embeddings"] = variant.share_embeddings
-    config = settings.with_options(**options, loss_weights=())
+    config = of_method(settings.with_options(**options, loss_weights=()), behaviors)
     num_predicted = len(resolve(config, behaviors).predicted)
     weights = _loss_weights(study, variant, settings.training.loss_weights, num_predicted)
     config = study.dataset.resolved(config.with_options(loss_weights=weights))

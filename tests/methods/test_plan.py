@@ -178,7 +178,7 @@ def test_loss_weights_that_do_not_fit(method, weights, message):
 def test_channel_weights_fall_with_the_distance_from_the_target():
     assert plan_of("mc_bpr").channel_weights == (1 / 3, 1 / 2)
     assert plan_of("mc_bpr", channel_weights=(2.0, 0.0)).channel_weights == (2.0, 0.0)
-    assert plan_of("nmtr_gmf", channel_weights=(2.0,)).channel_weights == ()  # it has no channels
+    assert plan_of("nmtr_gmf").channel_weights == ()  # it has no channels
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,9 @@ def test_table_two_beside_the_papers():
 
 
 def test_table_two_shows_layers_where_there_is_a_tower():
-    config = RunConfig().with_options(num_layers=2, dropout=0.2, l2_item=1e-5)
-    found = {name: (20, config.with_options(method=name)) for name in ("nmtr_gmf", "nmtr_mlp", "bpr")}
+    config = RunConfig().with_options(num_layers=2, l2_item=1e-5)
+    rates = {"nmtr_gmf": 0.0, "nmtr_mlp": 0.2, "bpr": 0.0}
+    found = {name: (20, config.with_options(method=name, dropout=rate)) for name, rate in rates.items()}
     table = settings_table("shop", "strict", ("view", "buy"), found, list(found))
     shown = {name: {k: e.value for k, e in entries_of(table, name).items()} for name, _ in table.rows}
     assert [shown[name]["layers"] for name in shown] == ["-", "2", "-"]
