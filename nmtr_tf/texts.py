@@ -24,6 +24,11 @@ def _written(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 user", "2,000 users"."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def in_picture(text: str) -> str:
     """Text as matplotlib draws it: control characters written out; a dollar sign starts no formula."""
     return printable(text, keep="\n").replace("$", r"\$")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nmtr_tf.texts import file_name, in_picture, printable
+from nmtr_tf.texts import counted, file_name, in_picture, printable
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ def test_control_characters_are_written_out(text, shown):
 
 def test_line_breaks_may_stay():
     assert printable("a\nb\x1b", keep="\n") == "a\nb\\x1b"
+
+
+def test_one_of_something_is_singular():
+    shown = [counted(number, "user") for number in (0, 1, 2, 1234)]
+    assert shown == ["0 users", "1 user", "2 users", "1,234 users"]
 
 
 def test_pictures_have_no_formulas():

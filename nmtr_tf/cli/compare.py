@@ -29,6 +29,7 @@ from nmtr_tf.files import write_json
 from nmtr_tf.folders import new_directory
 from nmtr_tf.reporting.comparisons import differences_table, means_table, plot_differences
 from nmtr_tf.reporting.tables import note_on_ks
+from nmtr_tf.texts import counted
 
 if TYPE_CHECKING:  # they import TensorFlow or pandas, which come after the flags are checked
     from nmtr_tf.evaluation.results import Evaluation
@@ -80,7 +81,8 @@ def _compare(values: flags.FlagValues, paths: list[str]) -> None:
             progress=bar.update,
         )
     first = found.first
-    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, {found.baseline.num_users:,} users"
+    title = f"{first.split}, protocol {first.protocol}, mask {first.mask}, "
+    title += counted(found.baseline.num_users, "user")
     if cuts := found.baseline.cuts:
         title += f" of {len(cuts)} cuts"
     seeds = " (mean ± standard deviation over seeds)" if any(one.seeds for one in found.runs) else ""

@@ -28,6 +28,7 @@ from nmtr_tf.evaluation.baselines.table import BASELINES, LINEAR, RULE
 from nmtr_tf.evaluation.metrics import check_metrics
 from nmtr_tf.evaluation.result_files import check_destination
 from nmtr_tf.reporting.tables import metrics_table, note_on_ks
+from nmtr_tf.texts import counted
 
 if TYPE_CHECKING:  # they import TensorFlow or pandas, which come after the flags are checked
     import pandas as pd
@@ -196,7 +197,7 @@ def _evaluate_baselines(values: flags.FlagValues) -> "dict[str, Evaluation]":
         evaluation.save(directory / name)
         found[name] = evaluation
     tables = [one.table().loc[["all"]].set_axis([name]) for name, one in found.items()]
-    title = f"{_title(evaluation)}, {evaluation.num_users:,} users"
+    title = f"{_title(evaluation)}, {counted(evaluation.num_users, 'user')}"
     _show(values, title, pd.concat(tables), evaluation)
     return found
 

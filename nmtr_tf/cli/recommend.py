@@ -21,7 +21,7 @@ from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.errors import InputError
 from nmtr_tf.serving.table_files import check_table_path
 from nmtr_tf.serving.users import AskedUsers, asked_users, count_reasons, users_of_file
-from nmtr_tf.texts import printable
+from nmtr_tf.texts import counted, printable
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -159,7 +159,8 @@ def _write(
             history,
             values.csv_safe,
         )
-    text = f"{written.num_rows:,} rows for {written.num_users:,} users written to {values.output}"
+    text = f"{counted(written.num_rows, 'row')} for {counted(written.num_users, 'user')} "
+    text += f"written to {values.output}"
     if history:
         text += passed_over(history, trained)
     elif unknown := users.why_unknown(trained.dataset, trained.learned):

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import sparse
 
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.texts import counted
 
 if TYPE_CHECKING:  # they import TensorFlow, which comes after the flags are checked
     from nmtr_tf.runs import Run
@@ -69,8 +70,8 @@ def for_new(
         reasons: As for `for_known`.
     """
     if not found:
-        return f"For {user_id}, by {count} items: {_NOTHING}"
-    title = f"For {user_id}, by {count} items:"
+        return f"For {user_id}, by {counted(count, 'item')}: {_NOTHING}"
+    title = f"For {user_id}, by {counted(count, 'item')}:"
     return _table(title, found, behaviors, [], [[] for _ in found], reasons)
 
 

@@ -16,6 +16,7 @@ from nmtr_tf.cli.typed import command
 from nmtr_tf.data.sample import write_sample
 from nmtr_tf.data.synthetic import BEHAVIORS
 from nmtr_tf.errors import InputError
+from nmtr_tf.texts import counted
 
 FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
@@ -45,7 +46,8 @@ def _sample(values: flags.FlagValues, paths: list[str]) -> None:
             raise InputError(f"{path} is {hint}.")
     count = write_sample(log, items, values.num_users, values.num_items, values.seed)
     also = f", titles of the items to {items}" if items else ""
-    say(values, f"{count:,} events of {values.num_users:,} users written to {log}{also}. To go on:")
+    events, users = counted(count, "event"), counted(values.num_users, "user")
+    say(values, f"{events} of {users} written to {log}{also}. To go on:")
     behaviors = ",".join(BEHAVIORS)
     path = shlex.quote(log)
     say(

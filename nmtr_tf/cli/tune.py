@@ -42,6 +42,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.baselines.table import BASELINES
 from nmtr_tf.reporting.tables import format_table
 from nmtr_tf.runs.stopping import going_on
+from nmtr_tf.texts import counted
 from nmtr_tf.tuning.options import TuneConfig
 
 if TYPE_CHECKING:  # it needs Optuna, which is looked for once the flags are read
@@ -120,7 +121,7 @@ class _Progress:
             from nmtr_tf.training.device import set_device
 
             set_device(self._values.device)  # what is not there is refused before anything is said
-        head = f"{record.title}: {record.num_trials:,} trials, {done:,} done"
+        head = f"{record.title}: {counted(record.num_trials, 'trial')}, {done:,} done"
         head += f", {record.num_running} running elsewhere" if record.num_running else ""
         width = max(map(len, record.space))
         lines = [f"  {name:<{width}}  {_short(words)}" for name, words in record.space.items()]
@@ -167,7 +168,7 @@ def _show_best(values: flags.FlagValues, record: "TrialRecord") -> None:
         ]
         for one in best[:10]
     ]
-    title = f"\n{record.title}: {len(trials)} trials ({record.counts}), the best"
+    title = f"\n{record.title}: {counted(len(trials), 'trial')} ({record.counts}), the best"
     say(values, format_table(title, columns, rows) + "\n")
     say(values, f"Trials:      {record.csv_path}\nPicture:     {record.picture_path}")
     say(values, f"TensorBoard: tensorboard --logdir={record.events_dir}")

@@ -10,6 +10,7 @@ from nmtr_tf.data.events import Events
 from nmtr_tf.data.merging import columns_of, merge_duplicates
 from nmtr_tf.data.numbering import close_gaps, counts, of_rows, present
 from nmtr_tf.errors import InputError
+from nmtr_tf.texts import counted
 
 _TRAINED = "held-out pairs that are training purchases"
 _ALONE = "held-out users without training rows"
@@ -69,7 +70,8 @@ class Rows:
             first = np.flatnonzero(bad)[0]
             pair = f"user {self._events.users[user[first]]}, item {self._events.items[item[first]]}"
             raise InputError(
-                f"The held-out file has {bad.sum()} rows of the kind '{kind}', the first: {pair}. "
+                f"The held-out file has {counted(int(bad.sum()), 'row')} of the kind '{kind}', "
+                f"the first: {pair}. "
                 "Expected new items of users with training rows (`on_bad_rows=skip` drops the others)."
             )
         if kinds:

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from nmtr_tf.reporting.page import Picture, percent
 from nmtr_tf.reporting.plots import COLORS, panel_figures
-from nmtr_tf.texts import in_picture
+from nmtr_tf.texts import counted, in_picture
 
 _SIZE = (4.6, 3.3)  # inches
 
@@ -24,8 +24,9 @@ def curve_pictures(
         best_epoch: The epoch that was chosen, which is marked; None: none was.
     """
     marked = "" if best_epoch is None else f"; epoch {best_epoch}, the best one, is marked"
+    epochs = counted(len(history), "epoch")
     return [
-        Picture.of(figure, f"Curve of {name} over {len(history)} epochs{marked}. The table has the numbers.")
+        Picture.of(figure, f"Curve of {name} over {epochs}{marked}. The table has the numbers.")
         for name, figure in panel_figures(history, monitor, best_epoch, _SIZE).items()
     ]
 

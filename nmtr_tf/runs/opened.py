@@ -21,6 +21,7 @@ from nmtr_tf.runs.checks import RunSetup
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo
 from nmtr_tf.serving.learned import Learned
+from nmtr_tf.texts import counted
 
 
 class OpenedRun:
@@ -85,7 +86,8 @@ class OpenedRun:
         if self.is_finished:
             return None
         metrics = self._stored.metrics_path
-        return f"status {self.info.status!r}, {len(self.history) if metrics.is_file() else 0} epochs so far"
+        num_epochs = len(self.history) if metrics.is_file() else 0
+        return f"status {self.info.status!r}, {counted(num_epochs, 'epoch')} so far"
 
     def check_usable(self) -> None:
         """Checks that the model may be used.

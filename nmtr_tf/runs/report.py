@@ -21,6 +21,7 @@ from nmtr_tf.runs.report_lists import recommend_all, spread_part, user_cards
 from nmtr_tf.runs.report_results import measure, result_headlines, results_part
 from nmtr_tf.runs.reported import ReportedRun
 from nmtr_tf.serving.titles import titles_by_id
+from nmtr_tf.texts import counted
 
 
 def write_report(
@@ -84,7 +85,8 @@ def report_page(
     return Page(
         title=f"{plan.method.label} on {dataset.name}",
         lead=f"Recommends what a user will {view.target_behavior} next, learned from {order}: "
-        f"{view.num_users:,} users, {view.num_items:,} items, protocol {run.info.protocol}.",
+        f"{counted(view.num_users, 'user')}, {counted(view.num_items, 'item')}, "
+        f"protocol {run.info.protocol}.",
         headlines=[*result_headlines(results), *spread_headlines, _epoch_headline(run)],
         data=data_part(dataset, view),
         training=_training_part(run),
@@ -101,9 +103,9 @@ def report_page(
 def _users_sentence(run: ReportedRun, count: int) -> str:
     latest = "" if run.dataset.events.timestamp is None else ", latest first"
     return (
-        f"{count} users, drawn at random (seed {run.info.seed}) from those with a held-out item, with their "
-        f"whole history{latest}. Marked: what the user had done to a recommended item, and what was held out "
-        f"of training.{_WHY if run.plan.from_history else ''}"
+        f"{counted(count, 'user')}, drawn at random (seed {run.info.seed}) from those with a held-out item, "
+        f"with their whole history{latest}. Marked: what the user had done to a recommended item, and what "
+        f"was held out of training.{_WHY if run.plan.from_history else ''}"
     )
 
 
@@ -127,7 +129,7 @@ def _training_part(run: ReportedRun) -> TrainingPart:
     if info.best_epoch is not None:
         kept = f"epoch {info.best_epoch} was the best by validation {monitor}"
         kept += "" if info.best_value is None else f" ({info.best_value:.4f})"
-    sentences = [f"{len(history)} epochs{took}; {info.num_parameters:,} parameters; {kept}."]
+    sentences = [f"{counted(len(history), 'epoch')}{took}; {info.num_parameters:,} parameters; {kept}."]
     if not run.is_finished:
         sentences.append(f"The training did not come to its end; its status is {info.status}.")
     names = list(dict.fromkeys(name for record in history for name in record if name != "epoch"))

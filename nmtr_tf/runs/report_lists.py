@@ -16,6 +16,7 @@ from nmtr_tf.reporting.page_pictures import popularity_picture
 from nmtr_tf.runs.reported import ReportedRun
 from nmtr_tf.serving.explanations import explain
 from nmtr_tf.serving.score_parts import adds_up
+from nmtr_tf.texts import counted
 
 _CHUNK = 20_000  # users whose recommendations are text at one time
 _HISTORY = 8  # items of a behavior that a card shows
@@ -110,7 +111,7 @@ def spread_part(dataset: Dataset, view: TrainingView, lists: Lists) -> tuple[Spr
         Headline(
             f"Coverage at {lists.k}",
             percent(whole.coverage),
-            f"{whole.num_items:,} items are recommended to somebody",
+            f"{counted(whole.num_items, 'item')} recommended to somebody",
         ),
         Headline(
             "Share of the top 10 %",

@@ -15,6 +15,7 @@ from nmtr_tf.reporting.page import Cell, Headline, PageTable, Picture, ResultsPa
 from nmtr_tf.reporting.page_pictures import interval_picture
 from nmtr_tf.reporting.tables import note_on_ks
 from nmtr_tf.runs.reported import ReportedRun
+from nmtr_tf.texts import counted
 
 BASELINE_NAMES = ("popularity", "touched_first", "ease")
 """Baselines of the page: two that learn nothing, and a linear model that is hard to beat."""
@@ -103,10 +104,10 @@ def results_part(results: Results, target: str) -> ResultsPart:
     several = len(own.ranks) > own.num_users
     held_out = f"some {target} rows were" if several else f"one {target} was"
     sentences = [
-        f"Of each of {own.num_users:,} users {held_out} held out and ranked among the whole catalogue "
-        f"(protocol {own.protocol}, mask {own.mask}). HR@K: how often it is among the first K. NDCG@K: the "
-        f"same, with more weight on the top. Below each number: its {100 * CONFIDENCE:g} % bootstrap "
-        "interval over the users."
+        f"Of each of {counted(own.num_users, 'user')} {held_out} held out and ranked among the whole "
+        f"catalogue (protocol {own.protocol}, mask {own.mask}). HR@K: how often it is among the first K. "
+        f"NDCG@K: the same, with more weight on the top. Below each number: its "
+        f"{100 * CONFIDENCE:g} % bootstrap interval over the users."
     ]
     return ResultsPart(
         sentences, _notes(results), _metrics_table(results), _pictures(results), _groups_table(results)

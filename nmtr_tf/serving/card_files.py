@@ -11,7 +11,7 @@ from nmtr_tf.files import new_file, write_json
 from nmtr_tf.methods.plan import Plan
 from nmtr_tf.serving.index_card import index_part
 from nmtr_tf.serving.model_card import ModelCard
-from nmtr_tf.texts import printable
+from nmtr_tf.texts import counted, printable
 from nmtr_tf.training.objectives import gives_probabilities, loss_name, objective_name
 
 
@@ -64,7 +64,8 @@ def _use(card: ModelCard) -> str:
     )
     left_out = left_out.format(target=card.view.target_behavior)
     if facts.exclude_items:
-        left_out += f", and for everybody {len(facts.exclude_items):,} items (`exclude_items` of model.json)"
+        items = counted(len(facts.exclude_items), "item")
+        left_out += f", and for everybody {items} (`exclude_items` of model.json)"
     return f"""## Intended use and limits
 
 - Made to recommend up to {card.k} items to users of the training data, who are known by their ids.

@@ -13,6 +13,7 @@ from nmtr_tf.config import OPTION_TYPES, EvaluationConfig, RunConfig
 from nmtr_tf.files import new_file
 from nmtr_tf.options import option_text, option_value
 from nmtr_tf.reporting.searches import plot_search
+from nmtr_tf.texts import counted
 
 STATES = ("finished", "pruned", "diverged")
 MADE = ("best.flags", "search.png", "events")
@@ -149,7 +150,7 @@ class TrialRecord:
 
     def _flagfile(self, best: Trial) -> Iterator[str]:
         """Lines of a flagfile: what the trials share, and what was found."""
-        yield f"# {self.title}: the best of {len(self.trials)} trials ({self.counts}) of tune,"
+        yield f"# {self.title}: the best of {counted(len(self.trials), 'trial')} ({self.counts}) of tune,"
         epoch = f" at epoch {best.best_epoch}" if best.best_epoch else ""
         yield f"# seed {best.seed}: validation {self.monitor} {best.value:.4f}{epoch}."
         yield from (f"--{name}={text}" for name, text in {**self.shared, **best.texts}.items())

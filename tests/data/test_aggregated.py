@@ -125,7 +125,7 @@ def test_held_out_tables_that_do_not_fit(tmp_path):
     text = '[[source]]\nfile = "log.csv"\n[[source]]\nfile = "heldout.csv"\nheldout = true\n'
     (tmp_path / "log.toml").write_text(text)
     events = read_log(tmp_path / "log.toml", behaviors=("view", "buy"))
-    with pytest.raises(InputError, match="1 rows of the kind 'held-out pairs that are training purchases'"):
+    with pytest.raises(InputError, match="1 row of the kind 'held-out pairs that are training purchases'"):
         prepare(events)
     (tmp_path / "log.toml").write_text(f'{text}behavior = "buy"\n')
     with pytest.raises(InputError, match=r"line 3: 'behavior' and 'heldout' exclude each other"):

@@ -146,7 +146,7 @@ def test_the_commands(dataset, tmp_path, capsys):
     flags = ["--baselines=popularity", f"--dataset_dir={tmp_path}/d", f"--output_dir={tmp_path}/b"]
     assert call(evaluate, *flags, "--mask=all") == 0
     out = capsys.readouterr().out
-    assert out.startswith("test, protocol time, mask all, 1 users")
+    assert out.startswith("test, protocol time, mask all, 1 user")
     assert "Pairs: 1 ranked, 1 left out, as touched before." in out
     line = refused(capsys, evaluate, *flags, "--protocol=strict")
     assert "--protocol=strict does not fit this data set, whose protocol is time; expected time." in line

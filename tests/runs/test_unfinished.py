@@ -23,7 +23,7 @@ def unfinished(workdir):
     return workdir
 
 
-HOW = "an unfinished run (status 'running', 1 epochs so far)"
+HOW = "an unfinished run (status 'running', 1 epoch so far)"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_allowed_commands_say_that_it_is_unfinished(unfinished, capsys):
     for command in (evaluate, recommend):
         assert call(command, f"--workdir={unfinished}", "--allow_unfinished") == 0
         assert f"{unfinished}: {HOW}\n" in capsys.readouterr().out
-    assert read_json(unfinished / "metrics_test.json")["unfinished"] == "status 'running', 1 epochs so far"
+    assert read_json(unfinished / "metrics_test.json")["unfinished"] == "status 'running', 1 epoch so far"
 
 
 def test_a_finished_run_says_nothing_of_it(workdir, capsys):
@@ -57,6 +57,6 @@ def test_python_and_the_model_card_say_so_too(unfinished, tmp_path):
         nt.Run(unfinished).evaluate()
     run = nt.Run(unfinished, allow_unfinished=True)
     version = run.export(tmp_path / "models", k=3)
-    assert read_json(version / "model.json")["unfinished"] == "status 'running', 1 epochs so far"
+    assert read_json(version / "model.json")["unfinished"] == "status 'running', 1 epoch so far"
     card = (version / "MODEL_CARD.md").read_text()
-    assert "**Of an unfinished run** (status 'running', 1 epochs so far), with its best epoch so far." in card
+    assert "**Of an unfinished run** (status 'running', 1 epoch so far), with its best epoch so far." in card

@@ -52,7 +52,7 @@ def test_an_export_of_a_run_answers_as_the_run(shop_run, tmp_path):
     about = json.loads((tmp_path / "m" / "1" / "model.json").read_text())
     assert about["k"] == 40  # all of a small catalogue, unless it is given
     assert about["exclude_items"] == ["item-0007"]
-    assert "for everybody 1 items" in (tmp_path / "m" / "1" / "MODEL_CARD.md").read_text()
+    assert "for everybody 1 item (" in (tmp_path / "m" / "1" / "MODEL_CARD.md").read_text()
     run = Run(shop_run)
     table = run.recommend(k=40, exclude_items=["item-0007"])
     assert not (table["item"] == "item-0007").any()
