@@ -22,6 +22,8 @@ from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.data.view import TrainingView
 
 BEHAVIORS = ("view", "cart", "buy")
+LEAST_SQUARES = {"learner": "als", "l2_user": 0.1, "l2_item": 0.1, "learning_rate": 0.01}
+"""A run by least squares, which takes no learning rate but the default."""
 
 
 def pytest_collection_finish() -> None:

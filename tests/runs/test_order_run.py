@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from conftest import call, refused
+from conftest import LEAST_SQUARES, call, refused
 
 import nmtr_tf as nt
 from nmtr_tf.cli import evaluate, export, prepare, recommend, train
@@ -101,7 +101,7 @@ def test_of_some_behaviors(ordered):
     "options",
     [
         {"train_mode": "sequential"},
-        {"objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1},
+        {"objective": "whole_data", **LEAST_SQUARES},
         {"method": "nmtr_neumf", "num_layers": 2},
         {"objective": "whole_data", "user_rows": "history"},
     ],

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from conftest import LEAST_SQUARES
 
 import nmtr_tf as nt
 from nmtr_tf.data.preparation import prepare
@@ -86,7 +87,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "stage_epochs": (1, 2, 2),
         "patience": 1,
     },
-    "als": {"method": "gmf", "objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1},
+    "als": {"method": "gmf", "objective": "whole_data", **LEAST_SQUARES},
     "sum": {"method": "nmtr_linear_gmf"},
     "histories": {"method": "nmtr_gmf", "objective": "whole_data", "user_rows": "both"},
     "in time": {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import LEAST_SQUARES
 
 from nmtr_tf.errors import InputError, Interrupted
 from nmtr_tf.methods.model import build_model
@@ -23,7 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
     "adam, early stop": {"method": "gmf", "optimizer": "adam", "learning_rate": 0.5, "patience": 1},
     "channels": {"method": "mc_neumf"},
     "whole data": {"method": "nmtr_gmf", "objective": "whole_data", "dropout": 0.3, "batch_size": 8},
-    "als": {"method": "gmf", "objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1},
+    "als": {"method": "gmf", "objective": "whole_data", **LEAST_SQUARES},
     "compiled": {"method": "gmf", "batch_size": 8, "num_epochs": 40},
 }
 QUICK = ("stages",)

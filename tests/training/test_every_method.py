@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import make_view
+from conftest import LEAST_SQUARES, make_view
 
 from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.data.pairs import histories_of
@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     BUCKETS: {"time_bias": "buckets", "user_rows": "both", "history_half_life": 20.0},
     WINDOW: {"time_bias": "window"},
     WHOLE_DATA: {"objective": "whole_data", "batch_size": 5, "dropout": 0.1},
-    ALS: {"objective": "whole_data", "learner": "als", "l2_user": 0.1, "l2_item": 0.1, "l2_unit": 0.1},
+    ALS: {"objective": "whole_data", **LEAST_SQUARES, "l2_unit": 0.1},
 }
 # Each group, loss and objective once; the rest is slow.
 QUICK = ("bpr", "cmf", "mc_gmf", "nmtr_gmf", "nmtr_neumf", WHOLE_DATA)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from all_pairs import ITEMS, Setup, plain_objective, random_view
-from conftest import make_view
+from conftest import LEAST_SQUARES, make_view
 from scipy import sparse
 
 from nmtr_tf.config import RunConfig
@@ -232,8 +232,8 @@ def test_equations_without_a_solution_are_one_line(view):
 
 @pytest.mark.slow
 def test_a_cpu_run_repeats_bit_for_bit_and_callbacks_see_every_block(shop, small_config):
-    options = {"method": "nmtr_gmf", "objective": "whole_data", "learner": "als", "num_epochs": 3}
-    config = small_config.with_options(**options, l2_user=0.1, l2_item=0.1, l2_unit=1.0, embedding_stddev=0.1)
+    options = {"method": "nmtr_gmf", "objective": "whole_data", "num_epochs": 3, **LEAST_SQUARES}
+    config = small_config.with_options(**options, l2_unit=1.0, embedding_stddev=0.1)
     view = shop.training_view()
     plan = resolve(config, view.behaviors)
     steps: list[int] = []
