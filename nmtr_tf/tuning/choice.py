@@ -1,6 +1,7 @@
 """What a search draws from: what a method or a baseline has to search, and what its user asks for."""
 
 import dataclasses
+import difflib
 import itertools
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -87,7 +88,11 @@ def parse(
     """
     name, _, values = text.partition("=")
     if values and name not in kinds:
-        raise InputError(f"`space` names no option that can be searched, {name!r}. Received: {text!r}.")
+        near = difflib.get_close_matches(name, kinds) or list(logarithmic or kinds)[:3]
+        raise InputError(
+            f"`space` names no option that can be searched, {name!r}; {', '.join(near)} can. "
+            f"Received: {text!r}."
+        )
     try:
         kind = kinds[name]
         if ".." in values and is_list(kind):

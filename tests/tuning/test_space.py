@@ -226,9 +226,20 @@ def test_what_cannot_be_drawn(text):
         parse(text)
 
 
-def test_a_name_that_is_no_option_is_said():
-    with pytest.raises(InputError, match=r"`space` names no option that can be searched, 'rate'. Received"):
-        parse("rate=0.1")
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("learnrate", "learning_rate, learner, linear_gates"),
+        ("l2_users", "l2_user, eval_users, l2_power"),
+        ("qqq", "learning_rate, l2_user, l2_item"),
+    ],
+)
+def test_a_name_that_is_no_option_is_said_and_what_it_may_have_been(name, others):
+    with pytest.raises(InputError) as caught:
+        parse(f"{name}=0.1")
+    assert str(caught.value) == (
+        f"`space` names no option that can be searched, '{name}'; {others} can. Received: '{name}=0.1'."
+    )
 
 
 def chosen(method="nmtr_gmf", fixed=(), **tuning):
