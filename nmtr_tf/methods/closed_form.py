@@ -30,6 +30,8 @@ USERS = 1 << 16
 """Users whose rows are multiplied at once."""
 CHUNK = 512
 """Rows or columns of a dense matrix that are made at once."""
+TOLERANCE = 1e-3
+"""Share of the right side that a solution may miss: more, and lambda is too small for float32."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,35 +111,78 @@ def item_weights(problem: Problem) -> np.ndarray:
     Raises:
         np.linalg.LinAlgError: If lambda is too small for float32.
     """
-    inverse = _inverse(problem)
-    if not problem.target.nnz:
-        inverse *= -problem.theta / np.diag(inverse)
-    else:
-        of_target = np.empty_like(inverse)
-        weighted = times_rows(problem.target, problem.scale**2)
-        for first in range(0, len(inverse), CHUNK):
-            own = slice(first, first + CHUNK)
-            of_target[own] = across(weighted, problem.inputs, inverse[:, own]).T
-        inverse *= -(np.diag(of_target) + np.float32(problem.theta)) / np.diag(inverse)
+    num_users, num_items = problem.inputs.shape
+    inverse, of_target = (_over_items if 2 * num_users > num_items else _over_users)(problem)
+    own = np.zeros(num_items, np.float32) if of_target is None else np.diag(of_target)
+    factors = (own + np.float32(problem.theta)) / np.diag(inverse)
+    inverse *= -factors
+    if of_target is not None:
         inverse += of_target
     np.fill_diagonal(inverse, 0)
+    _check_solution(problem, inverse, factors)
     return inverse
 
 
-def _inverse(problem: Problem) -> np.ndarray:
-    """P, float32 [num_items, num_items]; where users are few, L^-1 - L^-1 X'S C SX L^-1, S = D^1/2."""
-    scaled, ridge = problem.scaled, problem.ridge
-    num_users, num_items = scaled.shape
-    if 2 * num_users > num_items:
-        return inverse_of(scaled.T.tocsr(), ridge)
-    of_users = inverse_of_users(problem)
-    scaled.data /= ridge[scaled.indices]
-    rows, found = scaled.T.tocsr(), np.empty((num_items, num_items), np.float32)
-    for first in range(0, num_items, CHUNK):
+def _over_items(problem: Problem) -> tuple[np.ndarray, np.ndarray | None]:
+    """P and P X'DT, float32 [num_items, num_items]; None where T is zero."""
+    inverse = inverse_of(problem.scaled.T.tocsr(), problem.ridge)
+    if not problem.target.nnz:
+        return inverse, None
+    of_target, weighted = np.empty_like(inverse), times_rows(problem.target, problem.scale**2)
+    for first in range(0, len(inverse), CHUNK):
         own = slice(first, first + CHUNK)
-        found[own] = -(rows @ (rows[own] @ of_users).T).T
-    found[np.diag_indices(num_items)] += 1 / ridge
-    return found
+        of_target[own] = across(weighted, problem.inputs, inverse[:, own]).T
+    return inverse, of_target
+
+
+def _over_users(problem: Problem) -> tuple[np.ndarray, np.ndarray | None]:
+    """As `_over_items`, of users that are few: M = P X'S = L^-1 X'S C, S = D^1/2, and P is L^-1 - M SX L^-1.
+
+    P X'DT is M ST: P, which is of the size of 1/lambda, would cancel in float32 where lambda is small.
+    """
+    of_users, scaled = inverse_of_users(problem), problem.scaled
+    scaled.data /= problem.ridge[scaled.indices]
+    rows, wanted = scaled.T.tocsr(), times_rows(problem.target, problem.scale).T.tocsr()
+    shape = (len(problem.ridge),) * 2
+    inverse = np.empty(shape, np.float32)
+    of_target = np.empty(shape, np.float32) if wanted.nnz else None
+    for first in range(0, len(inverse), CHUNK):
+        own = slice(first, first + CHUNK)
+        block = (rows[own] @ of_users).T  # of M
+        inverse[own] = -(rows @ block).T
+        if of_target is not None:
+            of_target[own] = (wanted @ block).T
+    inverse[np.diag_indices(len(inverse))] += 1 / problem.ridge
+    return inverse, of_target
+
+
+def _check_solution(problem: Problem, weights: np.ndarray, factors: np.ndarray) -> None:
+    """Refuses a B that is no solution, (G + L) B = X'DY - diag(g), by a random combination of the columns.
+
+    Args:
+        problem: The problem.
+        weights: B.
+        factors: g_j + theta L_jj, float32 [num_items].
+
+    Raises:
+        np.linalg.LinAlgError: If it is none.
+    """
+    probe = np.random.default_rng(0).standard_normal(len(weights)).astype(np.float32)
+    scaled, ridge = problem.scaled.astype(np.float64), problem.ridge.astype(np.float64)
+    found = (weights @ probe).astype(np.float64)
+    wanted = scaled.T @ (times_rows(problem.wanted, problem.scale) @ probe)
+    wanted -= (factors - problem.theta * ridge) * probe
+    check(scaled.T @ (scaled @ found) + ridge * found, wanted)
+
+
+def check(found: np.ndarray, wanted: np.ndarray) -> None:
+    """Refuses a left side of equations that misses the right side by more than the tolerance.
+
+    Raises:
+        np.linalg.LinAlgError: If it does.
+    """
+    if not np.linalg.norm(found - wanted) <= TOLERANCE * np.linalg.norm(wanted):  # nor is NaN allowed
+        raise np.linalg.LinAlgError("The least squares have no solution in float32.")
 
 
 def inverse_of_users(problem: Problem) -> np.ndarray:
@@ -166,7 +211,7 @@ def minimum(problem: Problem, weights: np.ndarray) -> float:
     for first in range(0, len(weights), CHUNK):
         own = slice(first, first + CHUNK)
         found -= float((items[own] @ wanted).multiply(weights[own]).sum(dtype=np.float64))
-    return found
+    return max(found, 0.0)  # rounding
 
 
 def item_scales(problem: Problem, discount: float) -> np.ndarray:

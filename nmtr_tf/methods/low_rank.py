@@ -22,7 +22,7 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, across, times_rows
+from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, across, check, times_rows
 
 DEFAULT_RANK = 1024
 """The rank where there are more than `MAX_DENSE` items, and none is given."""
@@ -74,6 +74,9 @@ def low_rank_weights(problem: Problem, rank: int, seed: int = 0) -> LowRankWeigh
         problem: The problem.
         rank: k. What is more than there are users or items is filled up with zeros.
         seed: Of the start of the iterations.
+
+    Raises:
+        np.linalg.LinAlgError: If lambda is too small for float32.
     """
     roots = np.sqrt(problem.ridge)
     inputs = problem.scaled  # Z, once its columns are divided
@@ -84,9 +87,14 @@ def low_rank_weights(problem: Problem, rank: int, seed: int = 0) -> LowRankWeigh
     share = strengths / (1 + strengths)
     left, right = directions / roots[:, None], moments / (1 + strengths)
     own = (1 - (directions**2) @ share) / problem.ridge  # P_jj
-    gamma = (left * right).sum(axis=1) / own
-    right += gamma[:, None] * (left * share)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gamma = (left * right).sum(axis=1) / own
+        right += gamma[:, None] * (left * share)
     diagonal = (left * right).sum(axis=1)
+    probe = np.random.default_rng(0).standard_normal(len(roots)).astype(np.float32)
+    found = left @ (probe @ right) - diagonal * probe  # (G + L) B and X'DY - diag(gamma), X of rank k, of it
+    solved = roots * (directions @ (strengths * ((roots * found) @ directions))) + problem.ridge * found
+    check(solved, roots * (directions @ (probe @ moments)) - gamma * probe)
     products = ((directions * roots[:, None]) * moments).sum(axis=1)  # (X'DY)_jj, X of rank k
     least = np.square(wanted.data, dtype=np.float64).sum()
     least -= (right * moments).sum(dtype=np.float64) - (diagonal * products).sum(dtype=np.float64)

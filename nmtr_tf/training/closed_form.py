@@ -76,15 +76,13 @@ class ClosedFormLearner:
         """B with its discount, or its factors, and what the least squares come to without."""
         options = self._plan.linear
         scales = item_scales(problem, options.linear_discount)
-        if rank := options.linear_rank:
-            found = low_rank_weights(problem, rank)
-            return [found.left, found.right * scales[:, None]], found.minimum
         try:
+            if rank := options.linear_rank:
+                found = low_rank_weights(problem, rank)
+                return [found.left, found.right * scales[:, None]], found.minimum
             weights = item_weights(problem)
         except np.linalg.LinAlgError:
-            raise InputError(
-                "`linear_lambda` is too small for these data: their matrix has no inverse in float32."
-            ) from None
+            raise InputError("`linear_lambda` is too small for these data to be solved in float32.") from None
         loss = minimum(problem, weights)
         weights *= scales
         np.fill_diagonal(weights, options.linear_diagonal)

@@ -32,6 +32,35 @@ def test_the_solution_and_its_minimum(monkeypatch, shape, chunk, users):
     assert objective(all_of, target, moved, **OPTIONS) > 1.01 * least
 
 
+def wide_problem(shape, ridge):
+    """All behaviors as one, the target, and their problem without dropout."""
+    all_of, target = random_pair(shape)
+    touched, bought = (make_view({"buy": dense}).target for dense in (all_of, target))
+    return all_of, target, problem_of(touched, bought, ridge, 0.3, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("ridge", [10.0, 1e-2, 1e-5])
+def test_few_users_are_solved_however_small_lambda_is(ridge):
+    """P itself is of the size of 1/lambda there, and would cancel."""
+    all_of, target, problem = wide_problem((40, 90), ridge)
+    expected = plain(all_of, target, ridge, 0.3)
+    weights = item_weights(problem)
+    np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    least = objective(all_of, target, expected, ridge, 0.3)
+    scale = objective(all_of, target, 0 * expected, ridge, 0.3)  # of no weights
+    assert minimum(problem, weights) == pytest.approx(least, rel=1e-4, abs=1e-6 * scale)
+
+
+@pytest.mark.parametrize("ridge", [1e-4, 1e-5])
+def test_what_float32_does_not_solve_is_no_solution(ridge):
+    """More users than half the items, fewer than items: G has no inverse, and G + L hardly one."""
+    _, _, problem = wide_problem((100, 130), ridge)
+    with pytest.raises(np.linalg.LinAlgError, match="no solution in float32"):
+        item_weights(problem)
+    _, _, problem = wide_problem((100, 130), 0.1)
+    item_weights(problem)
+
+
 def test_gates_are_the_weights_of_the_strongest_behavior():
     done = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])  # bits: view, cart, buy
     gates = (0.25, 0.5, 3.0)

@@ -91,3 +91,11 @@ def test_the_start_is_seeded():
     one, other = (low_rank_weights(problem, 3) for _ in range(2))
     np.testing.assert_array_equal(one.left, other.left)
     np.testing.assert_array_equal(one.right, other.right)
+
+
+def test_what_float32_does_not_solve_is_no_solution():
+    """As many directions as items: what they leave of the diagonal of P is rounding where lambda is small."""
+    touched, bought = map(sparse.csr_array, random_pair((200, 80)))
+    low_rank_weights(problem_of(touched, bought, 0.1, 0.0, 0.0, 1.0), 80)
+    with pytest.raises(np.linalg.LinAlgError, match="no solution in float32"):
+        low_rank_weights(problem_of(touched, bought, 1e-5, 0.0, 0.0, 1.0), 80)

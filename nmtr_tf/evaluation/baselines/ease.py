@@ -69,9 +69,7 @@ def fit_ease(
     try:
         return solve(problem)
     except np.linalg.LinAlgError:
-        raise InputError(
-            "`ease_lambda` is too small for these data: their matrix has no inverse in float32."
-        ) from None
+        raise InputError("`ease_lambda` is too small for these data to be solved in float32.") from None
 
 
 def _by_items(problem: Problem) -> ItemWeightScorer:
