@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import tempfile
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ def new_file(path: str | Path) -> Iterator[Path]:
         OSError: As `writing` does.
     """
     path = Path(path)
-    temporary = path.with_name(f"{PREFIX}{os.getpid()}.{path.name}")
+    if path.is_symlink():  # it stays one
+        path = Path(os.path.realpath(path))
+    temporary = path.with_name(f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}.{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

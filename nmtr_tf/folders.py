@@ -104,7 +104,7 @@ def finish(path: str | Path) -> None:
 
 
 def _beside(path: Path, state: str) -> Path:
-    own = path.absolute()
+    own = Path(os.path.realpath(path))
     return own.with_name(f"{PREFIX}{state}.{own.name}")
 
 

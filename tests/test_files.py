@@ -31,6 +31,32 @@ def test_new_file_appears_at_the_end_of_the_block(tmp_path, before):
     assert tree(tmp_path) == {"x.txt": "new"}
 
 
+def test_the_last_of_two_that_write_a_file_at_once_wins(tmp_path):
+    path = tmp_path / "file"
+    with new_file(path) as first:
+        first.write_text("first, and longer")
+        with new_file(path) as second:
+            assert second != first
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first, and longer"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_a_link_names_is_written_not_the_link(tmp_path, is_there):
+    (tmp_path / "real").mkdir()
+    path, link = tmp_path / "real" / "file", tmp_path / "link"
+    link.symlink_to("real/file")
+    if is_there:
+        path.write_text("old")
+    with new_file(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert path.read_text() == "new"
+    assert sorted(one.name for one in tmp_path.rglob("*")) == ["file", "link", "real"]
+
+
 def test_new_file_makes_parents(tmp_path):
     with new_file(str(tmp_path / "a" / "b" / "x")) as temporary:
         temporary.write_text("new")

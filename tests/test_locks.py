@@ -31,6 +31,17 @@ def test_a_second_writer_of_this_process_is_refused(tmp_path):
         pass
 
 
+def test_one_directory_has_one_lock_by_whichever_name(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    (tmp_path / "above").symlink_to(".")
+    names = [tmp_path / "run", tmp_path / "link", tmp_path / "above" / "link"]
+    for one in names:
+        for other in names:
+            with held(one), pytest.raises(InputError, match=f"^{other} is being written"), held(other):
+                pass
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_lock_ends_with_its_process(tmp_path, killed):
     path = tmp_path / "run"

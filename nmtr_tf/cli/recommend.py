@@ -31,7 +31,13 @@ FLAGS = new_flags()
 _at = {"flag_values": FLAGS}
 flags.DEFINE_string("workdir", None, "Run directory that train wrote.", **_at)
 flags.DEFINE_string("dataset_dir", "", "Where the run's data set is now; empty: as trained.", **_at)
-flags.DEFINE_list("user_ids", [], "Users, by the ids of the log; empty: the first one.", **_at)
+flags.DEFINE_list(
+    "user_ids",
+    [],
+    "Users, by the ids of the log; spaces around an id are left out, which --users_file keeps. Empty: the "
+    "first one.",
+    **_at,
+)
 flags.DEFINE_string(
     "users_file", "", "File of users, an id a line, UTF-8; an id that comes again counts once.", **_at
 )

@@ -9,18 +9,24 @@ import numpy as np
 from absl import flags
 
 from nmtr_tf.cli.console import say
-from nmtr_tf.config import RunConfig, config_differences
+from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
 from nmtr_tf.methods.table import get_method
 from nmtr_tf.reporting.tables import format_table
+from nmtr_tf.runs.compared import seed_differences
 from nmtr_tf.runs.directory import RunDirectory
 
 if typing.TYPE_CHECKING:  # it imports TensorFlow
     from nmtr_tf.runs import Run
 
 
-def finished(configs: Mapping[Path, RunConfig], partly: bool) -> list[Path]:
+def finished(configs: Mapping[Path, RunConfig], init_from: str, partly: bool) -> list[Path]:
     """The runs that an earlier call has finished: the first ones, but not all, with the same settings.
+
+    Args:
+        configs: Directory -> the settings of its run.
+        init_from: The run that all start from; "": none.
+        partly: Whether all of them may be done.
 
     Raises:
         InputError: If their settings are others.
@@ -29,7 +35,8 @@ def finished(configs: Mapping[Path, RunConfig], partly: bool) -> list[Path]:
     if len(done) == len(configs) and not partly:
         return []  # nothing is left of that call, and all are refused
     for path in done:
-        if changes := config_differences(RunDirectory(path).read_config(), configs[path]):
+        start = {"run": init_from} if init_from else None
+        if changes := seed_differences(RunDirectory(path), configs[path], start):
             raise InputError(
                 f"`workdir={path}` holds a finished run with other settings: {'; '.join(changes)}. Give the "
                 "same, or replace the runs with `overwrite`."

@@ -140,7 +140,7 @@ def _train_new(values: flags.FlagValues, partly: bool) -> None:
     config = set_up(config, dataset).config
     configs = {workdir / f"seed_{seed}": config.with_options(seed=seed) for seed in seeds}
     configs = configs or {workdir: config}
-    done = [] if values.overwrite else finished(configs, partly) if seeds or partly else []
+    done = [] if values.overwrite else finished(configs, values.init_from, partly) if seeds or partly else []
     for path in configs:
         if speaks(values) and path not in done:
             RunDirectory(path).check_free(values.overwrite)

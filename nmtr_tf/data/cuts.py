@@ -6,7 +6,7 @@ import numpy as np
 
 from nmtr_tf.data import sql
 from nmtr_tf.data.events import Events
-from nmtr_tf.data.logs.decoding import NANOSECONDS, time_value, unit_query
+from nmtr_tf.data.logs.decoding import DAY, NANOSECONDS, date_query, time_value, unit_query
 from nmtr_tf.errors import InputError
 
 
@@ -114,7 +114,7 @@ def _last(times: np.ndarray, share: float) -> int:
 
 
 def time_of(text: str, unit: str) -> int:
-    """A time that a user writes, in a unit, rounded up.
+    """A time that a user writes, in a unit, rounded up; as in a log, 20240131 is a day.
 
     Raises:
         InputError: If it is none.
@@ -123,7 +123,9 @@ def time_of(text: str, unit: str) -> int:
         connection.register("asked", {"time": np.array([text], object)})
         _, *fits = sql.rows(connection, unit_query("time", "asked"))[0]
         told = next((name for name, fit in zip(NANOSECONDS, fits, strict=True) if fit), "s")
-        nanoseconds = sql.value(connection, f"SELECT {time_value('time', 'any', told)} FROM asked")
+        _, is_day = sql.rows(connection, date_query("time", "asked"))[0]
+        value = time_value("time", "any", told, DAY if is_day else "")
+        nanoseconds = sql.value(connection, f"SELECT {value} FROM asked")
     if nanoseconds is None:
         raise InputError(
             f"`split_time` should be a time such as 2015-08-15 or 2015-08-15T12:00. Received: {text!r}."

@@ -2,14 +2,18 @@
 
 import dataclasses
 import glob
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
+from nmtr_tf.runs.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports TensorFlow, which files of evaluations do not need
     from nmtr_tf.runs.run import Run
@@ -127,6 +131,34 @@ def _read_cuts(name: str, pattern: str, split: str) -> ComparedRun:
 
 
 def seed_directories(workdir: str | Path) -> list[Path]:
-    """The subdirectories seed_<n> of a run of several seeds, by number; none for a single run."""
+    """The subdirectories seed_<n> of a run of several seeds, by number; none for a single run.
+
+    Raises:
+        InputError: If runs there differ in more than the seed: what they come to on average is nothing's.
+    """
     found = [path for path in Path(workdir).glob("seed_*") if re.fullmatch(r"seed_\d+", path.name)]
-    return sorted(found, key=lambda path: int(path.name[5:]))
+    found.sort(key=lambda path: int(path.name[5:]))
+    runs = [RunDirectory(path) for path in found if (path / "run.json").is_file()]
+    for run in runs[1:]:
+        if differences := seed_differences(runs[0], run.read_config(), run.read_info().init_from):
+            raise InputError(
+                f"{runs[0].path} (there) and {run.path} (here) differ in more than the seed: "
+                f"{'; '.join(differences)}. Train them with the same settings, or remove what is of others."
+            )
+    return found
+
+
+def seed_differences(run: RunDirectory, wanted: RunConfig, init_from: Mapping[str, Any] | None) -> list[str]:
+    """In what a stored run differs from another besides the seed, a text each.
+
+    Args:
+        run: The run that is there.
+        wanted: The settings of the other.
+        init_from: What the other took over from an earlier run, with its name as "run"; None: nothing.
+    """
+    stored, started = run.read_config(), run.read_info().init_from
+    differences = config_differences(stored.with_options(seed=wanted.training.seed), wanted)
+    there, here = (one and one["run"] for one in (started, init_from))
+    if (there and os.path.realpath(there)) != (here and os.path.realpath(here)):
+        differences.append(f"`init_from` is {there!r} there and {here!r} here")
+    return differences

@@ -15,6 +15,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.runs.directory import RunDirectory
+from nmtr_tf.runs.evaluated import stored_evaluation
 from nmtr_tf.runs.info import RunInfo
 
 if TYPE_CHECKING:  # it imports TensorFlow, which comes after a command has checked its flags
@@ -78,7 +79,10 @@ class Origin:
             return cls(option, name, info, config, num_epochs)
         if not is_evaluated:
             raise InputError(f"{given} was not evaluated yet; evaluate it first.")
-        evaluation = Evaluation.load(run, "test") if isinstance(run, str | Path) else run.evaluation("test")
+        if isinstance(run, str | Path):
+            evaluation = stored_evaluation(RunDirectory(run), "test")
+        else:
+            evaluation = run.evaluation("test")
         return cls(option, name, info, config, num_epochs, evaluation)
 
     @classmethod

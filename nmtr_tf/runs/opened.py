@@ -101,6 +101,16 @@ class OpenedRun:
                 "which the same call of train does, or take it as it is with `allow_unfinished`."
             )
 
+    def check_same(self) -> None:
+        """Checks that its directory holds the run that was opened.
+
+        Raises:
+            InputError: If another one was trained there since.
+        """
+        there = self._stored.read_info()
+        if there.started != self.info.started or (self.is_finished and there != self.info):
+            raise InputError(f"`workdir={self.workdir}` holds another run than the one that was opened.")
+
     @functools.cached_property
     def plan(self) -> Plan:
         """What its method means for its behaviors."""
@@ -121,7 +131,9 @@ class OpenedRun:
         """
         self.check_usable()
         _ = self.plan  # names that nobody registered are refused there
-        return load_model(self._stored.checkpoint())
+        model = load_model(self._stored.checkpoint())
+        self.check_same()
+        return model
 
     def ids(self) -> tuple[np.ndarray, np.ndarray]:
         """Raw ids of the rows of the model's user and item tables, str (object) each."""
@@ -171,11 +183,6 @@ class OpenedRun:
     def learned(self) -> Learned:
         """Of whom and of what the model has learned something."""
         return Learned.of(network(self.model), self.view)
-
-    @property
-    def config_checksum(self) -> str:
-        """The checksum of its settings, as training recorded it."""
-        return self._stored.read_info().config_checksum
 
     def refuse_final(self) -> None:
         """Refuses a run that is fitted on everything, as nothing is left to evaluate it on."""

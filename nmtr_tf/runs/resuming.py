@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,9 +21,6 @@ from nmtr_tf.schema import checksum
 from nmtr_tf.training.checkpoints import CheckpointFiles, Checkpoints
 from nmtr_tf.training.state import TrainingState
 from nmtr_tf.workers import current_worker, from_chief
-
-# What the weights of a run depend on besides its config and its data.
-_SURROUNDINGS = ("device", "final_of", "refit_of")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,7 +207,9 @@ def _changes(old: RunInfo, new: RunInfo) -> list[str]:
 
 
 def _surroundings(info: RunInfo) -> dict[str, Any]:
-    facts = {"the data set's fingerprint": info.dataset_fingerprint}
+    facts: dict[str, Any] = {"the data set's fingerprint": info.dataset_fingerprint}
     facts |= {f"the version of {name}": version for name, version in info.versions.items()}
-    facts |= {name: getattr(info, name) for name in _SURROUNDINGS}
-    return facts | {"init_from": info.init_from and info.init_from["run"]}
+    start = info.init_from and info.init_from["run"]
+    for name, run in (("final_of", info.final_of), ("refit_of", info.refit_of), ("init_from", start)):
+        facts[name] = run and os.path.realpath(run)  # however it was spelled
+    return facts | {"device": info.device}

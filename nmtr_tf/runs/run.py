@@ -13,6 +13,7 @@ from nmtr_tf.evaluation.ranking import rank_held_out
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.scorers import ModelScorer
 from nmtr_tf.runs.checks import check_split, evaluation_config
+from nmtr_tf.runs.evaluated import stored_evaluation
 from nmtr_tf.runs.opened import OpenedRun
 from nmtr_tf.serving.examples import examples_of
 from nmtr_tf.serving.explanations import explained
@@ -64,12 +65,13 @@ class Run(OpenedRun):
             "method": self.info.method,
             "best_epoch": self.info.best_epoch,
             "validation": self.config.data.validation,
-            **({"config_checksum": self.config_checksum} if self.directory else {}),
+            **({"config_checksum": self._stored.read_info().config_checksum} if self.directory else {}),
         }
         if self.unfinished:
             about["unfinished"] = self.unfinished
         evaluation = Evaluation.of(self.dataset, view, split, ranks, config, about)
         if self.directory:
+            self.check_same()
             evaluation = evaluation.save(self.directory.path)
         self._evaluations[split] = evaluation
         return evaluation.table()
@@ -85,13 +87,7 @@ class Run(OpenedRun):
         if split not in self._evaluations:
             if self.directory is None:
                 raise InputError(f"The run was not evaluated yet, which evaluate does with `split={split}`.")
-            stored = Evaluation.load(self.directory.path, split)
-            if stored.about.get("config_checksum") not in (None, "", self.config_checksum):
-                raise InputError(
-                    f"{self.directory.path}: evaluated with other settings than config.json has; evaluate it "
-                    "again."
-                )
-            self._evaluations[split] = stored
+            self._evaluations[split] = stored_evaluation(self.directory, split)
         return self._evaluations[split]
 
     @property

@@ -5,7 +5,7 @@ import pytest
 from conftest import call, refused
 
 from cli.conftest import TINY
-from nmtr_tf.cli import evaluate, recommend, train
+from nmtr_tf.cli import compare, evaluate, recommend, train
 from nmtr_tf.cli.flags import config_from_flags
 from nmtr_tf.runs import Run
 
@@ -46,6 +46,12 @@ def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
     assert rows["standard deviation"][3] == f"{np.std(tests, ddof=1):.4f}"
     assert "holds a finished run" in refused(capsys, train, *flags, "--seeds=5,4")
     assert not (tmp_path / "runs" / "seed_5").exists()
+    other = ["--method=bpr", "--seeds=3", "--overwrite", "--quiet"]
+    assert call(train, *flags, *other) == 0
+    for command in (evaluate, compare):
+        given = [f"--workdir={tmp_path}/runs"] if command is evaluate else [f"{tmp_path}/runs"] * 2
+        printed = refused(capsys, command, *given)
+        assert "seed_4 (here) differ in more than the seed: --method is 'bpr' there and 'nmtr_gmf'" in printed
 
 
 @pytest.mark.slow

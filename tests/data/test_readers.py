@@ -282,6 +282,35 @@ def test_typed_parquet(read, zone):
     assert events.time_unit == "us"
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("log[1].parquet", "log1.parquet"), ("a*.parquet", "ab.parquet")]
+)
+def test_names_of_parquet_files_are_no_patterns(read, name, other):
+    files = {}
+    for path, user in ((name, 7), (other, 8)):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"user": [user, user], "item": [1, 2], "behavior": ["v", "b"]}), sink)
+        files[path] = sink.getvalue().to_pybytes()
+    events, _ = read(files, [name], format="log", behaviors=("v", "b"))
+    assert rows(events) == [(7, 1, "v"), (7, 2, "b")]
+
+
+def test_a_parquet_file_that_duckdb_does_not_take_is_one_line(read):
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"user": [1], "item": [1], "behavior": ["v"], "file_row_number": [0]}), sink)
+    message = error(read, {"a.parquet": sink.getvalue().to_pybytes()}, **TWO)
+    assert message.startswith("a.parquet: cannot be read: ")
+    assert "file_row_number" in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf8", "U8"])
+def test_utf_8_by_all_its_names(read, encoding):
+    log = "\ufeffuser,item,behavior\na,1,view\na,2,buy\n".encode() + b"\xff,2,view\n"
+    events, report = read({"a.csv": log}, **TWO, encoding=encoding, on_bad_rows="skip")
+    assert rows(events) == [("a", 1, "view"), ("a", 2, "buy")]
+    assert sum(report["bad_rows"].values()) == 1
+
+
 def test_gzip(read):
     events, _ = read({"a.csv.gz": gzip.compress(LOG.encode())}, format="log", behaviors=("view", "buy"))
     assert len(events) == 2

@@ -85,6 +85,14 @@ def test_a_share_of_the_rows_is_cut_off_with_all_of_one_time():
     assert split(split_share=6 / 18).about["time_split"]["test_from"] == "1970-01-01T00:00:12"
 
 
+@pytest.mark.parametrize(
+    "text", ["20240503", "2024-05-03", "2024-05-03T00:00", "03.05.2024", "1714694400", "1714694400000"]
+)
+def test_a_day_is_spelled_as_in_a_log(text):
+    found = split(days(60, 20, 30), split_time=text).about["time_split"]
+    assert found["test_from"] == "2024-05-03T00:00:00"
+
+
 def days(*counts: int) -> pd.DataFrame:
     """So many rows a day, each of another of 143 pairs of a user and an item; every third is a purchase."""
     places = np.arange(sum(counts))

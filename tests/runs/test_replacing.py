@@ -1,6 +1,7 @@
 """What `overwrite` replaces stands until the new run does; one writes at a time; leftovers do no harm."""
 
 import dataclasses
+import json
 import os
 
 import keras
@@ -10,6 +11,7 @@ import nmtr_tf as nt
 from nmtr_tf.errors import InputError
 from nmtr_tf.locks import held
 from nmtr_tf.runs.directory import RunDirectory
+from nmtr_tf.runs.final import Origin
 from runs.conftest import QUICK
 
 DIVERGES = {**QUICK, "method": "gmf", "learning_rate": 1e30, "batch_size": 64}
@@ -59,6 +61,29 @@ def test_a_new_run_takes_the_place_of_all_of_the_old_one(workdir, shop, untraine
     assert again.config.data.dataset_dir == str(workdir / "dataset")
     assert again.dataset.fingerprint == shop.fingerprint
     assert os.listdir(workdir.parent) == ["run"]
+
+
+def test_a_run_that_was_replaced_since_it_was_opened_is_not_taken_for_the_new_one(finished, shop):
+    ranking, lazy = nt.Run(finished), nt.Run(finished)
+    ranking.model  # noqa: B018  # an evaluation that has begun
+    nt.fit(shop, workdir=finished, overwrite=True, **{**QUICK, "method": "gmf"})
+    before = contents(finished)
+    with pytest.raises(InputError, match="run` holds another run than the one that was opened"):
+        ranking.evaluate()
+    with pytest.raises(InputError, match="run` holds another run than the one that was opened"):
+        lazy.recommend(k=3)
+    assert contents(finished) == before
+    assert len(nt.Run(finished).evaluate()) > 0
+
+
+def test_an_evaluation_on_other_data_is_not_the_runs(workdir):
+    path = workdir / "metrics_test.json"
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps(entries | {"dataset_fingerprint": "f" * 64}))
+    with pytest.raises(InputError, match="evaluated on another data set than the run was trained on"):
+        nt.Run(workdir).evaluation()
+    with pytest.raises(InputError, match="evaluated on another data set than the run was trained on"):
+        Origin.of(workdir)
 
 
 def test_the_data_set_in_a_run_stays_when_it_is_trained_on_again(finished, untrained):

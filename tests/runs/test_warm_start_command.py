@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import call
+from conftest import call, refused
 
 from nmtr_tf.cli import train
 from nmtr_tf.runs import Run
@@ -36,7 +36,7 @@ def test_train_goes_on_and_says_what_it_kept(folder, tmp_path, capsys):
     assert np.abs(learned).max() > 0.05
 
 
-def test_each_seed_starts_from_the_same_run(folder, tmp_path, untrained):
+def test_each_seed_starts_from_the_same_run(folder, tmp_path, untrained, capsys):
     flags = [f"--dataset_dir={folder}/after", f"--init_from={folder}/gmf", "--method=nmtr_gmf", *TINY]
     assert call(train, *flags, f"--workdir={tmp_path}/runs", "--seeds=1,2", "--quiet") == 0
     runs = [Run(tmp_path / "runs" / f"seed_{seed}") for seed in (1, 2)]
@@ -45,6 +45,11 @@ def test_each_seed_starts_from_the_same_run(folder, tmp_path, untrained):
     kept = np.isin(runs[0].ids()[1], Run(folder / "gmf").ids()[1])
     np.testing.assert_array_equal(one[kept], two[kept])
     assert np.abs(one[~kept] - two[~kept]).max() > 1e-3  # fresh rows follow the seed
+    plain = [flag for flag in flags if "init_from" not in flag]
+    printed = refused(capsys, train, *plain, f"--workdir={tmp_path}/runs", "--seeds=1,2,3")
+    assert f"init_from is '{folder}/gmf' there and None here" in printed
+    spelled = [*plain, f"--init_from={folder}/../{folder.name}/gmf"]
+    assert call(train, *spelled, f"--workdir={tmp_path}/runs", "--seeds=1,2,3", "--quiet") == 0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "excel": 86400 * 1
 _FIRST, _LATE = 631152000, 4102444800  # 1990 and 2100, in seconds
 _EXCEL_DAYS = 25569  # from Excel's day 0 to 1970-01-01
 _NUMBER = r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+DAY = "%Y%m%d"
+"""Of days such as 20240131, as of strptime."""
 _DATE = "(199[0-9]|20[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
 _ISO = r"\d{4}[-/]\d\d?[-/]\d\d?([T ]\d\d(:?\d\d(:?\d\d([.,]\d+)?)?)?( ?UTC| ?Z| ?[+-]\d\d(:?\d\d)?)?)?"
 _DOTTED = r"\d\d?\.\d\d?\.\d{4}( \d\d?:\d\d(:\d\d)?)?"

@@ -4,6 +4,7 @@ Arrow reads them, not DuckDB, whose reader cannot say on which line a row is, en
 takes twice the processor time.
 """
 
+import codecs
 import csv as text_csv
 import io
 import itertools
@@ -51,7 +52,7 @@ class TextTable:
         self._first_invalid: csv.InvalidRow | None = None
         # UTF-8 is read as Latin-1, which any bytes are, so that what is not UTF-8 becomes a bad cell, or a
         # bad row, rather than a failure.
-        self._is_utf8 = encoding == "utf-8"
+        self._is_utf8 = codecs.lookup(encoding).name == "utf-8"  # "utf8", "UTF-8", ...
         self._encoding = "latin-1" if self._is_utf8 else encoding
         with reading(path):
             number, line = next(self._lines(), (0, ""))

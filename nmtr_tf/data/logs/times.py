@@ -1,7 +1,7 @@
 """What a column of times is in."""
 
 from nmtr_tf.data import sql
-from nmtr_tf.data.logs.decoding import NANOSECONDS, date_query, expected_time, time_value, unit_query
+from nmtr_tf.data.logs.decoding import DAY, NANOSECONDS, date_query, expected_time, time_value, unit_query
 from nmtr_tf.data.logs.sources import ReadOptions
 from nmtr_tf.data.logs.staged import Staged
 from nmtr_tf.errors import InputError
@@ -36,7 +36,7 @@ class TimeColumn:
         self.shown, time_format = "dates", options.time_format
         is_open = encoding in ("unit", "any") and unit == "auto" and not time_format and not staged.time_unit
         if is_open and self._are_dates(connection):
-            time_format = "%Y%m%d"
+            time_format = DAY
         if staged.time_unit:
             encoding, told = "unit", staged.time_unit
         elif encoding in ("unit", "any") and time_format == options.time_format:

@@ -1,8 +1,10 @@
 """Puts typed columns, of Parquet files and data frames, into a table of texts."""
 
+import contextlib
+import glob
 import numbers
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ def stage_parquet(connection, path: Path, source, options, progress) -> Staged:
     """Stages a Parquet file; raises InputError where it cannot be read, or a column holds something else."""
     with reading(path):
         schema = pq.read_schema(path)
-    table = f"read_parquet({sql.literal(str(path))}, file_row_number=true, hive_partitioning=false)"
+    one = sql.literal(glob.escape(str(path)))  # DuckDB takes names for patterns
+    table = f"read_parquet({one}, file_row_number=true, hive_partitioning=false)"
     return _stage_typed(connection, table, schema, str(path), source, options, progress)
 
 
@@ -77,7 +80,8 @@ def _stage_typed(
     names = Nested(names or schema.names)
     columns = {role: names[place] for role, place in find_columns(name, names, options, source).items()}
     # DuckDB's names do not tell upper from lower case, so that it gives twins other ones.
-    described = sql.rows(connection, f"DESCRIBE SELECT * FROM {table}")
+    with _readable(name):
+        described = sql.rows(connection, f"DESCRIBE SELECT * FROM {table}")
     cells = {column: sql.name(row[0]) for column, row in zip(schema.names, described, strict=False)}
     rows, paths = _paths([column for column in columns.values() if column not in cells], cells, table)
     unit, texts = "", ["file_row_number AS row"]
@@ -88,16 +92,13 @@ def _stage_typed(
             text = paths[column]
         else:
             if role in ("user", "item"):
-                _check_ids(connection, table, cells[column], kind, where)
+                with _readable(name):
+                    _check_ids(connection, table, cells[column], kind, where)
             unit = _unit(kind) if role == "timestamp" else unit
             text = _text(cells[column], kind, unit if role == "timestamp" else "", role, where)
         texts.append(f"{text} AS {sql.name(role)}")
-    try:
+    with _readable(name):
         connection.execute(f"CREATE OR REPLACE TABLE raw AS SELECT {', '.join(texts)} FROM {rows}")
-    except duckdb.Error as error:
-        if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
-            raise  # The session says where.
-        raise InputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
     progress(sql.value(connection, "SELECT count(*) FROM raw"))
     others = [column for column in schema.names if column not in columns.values()]
 
@@ -105,6 +106,17 @@ def _stage_typed(
         return f"{name}, row {(row or 0) + 1}", ""
 
     return Staged(name, columns, locate, lambda row, role: b"", time_unit=unit, other_columns=others)
+
+
+@contextlib.contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Raises InputError where DuckDB cannot read the table of this name."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error):
+            raise  # The session says where.
+        raise InputError(f"{name}: cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _kind(schema: pa.Schema, column: str) -> pa.DataType:
