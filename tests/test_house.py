@@ -41,6 +41,7 @@ ABOVE = (
     "tuning",
     "paper",
     "cli",
+    "__main__",
 )
 ROOMS = (*BASE, *ABOVE)
 """In order: each imports from itself and from what stands before it alone."""

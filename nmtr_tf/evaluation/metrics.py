@@ -2,7 +2,8 @@
 
 Where one item a user is held out, Recall@K is HR@K and MAP@K is MRR@K; where several are, a metric is a mean
 over the users, of what `Metric.of_several` makes of a user's items. Ties are worth what a random order of the
-tied items gives on average, in every metric: see `nmtr_tf.evaluation.places`.
+tied items gives on average (`nmtr_tf.evaluation.places`) in every metric but coverage, whose lists have tied
+items in the order of the catalogue.
 
 Differs from the paper: it says nothing of ties. Its numbers are peaks over epochs on test; these are of the
 epoch that validation chose, and peaks stand in tables of their own (`nmtr tables --selection=peak`).

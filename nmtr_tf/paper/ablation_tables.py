@@ -9,7 +9,8 @@ from nmtr_tf.paper import printed as paper
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
-from nmtr_tf.paper.method_table import Rows, measured, peak_notes, title
+from nmtr_tf.paper.method_table import measured
+from nmtr_tf.paper.peaks import Rows, peak_notes, tables_apart, title
 from nmtr_tf.paper.variants import Variant, data_subsets, training_kinds
 
 
@@ -79,11 +80,10 @@ def training_tables(
         selections: "validation" or "peak", as in `method_table.methods_table`: a Table V for each. The heads
             are always those of the epoch that validation chose.
     """
-    results = {
-        base.method: {kind: finished.find(variant) for kind, variant in training_kinds(base).items()}
-        for base in bases
-    }
-    tables = [_kinds_table(finished, results, selection) for selection in selections]
+    results = _all_kinds(finished, bases)
+    tables = [
+        one for selection in selections for one in tables_apart(_kinds_table, finished, bases, selection)
+    ]
     heads = _heads_table(finished, results)
     return [*tables, _convergence_table(finished, results), *([heads] if heads.rows else [])]
 
@@ -92,8 +92,15 @@ AllKinds = Mapping[str, Mapping[str, CellResult | None]]
 """{method: {kind of training: result or None}}"""
 
 
-def _kinds_table(finished: FinishedCells, results: AllKinds, selection: str) -> Table:
-    metrics = _metrics(finished)
+def _all_kinds(finished: FinishedCells, bases: Sequence[Variant]) -> AllKinds:
+    return {
+        base.method: {kind: finished.find(variant) for kind, variant in training_kinds(base).items()}
+        for base in bases
+    }
+
+
+def _kinds_table(finished: FinishedCells, bases: Sequence[Variant], selection: str) -> Table:
+    metrics, results = _metrics(finished), _all_kinds(finished, bases)
     rows: Rows = []
     for method, kinds in results.items():
         rows.append((get_method(method).label, []))

@@ -62,7 +62,7 @@ class CellResult:
         peak: The highest value of each test metric over the epochs.
         heads: Auxiliary behavior -> the metrics of its own head, and "num_pairs".
         test: Test metrics of the epoch that was evaluated: {"HR@50": ...}.
-        groups: Group of users -> the same and "num_pairs".
+        groups: Group of users -> the same, "num_pairs" and "num_users".
         places: Of the held-out items; ranks from the largest K on are that K.
         history: The scalars of each epoch, at 5 significant digits.
     """

@@ -75,13 +75,13 @@ def draw_groups(
     """Test HR@K and NDCG@K for groups of users (Figure 5).
 
     Args:
-        groups: {method: {group: {"num_pairs": its users, "HR@K": ..., "NDCG@K": ...}}}, the same groups for
+        groups: {method: {group: {"num_users": ..., "HR@K": ..., "NDCG@K": ...}}}, the same groups for
             all methods.
         k: K of the metrics.
         title: Title of the whole.
         counted: What the groups are made by, for the axis.
     """
-    sizes = {name: int(row["num_pairs"]) for name, row in next(iter(groups.values())).items()}
+    sizes = {name: int(row["num_users"]) for name, row in next(iter(groups.values())).items()}
     figure = Figure(figsize=(12.6, 4.6), layout="constrained")
     all_axes = figure.subplots(1, 2)
     for axes, metric in zip(all_axes, (f"HR@{k}", f"NDCG@{k}"), strict=True):

@@ -73,6 +73,22 @@ class FinishedCells:
         """The result of a variant; None: not finished."""
         return self.results.get(variant.name(self.behaviors))
 
+    def apart(self, selection: str) -> "list[FinishedCells]":
+        """Cells whose metrics are of the same users, most users first.
+
+        Peaks on a sample of users and on everybody are not to be compared, nor a sample's with baselines.
+
+        Args:
+            selection: As `CellResult.num_users` has it.
+        """
+        users = {
+            name: one.num_users(selection if one.history else "validation")
+            for name, one in self.results.items()
+        }
+        trained = sorted({users[name] for name, one in self.results.items() if one.history}, reverse=True)
+        apart = [{name: one for name, one in self.results.items() if users[name] == n} for n in trained]
+        return [dataclasses.replace(self, results=own) for own in apart] or [self]
+
     @property
     def metrics(self) -> list[str]:
         """The metrics that all of them have: "HR@50", "NDCG@50", ..."""

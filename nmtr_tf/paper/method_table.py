@@ -14,16 +14,13 @@ from nmtr_tf.paper.baseline_cells import baseline_variant
 from nmtr_tf.paper.cell_results import CellResult
 from nmtr_tf.paper.documents import Entry, Table
 from nmtr_tf.paper.finished_cells import FinishedCells
+from nmtr_tf.paper.peaks import Results, Rows, peak_notes, title
 from nmtr_tf.paper.variants import Variant, label_of_row, method_of_row
 
 LEVEL = 0.05
 """Significance level of the paper."""
 
 _GROUPS = {"NMTR": "Our NMTR model", "Multi-behavior": "Multi-behavior", "Single-behavior": "Single-behavior"}
-
-Rows = list[tuple[str, Sequence[Entry]]]
-Results = Mapping[str, CellResult]
-"""{row of the table: the result of its cell}"""
 
 
 def methods_table(finished: FinishedCells, variants: Sequence[Variant], selection: str) -> Table:
@@ -131,12 +128,6 @@ def _baseline_rows(baselines: Results, metrics: Sequence[str]) -> Rows:
     ]
 
 
-def title(number: str, finished: FinishedCells, selection: str) -> str:
-    """The title of a table of results."""
-    which = "the epoch that validation chose" if selection == "validation" else "the peak over epochs on test"
-    return f"Table {number}: {finished.dataset}, {finished.question}, {which}"
-
-
 def measured(result: CellResult | None, metric: str, selection: str) -> float | None:
     """A test metric of a result under a selection; None without one."""
     return result.metrics(selection).get(metric) if result else None
@@ -201,36 +192,6 @@ def _significance_notes(finished: FinishedCells, tests: Tests) -> list[str]:
         f"over {users:,} users, p < {LEVEL} after Holm's correction over the column. It asks whether these "
         "trained models differ on other users like these, not whether other seeds or settings would."
     ]
-
-
-def peak_notes(
-    finished: FinishedCells, found: Results, rows: Rows, same_behaviors: bool = False
-) -> list[str]:
-    """What is to be known about peaks, and about the paper's values beside them.
-
-    Args:
-        finished: All finished cells.
-        found: Those of the table.
-        rows: The table's.
-        same_behaviors: Whether the paper's values are of the behaviors that the rows name; else of all.
-    """
-    notes = ["Peaks select on test: they are optimistic, as the paper's are."]
-    sampled = {(result.curve_users, result.num_test_users) for result in found.values()}
-    notes += [
-        f"After each epoch {users:,} of the {everyone:,} users were ranked: such peaks are theirs."
-        for users, everyone in sorted(sampled)
-        if users < everyone
-    ]
-    if not any(entry.paper for _, entries in rows for entry in entries):
-        return notes
-    if same_behaviors:
-        notes.append("In brackets: the paper's values, with the same behaviors.")
-    else:
-        theirs = paper.BEHAVIORS[finished.dataset]
-        notes.append(f"In brackets: the paper's values, with {', '.join(theirs)}.")
-        if theirs != finished.behaviors:
-            notes.append(f"The data here has {', '.join(finished.behaviors)}.")
-    return notes
 
 
 def _baseline_notes(

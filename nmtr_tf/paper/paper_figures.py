@@ -196,7 +196,7 @@ def _draw_weights(study: Study, wanted: Wanted, results: Results, selection: str
 def _draw_groups(study: Study, wanted: Wanted, results: Results, selection: str) -> Drawing:
     """Figure 5."""
     k, target = shown_k(study.config.evaluation.ks), study.dataset.target_behavior
-    shown = ("num_pairs", f"HR@{k}", f"NDCG@{k}")
+    shown = ("num_users", f"HR@{k}", f"NDCG@{k}")
     groups = {}
     for method, (cell,) in wanted.items():
         rows = results[cell.name].groups

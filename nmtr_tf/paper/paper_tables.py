@@ -14,6 +14,7 @@ from nmtr_tf.paper.cells import Cell, make_cell
 from nmtr_tf.paper.documents import Table, to_json, to_latex, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
+from nmtr_tf.paper.peaks import tables_apart
 from nmtr_tf.paper.study import Study
 from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, training_kinds
 
@@ -91,12 +92,12 @@ class TableRequest:
             results |= run_baselines(study)
         finished = FinishedCells(study.name, study.question, study.dataset.behaviors, results)
         if self.table == "4":
-            return [subsets_table(finished, bases, selection)]
+            return tables_apart(subsets_table, finished, bases, selection)
         if self.table == "5":
             return training_tables(finished, bases, [selection])
         repeated = repeated_variants(finished, bases)
         beside = [seeds_table(finished, repeated, selection)] if repeated else []
-        return [methods_table(finished, bases, selection), *beside]
+        return [*tables_apart(methods_table, finished, bases, selection), *beside]
 
 
 def write_tables(study: Study, table: str, selection: str, tables: Sequence[Table]) -> list[Path]:

@@ -13,6 +13,7 @@ from nmtr_tf.paper.documents import Table, to_markdown
 from nmtr_tf.paper.finished_cells import FinishedCells
 from nmtr_tf.paper.measured_parts import audits_part, benchmark_part, evaluations_part, verdicts_part
 from nmtr_tf.paper.method_table import methods_table, repeated_variants, seeds_table
+from nmtr_tf.paper.peaks import tables_apart
 from nmtr_tf.paper.search_tables import budgets_of
 from nmtr_tf.paper.variants import Variant, both_neumfs, data_subsets, training_kinds
 
@@ -89,10 +90,14 @@ def _section(finished: FinishedCells, command_line: CommandLine, budget: Table |
     subsets = [variant for base in cascades for variant in data_subsets(base, finished.behaviors)]
     kinds = [variant for base in cascades for variant in training_kinds(base).values()]
     repeated = repeated_variants(finished, methods)
+
+    def all_of(make: Callable[..., Table], variants: list[Variant]) -> list[Table]:
+        return [one for selection in selections for one in tables_apart(make, finished, variants, selection)]
+
     plan: list[tuple[int, list[Variant], list[Table]]] = [
-        (3, methods, [methods_table(finished, methods, selection) for selection in selections]),
+        (3, methods, all_of(methods_table, methods)),
         (3, repeated, [seeds_table(finished, repeated, "validation")]),
-        (4, subsets, [subsets_table(finished, cascades, selection) for selection in selections]),
+        (4, subsets, all_of(subsets_table, cascades)),
         (5, kinds, training_tables(finished, cascades, selections)),
     ]
     parts = [f"### {finished.dataset}, {finished.question}\n"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from nmtr_tf.data.dataset import Dataset
 from nmtr_tf.data.ids import order
+from nmtr_tf.evaluation.masks import masked_items, ranked_pairs
 from nmtr_tf.evaluation.metrics import metric_values
 from nmtr_tf.evaluation.significance import Trend, holm, trend
 from nmtr_tf.methods.table import get_method
@@ -68,8 +69,11 @@ def who_is_served(dataset: Dataset, results: Mapping[str, CellResult], metric: s
         A test for each method; then one for each NMTR method against the method of other groups that
         validation has first, where there is one.
     """
-    before = dataset.before("test")
-    users = np.unique(dataset.held_out["test"][:, 0])
+    before, held_out = dataset.before("test"), dataset.held_out["test"]
+    if before.protocol == "time":  # a user may have no pair that the mask leaves
+        mask = next(iter(results.values())).question.mask
+        held_out = ranked_pairs(before, "test", masked_items(before, "test", mask))
+    users = np.unique(held_out[:, 0])
     users = users[np.argsort(order(dataset.user_ids[users]), kind="stable")]  # as the results are
     purchases = np.diff(before.target.indptr)[users]
     values = {name: metric_values(result.places, metric) for name, result in results.items()}

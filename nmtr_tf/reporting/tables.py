@@ -37,7 +37,7 @@ def note_on_ks(ks: Iterable[int], num_candidates: np.ndarray) -> str:
     counts = {k: int((num_candidates <= k).sum()) for k in sorted(ks)}
     total, parts = len(num_candidates), []
     for count in dict.fromkeys(count for count in counts.values() if count):
-        of = "everybody" if count == total else f"{count:,} of {total:,} users"
+        of = "all" if count == total else f"{count:,} of {total:,} held-out items"
         parts.append(f"{', '.join(str(k) for k, own in counts.items() if own == count)} for {of}")
     return f"No more items than K were ranked, so that HR@K is 1: K = {'; '.join(parts)}." if parts else ""
 

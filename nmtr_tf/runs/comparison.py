@@ -12,6 +12,7 @@ from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
 from nmtr_tf.evaluation.significance import PairedComparison, compare_to_baseline
 from nmtr_tf.runs.compared import Comparable, ComparedRun, read_run
+from nmtr_tf.texts import counted
 
 _SHARED = {
     "dataset_fingerprint": "data set",
@@ -190,5 +191,5 @@ def _check_comparable(first: Evaluation, other: Evaluation) -> None:
             values = f"{ours[different][0]!s} and {theirs[different][0]!s}"
             raise InputError(
                 f"{where}: the {text} of user {first.users[different][0]} differs: {values} "
-                f"(and so for {different.sum():,} users)."
+                f"({counted(int(different.sum()), 'held-out item')} like that)."
             )

@@ -51,7 +51,7 @@ def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
     for command in (evaluate, compare):
         given = [f"--workdir={tmp_path}/runs"] if command is evaluate else [f"{tmp_path}/runs"] * 2
         printed = refused(capsys, command, *given)
-        assert "seed_4 (here) differ in more than the seed: --method is 'bpr' there and 'nmtr_gmf'" in printed
+        assert "seed_4 (here) differ in more than the seed: `method` is 'bpr' there and 'nmtr_gmf'" in printed
 
 
 @pytest.mark.slow

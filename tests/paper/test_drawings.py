@@ -53,8 +53,8 @@ def test_losses_of_different_kinds_do_not_share_an_axis():
 
 
 def test_groups_by_hand():
-    rows = {"5-8": {"num_pairs": 1200, "HR@5": 0.1, "NDCG@5": 0.05}}
-    rows[">=9"] = {"num_pairs": 34, "HR@5": 0.3, "NDCG@5": 0.2}
+    rows = {"5-8": {"num_users": 1200, "HR@5": 0.1, "NDCG@5": 0.05}}
+    rows[">=9"] = {"num_users": 34, "HR@5": 0.3, "NDCG@5": 0.2}
     figure = draw_groups({"cmf": rows}, 5, "title", "purchases")
     hit_ratio, ndcg = figure.axes
     assert [tick.get_text() for tick in hit_ratio.get_xticklabels()] == ["5-8\n1,200 users", ">=9\n34 users"]
@@ -91,7 +91,7 @@ def test_lines_of_two_weights_mark_their_best():
 
 
 def test_a_method_looks_the_same_in_all_figures_and_unlike_the_others():
-    row = {"5-8": {"num_pairs": 1, "HR@5": 0.1, "NDCG@5": 0.05}}
+    row = {"5-8": {"num_users": 1, "HR@5": 0.1, "NDCG@5": 0.05}}
     drawn = [
         draw_curves({"nmtr_neumf": a_history(0.1)}, {"nmtr_neumf": "log"}, 5, "", {}),
         draw_groups({"nmtr_neumf": row}, 5, "", ""),

@@ -120,7 +120,7 @@ def test_figure_5_uses_the_same_runs(drawn, nothing_trains, capsys):
     results = results_of(workdir)
     assert list(numbers["groups"]) == ["bpr", "gmf"]
     for method, groups in numbers["groups"].items():
-        assert sum(row["num_pairs"] for row in groups.values()) == results[method].num_test_users
+        assert sum(row["num_users"] for row in groups.values()) == results[method].num_test_users
         for name, row in groups.items():
             assert row["HR@10"] == results[method].groups[f"{name} buy"]["HR@10"]
     verdict = numbers["verdict"]
@@ -131,7 +131,7 @@ def test_figure_5_uses_the_same_runs(drawn, nothing_trains, capsys):
     assert all(sentence in printed for sentence in verdict["words"])
     shown = texts(workdir / "figure5_strict_validation.svg")
     assert set(groups) <= set(shown)
-    assert {f"{row['num_pairs']} users" for row in groups.values()} <= set(shown)
+    assert {f"{row['num_users']} users" for row in groups.values()} <= set(shown)
 
 
 def test_peak_marks_the_best_epoch_on_test(drawn, nothing_trains):

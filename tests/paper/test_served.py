@@ -8,6 +8,7 @@ import pytest
 from conftest import make_dataset
 from scipy import stats
 
+from nmtr_tf.config import EvaluationConfig, RunConfig
 from nmtr_tf.evaluation.metrics import metric_values
 from nmtr_tf.evaluation.significance import Trend
 from nmtr_tf.paper.served import Served, who_is_served
@@ -54,6 +55,21 @@ def test_the_method_itself_and_its_difference_to_the_best_on_validation():
     alone = stats.spearmanr(values["neumf"], PURCHASES).pvalue
     assert found[0].trend.p_value >= alone  # Holm's correction
     assert rhos[1] < -0.9 < 0.9 < rhos[0]
+
+
+def test_users_whose_pairs_the_mask_leaves_out_are_not_of_the_test():
+    """Under protocol time with mask all: users 2 and 5 had carted what they bought."""
+    carted = BOUGHT.copy()
+    carted[[2, 5], 29] = True
+    test = [(user, 29) for user in range(NUM_USERS - 1)]
+    dataset = dataclasses.replace(make_dataset({"cart": carted, "buy": BOUGHT}, test=test), protocol="time")
+    left = np.setdiff1d(np.arange(NUM_USERS - 1), [2, 5])
+    values = np.arange(len(left)) * 3
+    config = RunConfig(evaluation=EvaluationConfig(ks=(50,), mask="all"))
+    result = dataclasses.replace(of("neumf", values), protocol="time", config=config)
+    (found,) = who_is_served(dataset, {"neumf": result}, METRIC)
+    by_hand = stats.spearmanr(metric_values(result.places, METRIC), left + 1)
+    assert found.trend.correlation == pytest.approx(by_hand.statistic)
 
 
 def test_numbers_of_purchases_are_put_beside_the_results_by_id():

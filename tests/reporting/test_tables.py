@@ -39,8 +39,9 @@ def test_cut_offs_that_say_nothing_are_named():
     counts = np.array([4, 9, 9])
     assert note_on_ks((1, 3), counts) == ""
     assert note_on_ks((3, 5), counts) == (
-        "No more items than K were ranked, so that HR@K is 1: K = 5 for 1 of 3 users."
+        "No more items than K were ranked, so that HR@K is 1: K = 5 for 1 of 3 held-out items."
     )
     assert note_on_ks((200, 3, 100, 5), counts) == (
-        "No more items than K were ranked, so that HR@K is 1: K = 5 for 1 of 3 users; 100, 200 for everybody."
+        "No more items than K were ranked, so that HR@K is 1: K = 5 for 1 of 3 held-out items; "
+        "100, 200 for all."
     )

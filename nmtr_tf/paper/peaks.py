@@ -1,0 +1,79 @@
+"""Tables of a selection: the epoch that validation chose, or peaks over the epochs on test.
+
+Peaks on a sample of users and on everybody stand in tables of their own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nmtr_tf.paper import printed as paper
+from nmtr_tf.paper.cell_results import CellResult
+from nmtr_tf.paper.documents import Entry, Table
+from nmtr_tf.paper.finished_cells import FinishedCells
+from nmtr_tf.paper.variants import Variant
+
+Rows = list[tuple[str, Sequence[Entry]]]
+Results = Mapping[str, CellResult]
+"""{row of the table: the result of its cell}"""
+
+
+def title(number: str, finished: FinishedCells, selection: str) -> str:
+    """The title of a table of results."""
+    which = "the epoch that validation chose" if selection == "validation" else "the peak over epochs on test"
+    trained = [result for result in finished.results.values() if result.history]
+    if selection == "peak" and any(one.curve_users < one.num_test_users for one in trained):
+        which += ", of a sample of users"
+    return f"Table {number}: {finished.dataset}, {finished.question}, {which}"
+
+
+def tables_apart(
+    make: Callable[[FinishedCells, Sequence[Variant], str], Table],
+    finished: FinishedCells,
+    variants: Sequence[Variant],
+    selection: str,
+) -> list[Table]:
+    """A table, or one for each number of users that metrics are of; see `FinishedCells.apart`.
+
+    Args:
+        make: Makes one of cells, of a variant of each method, under a selection.
+        finished: The cells.
+        variants: One variant of each method.
+        selection: As in `nmtr_tf.paper.method_table.methods_table`.
+    """
+    groups = finished.apart(selection)
+    if len(groups) == 1:
+        return [make(groups[0], variants, selection)]
+    tables = []
+    for own in groups:
+        methods = {result.method for result in own.results.values()}
+        tables.append(make(own, [one for one in variants if one.method in methods], selection))
+    return tables
+
+
+def peak_notes(
+    finished: FinishedCells, found: Results, rows: Rows, same_behaviors: bool = False
+) -> list[str]:
+    """What is to be known about peaks, and about the paper's values beside them.
+
+    Args:
+        finished: All finished cells.
+        found: Those of the table.
+        rows: The table's.
+        same_behaviors: Whether the paper's values are of the behaviors that the rows name; else of all.
+    """
+    notes = ["Peaks select on test: they are optimistic, as the paper's are."]
+    sampled = {(result.curve_users, result.num_test_users) for result in found.values()}
+    notes += [
+        f"After each epoch {users:,} of the {everyone:,} users were ranked: such peaks are theirs."
+        for users, everyone in sorted(sampled)
+        if users < everyone
+    ]
+    if not any(entry.paper for _, entries in rows for entry in entries):
+        return notes
+    if same_behaviors:
+        notes.append("In brackets: the paper's values, with the same behaviors.")
+    else:
+        theirs = paper.BEHAVIORS[finished.dataset]
+        notes.append(f"In brackets: the paper's values, with {', '.join(theirs)}.")
+        if theirs != finished.behaviors:
+            notes.append(f"The data here has {', '.join(finished.behaviors)}.")
+    return notes
