@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,9 @@ from nmtr_tf.data.synthetic import synthetic_shop
 from nmtr_tf.data.view import TrainingView
 
 BEHAVIORS = ("view", "cart", "buy")
-LEAST_SQUARES = {"learner": "als", "l2_user": 0.1, "l2_item": 0.1, "learning_rate": 0.01}
-"""A run by least squares, which takes no learning rate but the default."""
+LEAST_SQUARES: dict[str, Any] = {"learner": "als", "l2_user": 0.1, "l2_item": 0.1}
+LEAST_SQUARES |= {"learning_rate": 0.01, "loss_reduction": "sum"}
+"""A run by least squares, which takes no options of steps but the defaults."""
 
 
 def pytest_collection_finish() -> None:

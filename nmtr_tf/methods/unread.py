@@ -1,8 +1,9 @@
 """Options that nothing of a plan reads; given, they are a mistake that nobody would see.
 
 A plan here is a `nmtr_tf.methods.plan.Plan`, whose module asks this one. It needs no TensorFlow.
-The sizes of a tower, `num_layers` and `tower_width`, are taken by all methods: nobody expects them to change
-a model that has none.
+Sizes are taken by all methods, such as `num_layers` where there is no tower or `batch_size` where an epoch is
+one step: nobody expects them to change such a model. So are `l2_unit` and `share_embeddings`, whatever there
+is to regularize or to share.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ from typing import Any
 
 from nmtr_tf.config import RunConfig
 from nmtr_tf.errors import InputError
+from nmtr_tf.history_section import HISTORY
 from nmtr_tf.methods.combinations import CONTRASTIVE, GRADIENT, SAMPLED, SOFTMAX, WHOLE_DATA, changed
 from nmtr_tf.time_section import BUCKETS, WINDOW
 
@@ -85,10 +87,24 @@ _READERS = (
     _of_time("time_window", WINDOW),
     _Readers(
         "training",
-        ("learning_rate", "optimizer", "initial_accumulator"),
+        ("learning_rate", "optimizer", "initial_accumulator", "loss_reduction"),
         f"`learner={GRADIENT}`",
         lambda plan: plan.learner == GRADIENT or plan.is_closed_form,
         lambda plan: f"`learner={plan.learner}`",
+    ),
+    _Readers(
+        "training",
+        ("loss_weights",),
+        "`train_mode=multitask`, as a stage learns one behavior",
+        lambda plan: len(plan.stages) == 1,
+        lambda plan: "`train_mode=sequential`",
+    ),
+    _Readers(
+        "training",
+        ("l2_user",),
+        "`user_rows=table` or `both`, as histories have no vectors of users",
+        lambda plan: plan.history.user_rows != HISTORY or plan.is_closed_form,
+        lambda plan: f"`user_rows={plan.history.user_rows}`",
     ),
 )
 

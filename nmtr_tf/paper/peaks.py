@@ -3,6 +3,7 @@
 Peaks on a sample of users and on everybody stand in tables of their own.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from nmtr_tf.paper import printed as paper
@@ -39,14 +40,18 @@ def tables_apart(
         variants: One variant of each method.
         selection: As in `nmtr_tf.paper.method_table.methods_table`.
     """
-    groups = finished.apart(selection)
-    if len(groups) == 1:
-        return [make(groups[0], variants, selection)]
-    tables = []
-    for own in groups:
-        methods = {result.method for result in own.results.values()}
-        tables.append(make(own, [one for one in variants if one.method in methods], selection))
-    return tables
+    tables = [make(own, variants, selection) for own in finished.apart(selection)]
+    return tables if len(tables) == 1 else [_with_values(table) for table in tables]
+
+
+def _with_values(table: Table) -> Table:
+    """The table without rows that stand in another one, and without heads of nothing else."""
+    rows: Rows = []
+    for label, entries in reversed(table.rows):
+        is_head = not entries and bool(rows) and bool(rows[-1][1])  # of the row below it
+        if is_head or any(entry.value is not None for entry in entries):
+            rows.append((label, entries))
+    return dataclasses.replace(table, rows=rows[::-1])
 
 
 def peak_notes(

@@ -16,6 +16,7 @@ READERS = {
     "channel_weights": ((0.5, 1.0), ["mc_bpr", "mc_gmf", "mc_mlp", "mc_neumf"]),
     "unobserved_weight": ((0.1,), ["nmtr_linear_gmf"]),
     "l2_power": (0.5, ["nmtr_linear_gmf"]),
+    "l2_user": (0.1, sorted({*METHODS} - {"nmtr_linear", "nmtr_linear_gmf"})),
     "num_negatives": (7, sorted({*METHODS} - {"nmtr_linear", "nmtr_linear_gmf"})),
 }
 """Option -> (a value, the methods whose own objective and units read it)."""
@@ -77,6 +78,20 @@ def test_settings_that_methods_share_are_those_that_each_of_them_reads(option):
             "`learning_rate` goes with `learner=gradient`. Received: `learner=als`.",
         ),
         (
+            {**WHOLE, "learner": "als", "loss_reduction": "mean"},
+            "`loss_reduction` goes with `learner=gradient`. Received: `learner=als`.",
+        ),
+        (
+            {"train_mode": "sequential", "loss_weights": (0.2, 0.3, 0.5)},
+            "`loss_weights` goes with `train_mode=multitask`, as a stage learns one behavior. "
+            "Received: `train_mode=sequential`.",
+        ),
+        (
+            {**WHOLE, "user_rows": "history", "l2_user": 0.1},
+            "`l2_user` goes with `user_rows=table` or `both`, as histories have no vectors of users. "
+            "Received: `user_rows=history`.",
+        ),
+        (
             {**WHOLE, "learner": "als", "initial_accumulator": 0.1},
             "`initial_accumulator` goes with `learner=gradient`. Received: `learner=als`.",
         ),
@@ -96,6 +111,7 @@ def test_what_would_read_it_is_said(options, message):
         {"units": (OwnUnit,) * 3, "dropout": 0.5},
         {"objective": "softmax", "num_negatives": 500, "temperature": 0.5},
         {"num_layers": 2, "tower_width": 32},
+        {**WHOLE, "user_rows": "both", "l2_user": 0.1},
     ],
 )
 def test_what_is_read_besides(options):
