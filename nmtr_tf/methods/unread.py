@@ -45,7 +45,7 @@ def _of_objective(section: str, names: tuple[str, ...], *objectives: str) -> _Re
     return _Readers(
         section,
         names,
-        f"`objective={objectives[0]}`" + "".join(f" or `{name}`" for name in objectives[1:]),
+        " or ".join(f"`objective={name}`" for name in objectives),
         lambda plan: plan.objective in objectives or _has_own(plan) or plan.is_closed_form,
         lambda plan: f"`objective={plan.objective}`",
     )

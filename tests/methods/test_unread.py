@@ -70,8 +70,8 @@ def test_settings_that_methods_share_are_those_that_each_of_them_reads(option):
         ),
         (
             {**WHOLE, "num_negatives": 7},
-            "`num_negatives` goes with `objective=sampled` or `softmax` or `contrastive`. "
-            "Received: `objective=whole_data`.",
+            "`num_negatives` goes with `objective=sampled` or `objective=softmax` or "
+            "`objective=contrastive`. Received: `objective=whole_data`.",
         ),
         (
             {**WHOLE, "learner": "als", "learning_rate": 0.1},
