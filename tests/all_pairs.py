@@ -10,7 +10,7 @@ from nmtr_tf.config import RunConfig
 from nmtr_tf.data.pairs import histories_of
 from nmtr_tf.data.view import TrainingView
 from nmtr_tf.methods.model import build_model
-from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.plan import of_method, resolve
 from nmtr_tf.methods.times import times_of
 from nmtr_tf.models.network import network
 from nmtr_tf.models.rows import distinct
@@ -37,7 +37,8 @@ def random_view() -> TrainingView:
 def config_of(method="nmtr_gmf", **options) -> RunConfig:
     options = {"embedding_dim": 4, "unobserved_weight": UNOBSERVED} | options
     options = {"loss_weights": LAMBDA, **L2} | options
-    return RunConfig().with_options(method=method, objective="whole_data", **options)
+    config = RunConfig().with_options(method=method, objective="whole_data", **options)
+    return of_method(config, BEHAVIORS)  # L2 is of the users that have vectors
 
 
 class Setup:
