@@ -23,7 +23,7 @@ setup(
     package_data={
         "nmtr_tf": ["py.typed"],
         "nmtr_tf.reporting": ["templates/*"],
-        "nmtr_tf.flags": ["*.flags", "*/*.flags"],
+        "nmtr_tf.flags": ["*.flags", "*/*.flags", "*/*/*.flags"],
     },
     entry_points={"console_scripts": ["nmtr = nmtr_tf.cli.main:main"]},
     install_requires=[

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nmtr_tf.cli.baseline_flags import read_baseline_options
 from nmtr_tf.cli.run_settings import read_flagfile
 from nmtr_tf.config import (
     ContrastConfig,
@@ -20,6 +21,7 @@ from nmtr_tf.config import (
     TrainingConfig,
 )
 from nmtr_tf.errors import InputError
+from nmtr_tf.files import read_json
 from nmtr_tf.methods.plan import resolve
 from nmtr_tf.methods.table import PAPER_METHODS
 from nmtr_tf.paper import printed as paper
@@ -238,7 +240,25 @@ def test_every_field_is_read_somewhere():
 
 
 def flagfiles():
-    return sorted((ROOT / "flags").rglob("*.flags"))
+    return sorted({*(ROOT / "flags").rglob("*.flags")} - {*baseline_flagfiles()})
+
+
+def baseline_flagfiles():
+    return sorted((ROOT / "flags").glob("*/baselines/*.flags"))
+
+
+@pytest.mark.parametrize("path", baseline_flagfiles(), ids=lambda path: f"{path.parts[-3]}/{path.stem}")
+def test_flagfiles_of_baselines_are_the_settings_of_their_results(path):
+    from nmtr_tf.cli import evaluate
+
+    dataset = path.parts[-3]
+    cell = read_json(ROOT / "docs" / "results" / dataset / "strict" / f"baseline_{path.stem}.json")
+    assert read_baseline_options(path, path.stem) == cell["options"]
+    evaluate.FLAGS.unparse_flags()
+    for name in evaluate.FLAGS:
+        evaluate.FLAGS[name].unparse()
+    evaluate.FLAGS(["evaluate", f"--flagfile={path}"])
+    assert evaluate.FLAGS.baselines == [path.stem]
 
 
 def test_there_are_flagfiles():

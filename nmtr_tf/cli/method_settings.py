@@ -16,7 +16,8 @@ def settings_dir() -> Path:
 def settings_names() -> list[str]:
     """The names: <data set>/<method>, recommended and quickstart."""
     folder = settings_dir()
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.flags"))
+    found = [*folder.glob("*.flags"), *folder.glob("*/*.flags")]  # those of baselines are a folder below
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in found)
 
 
 def settings_file(name: str) -> Path:
