@@ -22,6 +22,8 @@ _DIRECTORIES = {
     "checkpoints": ("best.keras", "last.keras", "training"),
     "checkpoints/training": ("*.npz",),
     "evaluated": RESULTS,
+    "baselines": ("*/",),  # what evaluate leaves there for each of them
+    "baselines/*": RESULTS,
     "dataset": FILES,
 }
 _FILES = ("config.json", "users.parquet", "items.parquet", "metrics.jsonl", "curves.png", "report.html")
@@ -53,14 +55,21 @@ def foreign(directory: Path) -> list[str]:
     found: list[str] = []
     for folder, folders, files in os.walk(directory):
         here = Path(folder).relative_to(directory)
-        own = known.get(here.as_posix(), ())
+        own = _own_in(here, known) or ()
         found += (
             (here / name).as_posix()
-            for name in (*folders, *files)
-            if not is_temporary(Path(name)) and not any(fnmatchcase(name, pattern) for pattern in own)
+            for name, sign in (*((name, "/") for name in folders), *((name, "") for name in files))
+            if not is_temporary(Path(name))
+            and not any(fnmatchcase(one, pattern) for one in (name, name + sign) for pattern in own)
         )
-        folders[:] = [name for name in folders if (here / name).as_posix() in known]
+        folders[:] = [name for name in folders if _own_in(here / name, known) is not None]
     return sorted(found)
+
+
+def _own_in(folder: Path, known: dict[str, tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Patterns of what is a run's own in a folder; None: nothing is."""
+    places = folder.as_posix(), (folder.parent / "*").as_posix()
+    return next((known[place] for place in places if place in known), None)
 
 
 def take_along(directory: Path, target: Path) -> None:

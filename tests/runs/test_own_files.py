@@ -23,7 +23,8 @@ THEIRS = (
 FOREIGN = (
     *("metrics_2023.json", "ranks_old.parquet", ".run.1.json", "notes.txt", "mine/notes.txt"),
     *("events/2024-01.csv", "events/mine/1.csv", "checkpoints/old.keras", "checkpoints/training/notes.txt"),
-    *("evaluated/all.csv", "dataset/log.csv"),
+    *("evaluated/all.csv", "dataset/log.csv", "baselines/notes.txt", "baselines/ease/notes.txt"),
+    "baselines/ease/mine/metrics_test.json",
 )
 
 
@@ -122,3 +123,11 @@ def test_several_seeds_are_refused_before_the_first_is_trained(stored, tmp_path,
     flags = [f"--dataset_dir={stored.workdir}/dataset", f"--workdir={tmp_path}/out", "--seeds=0,1"]
     assert "seed_1 should be a new directory" in refused(capsys, train, *flags, "--overwrite")
     assert contents(tmp_path) == before
+
+
+def test_evaluations_of_baselines_go_with_the_run(workdir, shop, untrained):
+    found = nt.evaluate_baseline(shop, "popularity", config=nt.EvaluationConfig(ks=(5,)))
+    found.save(workdir / "baselines" / "popularity")
+    assert own_files.foreign(workdir) == []
+    nt.fit(shop, workdir=workdir, overwrite=True, **QUICK)
+    assert not (workdir / "baselines").exists()
