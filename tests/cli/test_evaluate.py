@@ -46,7 +46,7 @@ def test_evaluate_with_other_choices(workdir, capsys):
     assert call(evaluate, f"--workdir={workdir}", *flags) == 0
     out = capsys.readouterr().out
     assert "nmtr_gmf, validation, protocol released, mask none" in out
-    assert "HR@K is 1: K = 40 for everybody.\n" in out
+    assert "HR@K is 1: K = 40 for all.\n" in out
     metrics = json.loads((workdir / "metrics_validation.json").read_text())
     assert metrics["HR@40"] == 1.0
     assert (metrics["protocol"], metrics["mask"]) == ("released", "none")

@@ -11,6 +11,7 @@ from nmtr_tf.data.events import SPLITS, Events, fingerprint
 from nmtr_tf.data.preparation import Prepared, prepare_events
 from nmtr_tf.data.prepare_options import PrepareOptions
 from nmtr_tf.errors import InputError
+from nmtr_tf.texts import counted
 
 BEHAVIORS = ("v", "c", "b")
 
@@ -358,7 +359,7 @@ def test_bad_held_out_rows(text, kind, count, first, left, report):
     with pytest.raises(InputError) as caught:
         prepare_events(log(text), PrepareOptions())
     assert str(caught.value) == (
-        f"The held-out file has {count} rows of the kind '{kind}', the first: user {first[0]}, "
+        f"The held-out file has {counted(count, 'row')} of the kind '{kind}', the first: user {first[0]}, "
         f"item {first[1]}. Expected new items of users with training rows (`on_bad_rows=skip` drops the "
         "others)."
     )

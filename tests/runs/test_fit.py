@@ -191,7 +191,8 @@ def test_a_behavior_without_training_rows_has_no_loss(objective):
     rng = np.random.default_rng(0)
     data = make_dataset({"view": np.zeros((20, 15)), "buy": rng.random((20, 15)) < 0.2})
     options: dict[str, Any] = {"method": "nmtr_gmf", "num_epochs": 2, "validation": "none"}
-    run = nt.fit(data, objective=objective, embedding_dim=4, num_negatives=3, **options)
+    options |= {} if objective == "whole_data" else {"num_negatives": 3}
+    run = nt.fit(data, objective=objective, embedding_dim=4, **options)
     for logs in run.history:
         assert "train/loss_view" not in logs
         assert np.isfinite(list(logs.values())).all()

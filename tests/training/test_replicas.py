@@ -15,7 +15,7 @@ from conftest import make_view
 import nmtr_tf as nt
 from nmtr_tf.config import ModelConfig, RunConfig, TimeConfig, TrainingConfig
 from nmtr_tf.methods.model import build_model
-from nmtr_tf.methods.plan import resolve
+from nmtr_tf.methods.plan import of_method, resolve
 from nmtr_tf.models.network import network
 from nmtr_tf.training.objectives import make_objective
 from nmtr_tf.training.strategy import make_strategy
@@ -31,9 +31,10 @@ def batch_and_losses(time_bias="none", **options):
     """A batch of everything, and what gives the losses of a part of it, all behaviors' [2, R]."""
     training = TrainingConfig(batch_size=20, num_negatives=2, **options)
     model_config = ModelConfig(method="nmtr_gmf", embedding_dim=4)
-    plan = resolve(
+    config = of_method(
         RunConfig(model=model_config, training=training, time=TimeConfig(time_bias)), VIEW.behaviors
     )
+    plan, training = resolve(config, VIEW.behaviors), config.training
     objective, model = make_objective(plan), build_model(plan, VIEW.num_users, VIEW.num_items, seed=0)
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(size=value.shape) for value in model.get_weights()])
