@@ -41,7 +41,8 @@ STEPS: dict[str, dict[str, Any]] = {
         "objective": "softmax",
         "user_rows": "history",
         "history_dropout": 0.0,
-        **L2,
+        "l2_item": 0.02,
+        "l2_unit": 0.1,
     },
 }
 EPOCHS: dict[str, dict[str, Any]] = {
