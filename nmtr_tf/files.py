@@ -66,6 +66,14 @@ def check_directory(path: str | Path) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def resolved(path: str | Path) -> Path:
+    """A path by the one name that it has without links; as it is where there can be no such file."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # a null character
+        return Path(path).absolute()
+
+
 def is_temporary(path: Path) -> bool:
     """Whether a file or directory is one that is there for a moment."""
     return path.name.startswith(PREFIX)
@@ -80,7 +88,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.is_symlink():  # it stays one
-        path = Path(os.path.realpath(path))
+        path = resolved(path)
     temporary = path.with_name(f"{PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}.{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import PREFIX, writing
+from nmtr_tf.files import PREFIX, resolved, writing
 from nmtr_tf.locks import held
 
 
@@ -104,7 +104,7 @@ def finish(path: str | Path) -> None:
 
 
 def _beside(path: Path, state: str) -> Path:
-    own = Path(os.path.realpath(path))
+    own = resolved(path)
     return own.with_name(f"{PREFIX}{state}.{own.name}")
 
 

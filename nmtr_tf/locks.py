@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import PREFIX
+from nmtr_tf.files import PREFIX, resolved
 
 try:
     import fcntl
@@ -45,7 +45,7 @@ def held(path: str | Path) -> Iterator[None]:
 
 def _lock_path(path: Path) -> Path:
     """The file beside the directory, or in it where nothing can be made beside it."""
-    own = Path(os.path.realpath(path))  # one lock, by whichever name
+    own = resolved(path)  # one lock, by whichever name
     beside = next(one for one in own.parents if one.exists())
     if own.is_dir() and not os.access(beside, os.W_OK):
         return own / f"{PREFIX}lock"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import check_directory, new_file, read_json, write_json, writing
+from nmtr_tf.files import check_directory, new_file, read_json, resolved, write_json, writing
 from nmtr_tf.folders import new_directory
 
 
@@ -55,6 +55,12 @@ def test_what_a_link_names_is_written_not_the_link(tmp_path, is_there):
     assert link.is_symlink()
     assert path.read_text() == "new"
     assert sorted(one.name for one in tmp_path.rglob("*")) == ["file", "link", "real"]
+
+
+def test_a_path_that_cannot_be_is_left_as_it_is(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    assert resolved(tmp_path / "link") == resolved(tmp_path / "file")
+    assert resolved(str(tmp_path / "a\0b")) == tmp_path / "a\0b"
 
 
 def test_new_file_makes_parents(tmp_path):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import glob
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from nmtr_tf.config import RunConfig, config_differences
 from nmtr_tf.errors import InputError
 from nmtr_tf.evaluation.results import Evaluation
+from nmtr_tf.files import resolved
 from nmtr_tf.runs.directory import RunDirectory
 
 if TYPE_CHECKING:  # it imports TensorFlow, which files of evaluations do not need
@@ -159,6 +159,6 @@ def seed_differences(run: RunDirectory, wanted: RunConfig, init_from: Mapping[st
     stored, started = run.read_config(), run.read_info().init_from
     differences = config_differences(stored.with_options(seed=wanted.training.seed), wanted)
     there, here = (one and one["run"] for one in (started, init_from))
-    if (there and os.path.realpath(there)) != (here and os.path.realpath(here)):
+    if (there and resolved(there)) != (here and resolved(here)):
         differences.append(f"`init_from` is {there!r} there and {here!r} here")
     return differences

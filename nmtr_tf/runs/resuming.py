@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from nmtr_tf.config import config_checksum, config_differences
 from nmtr_tf.errors import InputError
-from nmtr_tf.files import PREFIX, is_temporary
+from nmtr_tf.files import PREFIX, is_temporary, resolved
 from nmtr_tf.runs.checks import RunSetup
 from nmtr_tf.runs.directory import RunDirectory
 from nmtr_tf.runs.info import RunInfo, now
@@ -211,5 +210,5 @@ def _surroundings(info: RunInfo) -> dict[str, Any]:
     facts |= {f"the version of {name}": version for name, version in info.versions.items()}
     start = info.init_from and info.init_from["run"]
     for name, run in (("final_of", info.final_of), ("refit_of", info.refit_of), ("init_from", start)):
-        facts[name] = run and os.path.realpath(run)  # however it was spelled
+        facts[name] = run and resolved(run)  # however it was spelled
     return facts | {"device": info.device}

@@ -48,8 +48,8 @@ def test_train_with_several_seeds(shop_dir, tmp_path, capsys):
     assert not (tmp_path / "runs" / "seed_5").exists()
     other = ["--method=bpr", "--seeds=3", "--overwrite", "--quiet"]
     assert call(train, *flags, *other) == 0
-    for command in (evaluate, compare):
-        given = [f"--workdir={tmp_path}/runs"] if command is evaluate else [f"{tmp_path}/runs"] * 2
+    both = [f"{tmp_path}/runs", f"{tmp_path}/runs/seed_4"]
+    for command, given in ((evaluate, [f"--workdir={tmp_path}/runs"]), (compare, both)):
         printed = refused(capsys, command, *given)
         assert "seed_4 (here) differ in more than the seed: `method` is 'bpr' there and 'nmtr_gmf'" in printed
 

@@ -1,5 +1,7 @@
 """The solution in closed form, and what goes with it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import BEHAVIORS, make_view
@@ -59,6 +61,18 @@ def test_what_float32_does_not_solve_is_no_solution(ridge):
         item_weights(problem)
     _, _, problem = wide_problem((100, 130), 0.1)
     item_weights(problem)
+
+
+@pytest.mark.parametrize("ridge", [500.0, 1e6, 1e12])
+@pytest.mark.parametrize("shape", [(40, 90), (40, 12)])
+def test_a_large_lambda_is_no_error(shape, ridge):
+    """What is left of the diagonal's multipliers is rounding then, and the weights are next to nothing."""
+    all_of, target, problem = wide_problem(shape, ridge)
+    expected = plain(all_of, target, ridge, 0.3)
+    np.testing.assert_allclose(item_weights(problem), expected, rtol=1e-3, atol=1e-5 * expected.max())
+    without = dataclasses.replace(problem, target=sparse.csr_array(target.shape, dtype=np.float32))
+    expected = plain(all_of, 0 * target, ridge, 0.3)
+    np.testing.assert_allclose(item_weights(without), expected, rtol=1e-3, atol=1e-5 * expected.max())
 
 
 def test_gates_are_the_weights_of_the_strongest_behavior():

@@ -99,3 +99,12 @@ def test_what_float32_does_not_solve_is_no_solution():
     low_rank_weights(problem_of(touched, bought, 0.1, 0.0, 0.0, 1.0), 80)
     with pytest.raises(np.linalg.LinAlgError, match="no solution in float32"):
         low_rank_weights(problem_of(touched, bought, 1e-5, 0.0, 0.0, 1.0), 80)
+
+
+@pytest.mark.parametrize("ridge", [500.0, 1e6, 1e12])
+def test_a_large_lambda_is_no_error(ridge):
+    touched, bought = random_pair((40, 30))
+    problem = problem_of(sparse.csr_array(touched), sparse.csr_array(bought), ridge, 0.0, 0.0, 1.0)
+    expected = plain(touched, bought, ridge)
+    found = low_rank_weights(problem, 30)
+    np.testing.assert_allclose(dense(found), expected, rtol=1e-3, atol=1e-5 * expected.max())
