@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.methods.inversion import invert
+from nmtr_tf.methods.inversion import ROUNDING, check_solved, invert
 
 MAX_DENSE = 30_000
 """A dense float32 matrix of so many rows and columns takes 3.4 GiB."""
@@ -30,10 +30,6 @@ USERS = 1 << 16
 """Users whose rows are multiplied at once."""
 CHUNK = 512
 """Rows or columns of a dense matrix that are made at once."""
-TOLERANCE = 1e-3
-"""Share of the right side that a solution may miss: more, and lambda is too small for float32."""
-ROUNDING = 1e-6
-"""Share of a float32 number that several roundings take."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -174,23 +170,8 @@ def _check_solution(problem: Problem, weights: np.ndarray, factors: np.ndarray) 
     found = (weights @ probe).astype(np.float64)
     wanted = scaled.T @ (times_rows(problem.wanted, problem.scale) @ probe)
     wanted -= (factors - problem.theta * ridge) * probe  # a small difference where lambda is large
-    check(scaled.T @ (scaled @ found) + ridge * found, wanted, ROUNDING * np.linalg.norm(factors * probe))
-
-
-def check(found: np.ndarray, wanted: np.ndarray, rounding: float = 0.0) -> None:
-    """Refuses a left side of equations that misses the right side by more than the tolerance.
-
-    Args:
-        found: The left side.
-        wanted: The right side.
-        rounding: How far the right side itself may be off.
-
-    Raises:
-        np.linalg.LinAlgError: If it does.
-    """
-    allowed = TOLERANCE * np.linalg.norm(wanted) + rounding
-    if not np.linalg.norm(found - wanted) <= allowed:  # nor is NaN allowed
-        raise np.linalg.LinAlgError("The least squares have no solution in float32.")
+    rounding = ROUNDING * float(np.linalg.norm(factors * probe))
+    check_solved(scaled.T @ (scaled @ found) + ridge * found, wanted, rounding)
 
 
 def inverse_of_users(problem: Problem) -> np.ndarray:

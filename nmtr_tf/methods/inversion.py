@@ -1,4 +1,4 @@
-"""The inverse of a large positive definite matrix in its own memory."""
+"""The inverse of a large positive definite matrix in its own memory, and whether float32 solved equations."""
 
 import numpy as np
 from scipy.linalg import lapack
@@ -8,6 +8,11 @@ _AT_ONCE = 16_384
 
 _COLUMNS = 2048
 """Columns of a product that are held at once."""
+
+TOLERANCE = 1e-3
+"""Share of the right side that a solution may miss: more, and lambda is too small for float32."""
+ROUNDING = 1e-6
+"""Share of a float32 number that several roundings take."""
 
 
 def invert(matrix: np.ndarray, at_once: int = _AT_ONCE) -> None:
@@ -54,3 +59,19 @@ def _invert_at_once(matrix: np.ndarray) -> None:
         inverse[j, j + 1 :] = inverse[j + 1 :, j]
     if not np.may_share_memory(inverse, matrix):  # of a part of a larger one
         matrix[:] = inverse
+
+
+def check_solved(found: np.ndarray, wanted: np.ndarray, rounding: float = 0.0) -> None:
+    """Refuses a left side of equations that misses the right side by more than the tolerance.
+
+    Args:
+        found: The left side.
+        wanted: The right side.
+        rounding: How far the right side itself may be off.
+
+    Raises:
+        np.linalg.LinAlgError: If it does.
+    """
+    allowed = TOLERANCE * np.linalg.norm(wanted) + rounding
+    if not np.linalg.norm(found - wanted) <= allowed:  # nor is NaN allowed
+        raise np.linalg.LinAlgError("The least squares have no solution in float32.")

@@ -22,7 +22,8 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
-from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, across, check, times_rows
+from nmtr_tf.methods.closed_form import MAX_DENSE, Problem, across, times_rows
+from nmtr_tf.methods.inversion import check_solved
 
 DEFAULT_RANK = 1024
 """The rank where there are more than `MAX_DENSE` items, and none is given."""
@@ -94,7 +95,7 @@ def low_rank_weights(problem: Problem, rank: int, seed: int = 0) -> LowRankWeigh
     probe = np.random.default_rng(0).standard_normal(len(roots)).astype(np.float32)
     found = left @ (probe @ right) - diagonal * probe  # (G + L) B and X'DY - diag(gamma), X of rank k, of it
     solved = roots * (directions @ (strengths * ((roots * found) @ directions))) + problem.ridge * found
-    check(solved, roots * (directions @ (probe @ moments)) - gamma * probe)
+    check_solved(solved, roots * (directions @ (probe @ moments)) - gamma * probe)
     products = ((directions * roots[:, None]) * moments).sum(axis=1)  # (X'DY)_jj, X of rank k
     least = np.square(wanted.data, dtype=np.float64).sum()
     least -= (right * moments).sum(dtype=np.float64) - (diagonal * products).sum(dtype=np.float64)

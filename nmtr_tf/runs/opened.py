@@ -109,7 +109,9 @@ class OpenedRun:
         """
         there = self._stored.read_info()
         if there.started != self.info.started or (self.is_finished and there != self.info):
-            raise InputError(f"`workdir={self.workdir}` holds another run than the one that was opened.")
+            raise InputError(
+                f"`workdir={self.workdir}` holds another run than the one that was opened; open it again."
+            )
 
     @functools.cached_property
     def plan(self) -> Plan:
